@@ -1,0 +1,47 @@
+"""A scalar autograd engine that a learner reads in ten minutes: start with ``engine.py``."""
+
+from tinygrad_edu.anomaly import detect_anomaly
+from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.functions import (
+    abs,
+    as_function,
+    cos,
+    exp,
+    log,
+    maximum,
+    minimum,
+    relu,
+    sigmoid,
+    sin,
+    softplus,
+    sqrt,
+    tanh,
+)
+from tinygrad_edu.ops import primitive
+from tinygrad_edu.transforms import grad, value_and_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TinygradEduError",
+    "Value",
+    "abs",
+    "as_function",
+    "cos",
+    "detect_anomaly",
+    "exp",
+    "grad",
+    "log",
+    "maximum",
+    "minimum",
+    "primitive",
+    "relu",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "sqrt",
+    "tanh",
+    "topological_order",
+    "value_and_grad",
+]

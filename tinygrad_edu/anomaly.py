@@ -1,0 +1,107 @@
+"""``detect_anomaly``: stop at the first value or gradient that is nan or inf, and say where."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import NoReturn
+
+from tinygrad_edu import hooks, ieee
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import AnomalyError
+from tinygrad_edu.guards import describe
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Raise at the first node whose value or gradient becomes nan or inf.
+
+    Inside the ``with`` block each node remembers the source line that built it, so that an error
+    of the backward pass can name it too; building is several times slower meanwhile.
+
+    Raises
+    ------
+    AnomalyError
+        Names the node, its inputs and the source line.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value, detect_anomaly
+    >>> with detect_anomaly():
+    ...     Value(0.0, "x").log()
+    Traceback (most recent call last):
+        ...
+    tinygrad_edu.errors.AnomalyError: log became -inf.
+      Inputs : x = 0
+      Where  : <doctest tinygrad_edu.anomaly.detect_anomaly[1]>:2: Value(0.0, "x").log()
+      Fix    : keep the inputs where log and its slope are finite, or clip them before it.
+    """
+    before = hooks.watch(_Anomalies(hooks.watcher))
+    try:
+        yield
+    finally:
+        hooks.watch(before)
+
+
+def source_line(node: Value) -> str:
+    """The line of code that built a node inside ``detect_anomaly()``; "" outside it."""
+    return node.origin.partition("@")[2]
+
+
+class _Anomalies:
+    """The watcher of :func:`detect_anomaly`; passes all on to the watcher before it."""
+
+    def __init__(self, before: hooks.Watcher | None) -> None:
+        self.before = before
+
+    def built(self, node: Value) -> None:
+        if self.before is not None:
+            self.before.built(node)
+        node.origin = f"{node.origin.partition('@')[0]}@{_calling_line()}"
+        if not isfinite(node.data):
+            _refuse(f"{describe(node)} became {node.data}.", node)
+
+    def compared(self, node: Value) -> None:
+        if self.before is not None:
+            self.before.compared(node)
+
+    def walked(self, order: Sequence[Value]) -> None:
+        if self.before is not None:
+            self.before.walked(order)
+        bad = {id(v) for v in order if not isfinite(v.grad)}
+        for node in reversed(order) if bad else ():
+            if node.op is None or id(node) in bad:
+                continue
+            slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+            for child, slope in zip(node.inputs, slopes, strict=True):
+                if not child.constant and not isfinite(slope * node.grad):
+                    _refuse(
+                        f"the gradient of {describe(child)} became {slope * node.grad} "
+                        f"in {describe(node)}: upstream {node.grad:.6g} times slope {slope:.6g}.",
+                        node,
+                    )
+
+
+def _calling_line() -> str:
+    """File, line number and text of the innermost line outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{Path(name).name}:{number}: {linecache.getline(name, number).strip()}"
+
+
+def _refuse(what: str, node: Value) -> NoReturn:
+    name = node.op.name if node.op else "it"
+    raise AnomalyError(
+        what,
+        inputs=", ".join(f"{describe(v)} = {v.data:.6g}" for v in node.inputs),
+        where=source_line(node) or "built outside detect_anomaly(), so its line is not known",
+        fix=f"keep the inputs where {name} and its slope are finite, or clip them before it.",
+    )

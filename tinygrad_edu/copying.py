@@ -1,0 +1,61 @@
+"""Deep copies and pickles of whole graphs: sharing kept, gradients kept, at any depth.
+
+Both walk the graph in topological order instead of recursing into it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine import Value
+
+_state = threading.local()  # .ids: the nodes whose inputs the running pickle has written already
+
+
+def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
+    """Copy the nodes, inputs first, but for those that ``copy.deepcopy`` has copied before."""
+    for node in order:
+        if id(node) not in memo:
+            left, right = memo.get(id(node._left)), memo.get(id(node._right))
+            memo[id(node)] = _link((), type(node), _facts(node), node.op, left, right)
+    twin: Value = memo[id(order[-1])]
+    return twin
+
+
+def reduce(node: Value, topological_order: Callable[[Value], list[Value]]) -> tuple[Any, ...]:
+    """Pickle a node as a link to its inputs, with all its ancestors in order before it.
+
+    While the list of ancestors is written, each of them has its inputs in the stream already, so
+    it is a mere link, and the pickler never goes deeper than one node. Objects pickled together
+    (a model and its loss) share what they shared before.
+    """
+    link = (type(node), _facts(node), node.op, node._left, node._right)
+    if node.op is None or id(node) in getattr(_state, "ids", ()):
+        return _link, ((), *link)
+    ancestors = topological_order(node)[:-1]
+    _state.ids = {id(v) for v in ancestors}
+    return _link, ((ancestors, _Written()), *link)
+
+
+class _Written:
+    """Pickled after the ancestors: ends their list. Nothing is lost if the pickle breaks off:
+    then a graph within reach of those ancestors is written by recursion, correctly."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _state.ids = ()
+        return _Written, ()
+
+
+def _facts(node: Value) -> tuple[Any, ...]:
+    return node.data, node.grad, node.label, node.constant, node.origin
+
+
+def _link(before: Any, kind: Any, facts: Any, op: Any, left: Any, right: Any) -> Value:
+    """Make a node; ``before`` is there to be read first."""
+    node: Value = kind.__new__(kind)
+    node.data, node.grad, node.label, node.constant, node.origin = facts
+    node.op, node._left, node._right = op, left, right
+    return node

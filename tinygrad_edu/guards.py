@@ -1,0 +1,100 @@
+"""What the engine refuses, and in which words: operands, lost graphs, stale graphs, cycles."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+from tinygrad_edu import hooks, ieee
+from tinygrad_edu.errors import OperandError, StaleGraphError
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine import Value
+
+Number: TypeAlias = float | Real | Decimal  # int, bool, Fraction and NumPy scalars are Real
+
+
+_FIXES = {
+    "str": "convert the text first: Value(float(text)).",
+    "NoneType": "look for a function that forgot to return its result.",
+    "complex": "work with the real and the imaginary part as two Values.",
+    "Value": "use the Value itself; .data is its number, .detach() a constant copy.",
+}
+
+
+def real(x: Number) -> float:
+    """Any real number as a float: int, float, bool, Fraction, Decimal or NumPy scalar."""
+    name = type(x).__name__
+    if isinstance(x, Real | Decimal) or name in ("bool", "bool_"):  # NumPy's bools are not Real
+        try:
+            return float(x)
+        except (OverflowError, ValueError) as error:
+            raise OperandError(
+                f"{x!r:.60} can't be kept as a float: {error}.",
+                expected="a number up to 1.8e308, or inf or nan",
+                fix="rescale it first.",
+            ) from None
+    raise OperandError(
+        f"expected a real number, got {name}: {x!r:.60}.",
+        expected="int, float, bool, Fraction, Decimal, NumPy scalar (or, in arithmetic, a Value)",
+        fix=_FIXES.get(name, "make one Value of each number in it: [Value(x) for x in xs]."),
+    )
+
+
+def lost(value: Value) -> NoReturn:
+    """Refuse to turn a Value into a plain number behind the reader's back."""
+    raise OperandError(
+        f"{value!r} was used where Python wants a plain number.",
+        where="float(v), int(v), bool(v), math.exp(v): each would lose the graph silently",
+        fix="write v.data for the number; v.exp() and tinygrad_edu.exp(v) stay in the graph.",
+    )
+
+
+def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
+    """A comparison of data, which a watcher may refuse, since Python code may branch on it."""
+
+    def method(self: Value, other: Any) -> bool:
+        if hooks.watcher is not None:
+            hooks.watcher.compared(self)
+        return compare(self.data, other.data if isinstance(other, type(self)) else real(other))
+
+    return method
+
+
+lt, le, gt, ge = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
+
+
+def acyclic(path: Sequence[Value]) -> int:
+    """Raise if a value stands twice on the way down from a root; else the length of the way."""
+    if len(set(path)) < len(path):
+        raise StaleGraphError(
+            f"{path[-1]!r} is an input of one of its own inputs.",
+            where="a graph edited by hand: arithmetic on Values can't make a cycle",
+            fix="build the graph again from its leaves.",
+        )
+    return len(path)
+
+
+def stale(order: Sequence[Value]) -> NoReturn:
+    """Name the first node whose recorded value is not what its inputs give now."""
+    for node in order:
+        if node.op is None:
+            continue
+        again = node.op.forward(ieee, *[v.data for v in node.inputs])
+        if again != node.data and (again == again or node.data == node.data):
+            break
+    inputs = " and ".join(f"{describe(v)} = {v.data:.6g}" for v in node.inputs)
+    raise StaleGraphError(
+        f"{describe(node)} was {node.data:.6g} when this graph was built, "
+        f"but its input{'s' * (len(node.inputs) > 1)} {inputs} now give {again:.6g}.",
+        where="the data of one of them was changed after the forward pass",
+        fix="compute the loss again after changing a value, then call backward().",
+    )
+
+
+def describe(node: Value) -> str:
+    """The label of a node, else what it is."""
+    return node.label or (node.op.name if node.op else "constant" if node.constant else "leaf")

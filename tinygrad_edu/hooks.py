@@ -1,0 +1,43 @@
+"""What may look on while graphs are built, and the name of who builds them.
+
+Both are settings of the process: code that runs in several threads shares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine import Value
+
+
+class Watcher(Protocol):
+    """Looks on while graphs are built and walked, as ``detect_anomaly`` does."""
+
+    def built(self, node: Value) -> None:
+        """Called when an operation has made a node."""
+
+    def compared(self, node: Value) -> None:
+        """Called when a node is compared: Python code may branch on its data."""
+
+    def walked(self, order: Sequence[Value]) -> None:
+        """Called when a backward pass is done, before it is added to the leaves."""
+
+
+watcher: Watcher | None = None
+origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line
+
+
+def watch(new: Watcher | None) -> Watcher | None:
+    """Install the one watcher; return the one before."""
+    global watcher
+    before, watcher = watcher, new
+    return before
+
+
+def enter_scope(path: str) -> str:
+    """Name the module that builds the nodes to come; return the name before."""
+    global origin
+    before, origin = origin, path
+    return before
