@@ -68,7 +68,8 @@ sin, cos, tanh = as_function(ops.SIN), as_function(ops.COS), as_function(ops.TAN
 sigmoid, softplus = as_function(ops.SIGMOID), as_function(ops.SOFTPLUS)
 relu, abs = as_function(ops.RELU), as_function(ops.ABS)
 maximum, minimum = as_function(ops.MAXIMUM), as_function(ops.MINIMUM)
-divide, power = as_function(ops.DIV), as_function(ops.POW)
+add, sub, mul = as_function(ops.ADD), as_function(ops.SUB), as_function(ops.MUL)
+divide, power, neg = as_function(ops.DIV), as_function(ops.POW), as_function(ops.NEG)
 
 
 def cosh(x: Any) -> Any:

@@ -1,0 +1,143 @@
+"""Text from the command line becomes a graph, or a worded refusal, and nothing else."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_edu import ops
+from tinygrad_edu.errors import ExpressionError
+from tinygrad_edu.expression import FUNCTIONS, LONGEST, evaluate, parse_number
+
+NEURON = "sigmoid(w0*x0 + w1*x1 + w2)"
+NUMBERS = {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
+
+
+def test_the_books_neuron_has_the_value_and_gradients_of_the_closed_form():
+    """sigmoid(z) at z = 1 is 0.7311 and dL/dw_i = s (1 - s) x_i."""
+    root, leaves = evaluate(NEURON, NUMBERS)
+
+    root.backward()
+
+    s = 1 / (1 + math.exp(-1))
+    slope = s * (1 - s)
+    assert root.data == pytest.approx(s, rel=1e-15)
+    expected = {"w0": -slope, "x0": 2 * slope, "w1": -2 * slope, "x1": -3 * slope, "w2": slope}
+    assert {name: leaf.grad for name, leaf in leaves.items()} == pytest.approx(expected, rel=1e-14)
+
+
+def test_every_row_of_the_table_can_be_called_by_name():
+    """A row is a function of the command line by being a row."""
+    for op in ops.TABLE.values():
+        operands = ["x", "x"][: len(op.domain)]
+
+        root, _ = evaluate(f"{op.name}({', '.join(operands)})", {"x": 0.5})
+
+        assert root.op is op
+
+
+def test_python_and_the_parser_agree_on_precedence():
+    """Operators bind as in Python: -x**2 is -(x**2), a**b**c is a**(b**c)."""
+    root, _ = evaluate("-x**2 + 2**x**2 / 3 - x", {"x": 1.5})
+
+    assert root.data == pytest.approx(-(1.5**2) + 2 ** (1.5**2) / 3 - 1.5, rel=1e-15)
+
+
+def test_inner_nodes_carry_their_own_text():
+    """The table of the command line names each step by the text it came from."""
+    root, _ = evaluate("  (x + 1) * x ", {"x": 2.0})
+
+    assert [root.label, root.inputs[0].label] == ["(x + 1) * x", "x + 1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "x.__class__",
+        "x[0]",
+        "[x]",
+        "(lambda: x)()",
+        "x if x else x",
+        "x and x",
+        "x < 1",
+        "exp(x=x)",
+        "exp(*x)",
+        "f'{x}'",
+        "'a'",
+        "True",
+        "1j",
+        "...",
+        "x := 1",
+        "x; x",
+        "await x",
+        "exp",
+        "exp()",
+        "exp(x, x)",
+        "x(x)",
+        "print(x)",
+        "x // 2",
+        "x @ x",
+        "~x",
+        "",
+        "(",
+        "x" * (LONGEST + 1),
+        "(" * 4000 + "x" + ")" * 4000,
+        "-" * 5000 + "x",
+        "9" * 5000,
+        "x\x00",
+    ],
+)
+def test_anything_but_arithmetic_is_refused_in_words(text):
+    """Calls, attributes, comparisons, text, nesting without end: a worded error, never another."""
+    with pytest.raises(ExpressionError):
+        evaluate(text, {"x": 1.0})
+
+
+def test_towers_of_powers_are_bounded():
+    """9**9**9 is a float, so it is inf at once, and not a number of 370 million digits."""
+    root, _ = evaluate("9**9**9 * x", {"x": 1.0})
+
+    assert root.data == math.inf
+
+
+def test_names_without_numbers_and_numbers_without_names_are_refused():
+    """A typo in a name is found, on either side."""
+    with pytest.raises(ExpressionError, match="the name 'y' has no value"):
+        evaluate("x + y", {"x": 1.0})
+    with pytest.raises(ExpressionError, match="z got a value, but is not in the expression"):
+        evaluate("x", {"x": 1.0, "z": 2.0})
+
+
+@pytest.mark.parametrize("word", ["x", "x=", "=1", "1=2", "x=1=2", "x=a", "exp=1", "x y=1"])
+def test_words_that_are_no_assignment_are_refused(word):
+    """name=number, and nothing near it."""
+    with pytest.raises(ExpressionError, match="is no name with a number"):
+        parse_number(word)
+
+
+@given(st.text(max_size=40))
+def test_no_text_raises_anything_but_the_worded_error(text):
+    """Whatever is typed, the answer is a graph or an ExpressionError."""
+    try:
+        evaluate(text, {})
+    except ExpressionError:
+        return
+    assert text.strip()
+
+
+def test_random_mixtures_of_allowed_words_raise_nothing_else():
+    """Nearly right expressions reach further into the parser than random text."""
+    rng = random.Random(0)
+    words = [*"xxxxxx+-*/().,019 e", "**", "exp(", "max(", "1e308", "1e999", *FUNCTIONS]
+    accepted = 0
+    for _ in range(3000):
+        text = "".join(rng.choices(words, k=rng.randint(1, 6)))
+        try:
+            evaluate(text, {"x": 0.5})
+            accepted += 1
+        except ExpressionError:
+            pass
+    assert 20 < accepted < 3000
