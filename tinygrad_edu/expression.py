@@ -133,6 +133,14 @@ def _operands(node: ast.expr) -> Iterable[ast.expr]:
     return node.args if isinstance(node, ast.Call) else ()
 
 
+def _number(node: ast.expr) -> float | None:
+    """The number that a literal is; a bool, which Python counts as one, is none here."""
+    literal = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(literal, bool) or not isinstance(literal, int | float):
+        return None
+    return float(literal)
+
+
 def _one(node: ast.expr, done: Mapping[ast.AST, Any], leaves: dict[str, Value], text: str) -> Any:
     """The value of one sub-expression whose operands are done."""
     operands = [done[child] for child in _operands(node)]
@@ -141,8 +149,8 @@ def _one(node: ast.expr, done: Mapping[ast.AST, Any], leaves: dict[str, Value], 
             return _OPERATORS[type(node.op)](*operands)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             return FUNCTIONS[node.func.id](*operands)
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return float(node.value)
+        if (number := _number(node)) is not None:
+            return number
         if isinstance(node, ast.Name):
             return leaves[node.id]
     except KeyError as error:

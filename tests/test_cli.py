@@ -1,0 +1,161 @@
+"""The command line as a person meets it: right and wrong words, Ctrl-C, no ``dot``, no extras."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tinygrad_edu.cli import main
+
+NEURON = ["gradients", "sigmoid(w0*x0 + w1*x1 + w2)", "w0=2", "x0=-1", "w1=-3", "x1=-2", "w2=-3"]
+
+
+def start(*words, **settings):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tinygrad_edu", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **settings,
+    )
+
+
+def test_gradients_prints_a_table(capsys):
+    """The book's neuron: 0.73 out, and a line for each name and step."""
+    assert main(NEURON) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["value", "gradient"]
+    assert lines[1].split() == ["w0", "2", "-0.196612"]
+    assert lines[-1].endswith("0.731059          1")
+    assert len(lines) == 11
+
+
+def test_gradients_for_programs_is_json(capsys):
+    """All digits, and names for what JSON has no number for."""
+    assert main([*NEURON, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["value"] == 1 / (1 + 2.718281828459045**-1)
+    assert set(answer["gradients"]) == {"w0", "x0", "w1", "x1", "w2"}
+
+    assert main(["gradients", "log(x)", "x=0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] == "-inf"
+
+
+def test_an_expression_may_begin_with_a_minus(capsys):
+    """``-x`` is arithmetic, not an option."""
+    assert main(["gradients", "-x", "x=3"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[1].split() == ["x", "3", "-1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gradients", "x +", "x=1"], "is not an expression"),
+        (["gradients", "x", "x=one"], "is no name with a number"),
+        (["gradients", "x", "x=1", "x=2"], "a name got two values"),
+        (["gradients", "y", "x=1"], "the name 'y' has no value"),
+        (["demo", "--epochs", "0", "--out", "{tmp}/r"], "epochs is 0"),
+        (["demo", "--hidden", "-1", "--out", "{tmp}/r"], "-1"),
+        (["demo", "--out", "{tmp}/taken"], "can't be written to"),
+    ],
+)
+def test_wrong_words_are_refused_with_exit_code_2(words, said, capsys, tmp_path):
+    """One worded error on standard error, nothing on standard output."""
+    (tmp_path / "taken").write_text("")
+
+    assert main([word.replace("{tmp}", str(tmp_path)) for word in words]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert "Fix" in err
+
+
+def test_an_unknown_option_is_refused_with_exit_code_2(capsys):
+    """argparse's own refusal."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["demo", "--speed", "9"])
+
+    assert "--speed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["demo", "--help"], ["gradients", "--help"]])
+def test_help_has_examples(words, capsys):
+    """Every help ends with commands to copy."""
+    with pytest.raises(SystemExit, match="0"):
+        main(words)
+
+    assert "tinygrad-edu gradients" in capsys.readouterr().out.partition("examples:")[2]
+
+
+def test_the_demo_trains_and_reports_without_dot(tmp_path):
+    """A machine without ``dot``: the whole report, the figure as text."""
+    folder = tmp_path / "report"
+    demo = start("demo", "--epochs", 1, "--hidden", 4, "--out", folder, env=without_dot(tmp_path))
+
+    out, err = demo.communicate(timeout=120)
+
+    assert demo.returncode == 0, err
+    assert "held-out digits right after 1 epochs" in out
+    assert sorted(os.listdir(folder)) == [
+        "digits.png", "gradients.png", "history.json", "index.html", "loss.png", "model.json",
+        "neuron.txt",
+    ]  # fmt: skip
+    assert "0.731" in (folder / "neuron.txt").read_text()
+    assert "0.731" in (folder / "index.html").read_text()
+
+
+def test_ctrl_c_leaves_a_complete_report(tmp_path):
+    """Stopped in the middle of training: the same files, and the headline says so."""
+    folder = tmp_path / "report"
+    demo = start("demo", "--epochs", 500, "--hidden", 4, "--out", folder)
+    seen = ""
+    while "epoch   2" not in seen:
+        line = demo.stdout.readline()
+        assert line or demo.poll() is None, demo.stderr.read()
+        seen += line
+
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=60)
+
+    assert demo.returncode == 0, err
+    assert "stopped by Ctrl-C" in out
+    assert {"model.json", "index.html", "digits.png", "loss.png"} <= set(os.listdir(folder))
+    assert "stopped by Ctrl-C" in (folder / "index.html").read_text()
+
+
+@pytest.mark.parametrize("module", ["sklearn.datasets", "matplotlib"])
+def test_a_missing_extra_is_named_before_training(module, tmp_path):
+    """One line with the pip command, exit code 1, and no minutes lost first."""
+    program = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from tinygrad_edu.cli import main\n"
+        f"sys.exit(main(['demo', '--out', {str(tmp_path / 'r')!r}]))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+
+    assert done.returncode == 1
+    assert 'pip install "tinygrad_edu[demo]"' in done.stderr
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    """``tinygrad-edu gradients ... | head -1`` ends quietly."""
+    line = f"{sys.executable} -m tinygrad_edu gradients 'x' x=1 | true"
+
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+
+
+def without_dot(tmp_path):
+    """An environment in which no program called ``dot`` is found."""
+    return os.environ | {"PATH": str(tmp_path)}

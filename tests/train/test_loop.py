@@ -1,0 +1,173 @@
+"""The training loop: the book's algorithm, its history, its stops, its refusals."""
+
+import gc
+import math
+from random import Random
+
+import pytest
+
+from tinygrad_edu import Value, nn
+from tinygrad_edu.errors import AnomalyError, LengthError, SettingError
+from tinygrad_edu.train import SGD, History, collector_paused, evaluate, fit, gradient_sizes
+from tinygrad_edu.train.loop import is_right
+
+LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
+
+
+def line_model():
+    """One linear neuron."""
+    return nn.MLP(1, [1], rng=Random(0))
+
+
+def test_full_batch_training_is_gradient_descent_typed_out():
+    """Each epoch of one batch does w -= r mean(dL/dw), here against the closed form."""
+    model = line_model()
+    w, b = (p.data for p in model.parameters())
+    X, y = LINE
+
+    fit(model, nn.mse, X, y, epochs=20, batch_size=8, progress=False)
+
+    for _ in range(20):
+        errors = [w * x[0] + b - t for x, t in zip(X, y, strict=True)]
+        w -= 0.1 * sum(2 * e * x[0] for e, x in zip(errors, X, strict=True)) / 8
+        b -= 0.1 * sum(2 * e for e in errors) / 8
+    assert [p.data for p in model.parameters()] == pytest.approx([w, b], rel=1e-12)
+
+
+def test_a_line_is_learned():
+    """y = 2x - 1 is found."""
+    model = line_model()
+
+    history = fit(model, nn.mse, *LINE, epochs=300, batch_size=4, progress=False)
+
+    assert [p.data for p in model.parameters()] == pytest.approx([2.0, -1.0], abs=1e-3)
+    assert history.stopped == "epochs"
+
+
+def test_the_same_seed_gives_the_same_bits():
+    """Two runs of the same script agree in every weight; another seed does not."""
+
+    def weights(seed):
+        model = nn.MLP(1, [4, 1], rng=Random(1))
+        fit(model, nn.mse, *LINE, epochs=3, batch_size=2, rng=Random(seed), progress=False)
+        return [p.data for p in model.parameters()]
+
+    assert weights(5) == weights(5)
+    assert weights(5) != weights(6)
+
+
+def test_history_has_an_entry_for_each_epoch():
+    """Loss is the mean over samples, also where the last batch is smaller."""
+    model = line_model()
+    history = fit(
+        model, nn.mse, *LINE, epochs=2, batch_size=3, validation=LINE, progress=False,
+        optimizer=SGD(model.parameters(), 1e-12),
+    )  # fmt: skip
+
+    loss, _ = evaluate(model, nn.mse, *LINE)
+    assert len(history.batch_loss) == 6
+    assert history.loss == pytest.approx([loss, loss], rel=1e-9)
+    assert history.validation_loss == pytest.approx([loss, loss], rel=1e-9)
+    assert len(history.gradient) == len(history.seconds) == len(history.accuracy) == 2
+
+
+def test_training_stops_below_the_threshold():
+    """Step 4 of the book: stop once the validation loss has dropped below a threshold."""
+    history = fit(
+        line_model(), nn.mse, *LINE, epochs=1000, batch_size=4, validation=LINE, stop_below=0.1,
+        progress=False,
+    )  # fmt: skip
+
+    assert history.stopped == "threshold"
+    assert history.validation_loss[-1] < 0.1 <= history.validation_loss[-2]
+
+
+def test_an_interrupted_run_keeps_its_history_and_its_weights():
+    """Ctrl-C raises; the history passed in holds what was reached."""
+    model, history, calls = line_model(), History(), []
+
+    def loss(output, target):
+        calls.append(1)
+        if len(calls) > 20:
+            raise KeyboardInterrupt
+        return nn.mse(output, target)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, loss, *LINE, epochs=9, batch_size=4, history=history, progress=False)
+
+    assert len(history.loss) == 2
+    assert len(history.batch_loss) == 5
+    assert history.stopped == ""
+
+
+def test_a_loss_of_nan_stops_before_it_reaches_the_weights():
+    """A rate far too large: the run ends in words, with finite weights."""
+    model = line_model()
+
+    with pytest.raises(AnomalyError, match="the loss became"):
+        fit(
+            model, nn.mse, *LINE, epochs=500, batch_size=8, progress=False,
+            optimizer=SGD(model.parameters(), 1e6),
+        )  # fmt: skip
+
+    assert all(math.isfinite(p.data) for p in model.parameters())
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_the_collector_is_back_as_it_was(was_on, error):
+    """On any exit, and off inside."""
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with collector_paused():
+            assert not gc.isenabled()
+            if error:
+                raise error
+    except (KeyboardInterrupt, ValueError):
+        pass
+    assert gc.isenabled() == was_on
+    gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ({"epochs": 0}, SettingError),
+        ({"epochs": 2.5}, SettingError),
+        ({"batch_size": 0}, SettingError),
+        ({"stop_below": math.nan}, SettingError),
+        ({"validation": ([[1.0]], [])}, LengthError),
+        ({"y": [1.0]}, LengthError),
+        ({"X": [], "y": []}, LengthError),
+    ],
+)
+def test_bad_settings_are_refused_before_training(setting, error):
+    """By name, and before any weight has changed."""
+    model = line_model()
+    before = [p.data for p in model.parameters()]
+
+    with pytest.raises(error):
+        fit(model, nn.mse, **{"X": LINE[0], "y": LINE[1], "progress": False} | setting)
+
+    assert [p.data for p in model.parameters()] == before
+
+
+def test_what_counts_as_right():
+    """The largest logit, or the sign of a single one; a number that is no class never."""
+    assert is_right([Value(1.0), Value(3.0)], 1)
+    assert not is_right([Value(1.0), Value(3.0)], 0)
+    assert is_right(Value(-2.0), -1)
+    assert is_right(Value(-2.0), 0)
+    assert not is_right(Value(2.0), -1)
+    assert not is_right(Value(2.0), 2.5)
+
+
+def test_gradient_sizes_are_root_mean_squares_by_layer():
+    """sqrt(mean(g^2)) over the parameters of each layer."""
+    model = nn.MLP(1, [1, 1])
+    for parameter, grad in zip(model.parameters(), [3.0, 4.0, 0.0, 2.0], strict=True):
+        parameter.grad = grad
+
+    sizes = list(gradient_sizes(model).values())
+
+    assert sizes == pytest.approx([math.sqrt(12.5), math.sqrt(2.0)])

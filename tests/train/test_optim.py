@@ -1,0 +1,112 @@
+"""Optimisers: one formula each, against the published algorithm computed at 40 digits."""
+
+import random
+
+import mpmath
+import numpy as np
+import pytest
+
+from tinygrad_edu import Value
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.train import SGD, Adam
+
+STEPS = 100
+
+
+def gradient_at(step):
+    """A gradient that changes in size and sign."""
+    return random.Random(step).gauss(0.0, 3.0)
+
+
+def run(optimizer_of, start=1.5):
+    """The weight after each of 100 steps on given gradients."""
+    w = Value(start)
+    optimizer = optimizer_of([w])
+    path = []
+    for step in range(STEPS):
+        w.grad = gradient_at(step)
+        optimizer.step()
+        path.append(w.data)
+    return path
+
+
+def test_sgd_follows_its_published_formula():
+    """v = m v + (g + d w); w = w - r v (Sutskever et al. 2013, PyTorch's form)."""
+    path = run(lambda p: SGD(p, 0.05, momentum=0.9, weight_decay=0.01))
+
+    w, v = mpmath.mpf(1.5), mpmath.mpf(0)
+    for step in range(STEPS):
+        v = mpmath.mpf(0.9) * v + gradient_at(step) + mpmath.mpf(0.01) * w
+        w -= mpmath.mpf(0.05) * v
+        assert path[step] == pytest.approx(float(w), rel=1e-13)
+
+
+def test_adam_follows_its_published_formula():
+    """Kingma and Ba 2015, algorithm 1, typed out."""
+    path = run(lambda p: Adam(p, 0.01))
+
+    w, m, v = mpmath.mpf(1.5), mpmath.mpf(0), mpmath.mpf(0)
+    b1, b2 = mpmath.mpf(0.9), mpmath.mpf(0.999)
+    for step in range(STEPS):
+        g = mpmath.mpf(gradient_at(step))
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        mean, square = m / (1 - b1 ** (step + 1)), v / (1 - b2 ** (step + 1))
+        w -= mpmath.mpf(0.01) * mean / (mpmath.sqrt(square) + mpmath.mpf(1e-8))
+        assert path[step] == pytest.approx(float(w), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
+        lambda p: Adam(p, 0.01, weight_decay=0.01),
+    ],
+)
+def test_the_same_formula_runs_on_arrays(make):
+    """The update of a flat vector is that of each number in it, bit for bit."""
+    numbers = [0.5, -1.25, 3.0]
+    values = [Value(x) for x in numbers]
+    optimizer = make(values)
+    w, state = np.array(numbers), [np.zeros(3)] * optimizer.slots
+    for step in range(5):
+        gradient = [gradient_at(10 * step + i) for i in range(3)]
+        for value, g in zip(values, gradient, strict=True):
+            value.grad = g
+        optimizer.step()
+        w, *state = optimizer.update(np, step + 1, w, np.array(gradient), *state)
+
+        assert [v.data for v in values] == w.tolist()
+
+
+def test_an_interrupted_step_changes_no_weight():
+    """Ctrl-C in the middle of an update leaves all weights, or none, changed."""
+
+    class Interrupted(SGD):
+        def update(self, xp, steps, w, g, *state):
+            if w == 2.0:
+                raise KeyboardInterrupt
+            return super().update(xp, steps, w, g, *state)
+
+    values = [Value(1.0), Value(2.0)]
+    values[0].grad = 1.0
+    optimizer = Interrupted(values, 0.1)
+
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step()
+
+    assert [v.data for v in values] == [1.0, 2.0]
+    assert optimizer.steps == 0
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), 0.0, -0.1, None, "0.1"])
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_learning_rate_that_is_none_is_refused(kind, rate):
+    """By name, before any step."""
+    with pytest.raises(SettingError, match="learning_rate is"):
+        kind([Value(1.0)], rate)
+
+
+def test_no_parameters_is_an_error():
+    """An optimiser of nothing trains nothing, silently: refused."""
+    with pytest.raises(SettingError, match="no parameters"):
+        SGD([], 0.1)

@@ -1,0 +1,118 @@
+"""Optimisers: each is one update formula, the same for a float and for an array of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tinygrad_edu import ieee
+from tinygrad_edu.checks import within
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+
+
+class Optimizer:
+    """Changes parameters a step against their gradients; subclasses write the ``update``.
+
+    Parameters
+    ----------
+    parameters : Values, for example ``model.parameters()``
+    learning_rate : float > 0
+    """
+
+    slots = 0  # numbers remembered for each parameter, 0.0 at the start
+
+    def __init__(self, parameters: Iterable[Value], learning_rate: float) -> None:
+        self.parameters = list(parameters)
+        self.learning_rate = within("learning_rate", learning_rate, above=0.0)
+        self.steps = 0
+        self.state: Any = [(0.0,) * self.slots for _ in self.parameters]
+        if not self.parameters:
+            raise SettingError("there are no parameters to train.", fix="pass model.parameters().")
+
+    def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """New parameter and new state from parameter, gradient and state, all of one kind."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Update every parameter, or none: Ctrl-C can't leave half of them changed."""
+        pairs = zip(self.parameters, self.state, strict=True)
+        new = [self.update(ieee, self.steps + 1, p.data, p.grad, *state) for p, state in pairs]
+        set_data(self.parameters, [numbers[0] for numbers in new])
+        self.state = [numbers[1:] for numbers in new]
+        self.steps += 1
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0."""
+        for parameter in self.parameters:
+            parameter.grad = 0.0
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum (Sutskever et al. 2013, in PyTorch's form) and weight decay.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value
+    >>> from tinygrad_edu.train import SGD
+    >>> w = Value(1.0)
+    >>> (w * w).backward()
+    >>> SGD([w], learning_rate=0.1).step()
+    >>> w.data
+    0.8
+    """
+
+    slots = 1
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        learning_rate: float = 0.1,
+        *,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.momentum = within("momentum", momentum, least=0.0, below=1.0)
+        self.weight_decay = within("weight_decay", weight_decay, least=0.0)
+
+    def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """velocity = momentum * velocity + gradient; w -= learning_rate * velocity."""
+        velocity = self.momentum * state[0] + (g + self.weight_decay * w)
+        return w - self.learning_rate * velocity, velocity
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1): steps scaled by running moments of the gradient."""
+
+    slots = 2
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        learning_rate: float = 0.001,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.beta1 = within("betas[0]", betas[0], least=0.0, below=1.0)
+        self.beta2 = within("betas[1]", betas[1], least=0.0, below=1.0)
+        self.epsilon = within("epsilon", epsilon, above=0.0)
+        self.weight_decay = within("weight_decay", weight_decay, least=0.0)
+
+    def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        """First and second moment of the gradient, corrected for their start at 0."""
+        g = g + self.weight_decay * w
+        mean = self.beta1 * state[0] + (1.0 - self.beta1) * g
+        square = self.beta2 * state[1] + (1.0 - self.beta2) * (g * g)
+        unbiased = xp.sqrt(square / (1.0 - self.beta2**steps))
+        rate = self.learning_rate / (1.0 - self.beta1**steps)
+        return w - rate * mean / (unbiased + self.epsilon), mean, square
+
+
+def set_data(nodes: Sequence[Value], data: Iterable[float]) -> None:
+    """Set all or none: one call in C, which Ctrl-C can't interrupt half-way."""
+    deque(map(Value.__dict__["data"].__set__, nodes, data), maxlen=0)
