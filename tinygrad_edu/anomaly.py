@@ -74,18 +74,33 @@ class _Anomalies:
     def walked(self, order: Sequence[Value]) -> None:
         if self.before is not None:
             self.before.walked(order)
-        bad = {id(v) for v in order if not isfinite(v.grad)}
-        for node in reversed(order) if bad else ():
-            if node.op is None or id(node) in bad:
-                continue
-            slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-            for child, slope in zip(node.inputs, slopes, strict=True):
-                if not child.constant and not isfinite(slope * node.grad):
-                    _refuse(
-                        f"the gradient of {describe(child)} became {slope * node.grad} "
-                        f"in {describe(node)}: upstream {node.grad:.6g} times slope {slope:.6g}.",
-                        node,
-                    )
+        if all(isfinite(v.grad) for v in order):
+            return
+        totals = {order[-1]: order[-1].grad}
+        if not isfinite(order[-1].grad):
+            _refuse(f"the gradient of {describe(order[-1])} became {order[-1].grad}.", order[-1])
+        for node in reversed(order):  # the same sums again, to see which is the first to fail
+            if node.op is not None:
+                slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+                for child, slope in zip(node.inputs, slopes, strict=True):
+                    totals[child] = totals.get(child, 0.0) + slope * totals[node]
+                    if not child.constant:
+                        self.check(node, child, slope, totals[node], totals[child])
+
+    def flowed(
+        self, node: Value, child: Value, slope: float, upstream: float, total: float
+    ) -> None:
+        if self.before is not None:
+            self.before.flowed(node, child, slope, upstream, total)
+        self.check(node, child, slope, upstream, total)
+
+    def check(self, node: Value, child: Value, slope: float, upstream: float, total: float) -> None:
+        if not isfinite(total):
+            _refuse(
+                f"the gradient of {describe(child)} became {total} in {describe(node)}: "
+                f"upstream {upstream:.6g} times slope {slope:.6g}.",
+                node,
+            )
 
 
 def _calling_line() -> str:

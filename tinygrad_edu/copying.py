@@ -6,13 +6,14 @@ Both walk the graph in topological order instead of recursing into it.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine import Value
 
-_state = threading.local()  # .ids: the nodes whose inputs the running pickle has written already
+_state = threading.local()  # .ancestors: weak reference to the list that is being pickled
 
 
 def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
@@ -33,20 +34,27 @@ def reduce(node: Value, topological_order: Callable[[Value], list[Value]]) -> tu
     (a model and its loss) share what they shared before.
     """
     link = (type(node), _facts(node), node.op, node._left, node._right)
-    if node.op is None or id(node) in getattr(_state, "ids", ()):
+    if node.op is None or id(node) in _written():
         return _link, ((), *link)
-    ancestors = topological_order(node)[:-1]
-    _state.ids = {id(v) for v in ancestors}
-    return _link, ((ancestors, _Written()), *link)
+    ancestors = _Ancestors(topological_order(node)[:-1])
+    ancestors.ids = frozenset(map(id, ancestors))
+    _state.ancestors = weakref.ref(ancestors)
+    return _link, (ancestors, *link)
 
 
-class _Written:
-    """Pickled after the ancestors: ends their list. Nothing is lost if the pickle breaks off:
-    then a graph within reach of those ancestors is written by recursion, correctly."""
+class _Ancestors(list["Value"]):
+    """The list written before a node; the pickler drops it when it is done, or has broken off."""
+
+    ids: frozenset[int]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _state.ids = ()
-        return _Written, ()
+        return list, (), None, iter(self)
+
+
+def _written() -> frozenset[int]:
+    """The nodes whose inputs are in the stream by the time they are written themselves."""
+    ancestors = getattr(_state, "ancestors", lambda: None)()
+    return frozenset() if ancestors is None else ancestors.ids
 
 
 def _facts(node: Value) -> tuple[Any, ...]:

@@ -107,11 +107,7 @@ class Value:
         """Add ``cotangent`` * d(self)/d(leaf) to the ``grad`` of every leaf below this value.
 
         Stopped half-way, by Ctrl-C too, it changes no leaf. One backward at a time per graph.
-
-        Raises
-        ------
-        StaleGraphError
-            If a value of the graph was changed after the graph was built.
+        StaleGraphError if a value was changed after the graph was built.
         """
         order, leaves, before = topological_order(self), list[Value](), list[float]()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from numbers import Real
+from numbers import Complex, Real
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from tinygrad_edu import hooks, ieee
@@ -14,6 +14,7 @@ from tinygrad_edu.errors import OperandError, StaleGraphError
 if TYPE_CHECKING:
     from tinygrad_edu.engine import Value
 
+INF = float("inf")
 Number: TypeAlias = float | Real | Decimal  # int, bool, Fraction and NumPy scalars are Real
 
 
@@ -30,18 +31,30 @@ def real(x: Number) -> float:
     name = type(x).__name__
     if isinstance(x, Real | Decimal) or name in ("bool", "bool_"):  # NumPy's bools are not Real
         try:
-            return float(x)
-        except (OverflowError, ValueError) as error:
-            raise OperandError(
-                f"{x!r:.60} can't be kept as a float: {error}.",
-                expected="a number up to 1.8e308, or inf or nan",
-                fix="rescale it first.",
-            ) from None
+            number = float(x)
+            if abs(number) != INF or x == number:
+                return number
+        except (OverflowError, ValueError):
+            pass
+        raise OperandError(
+            f"{_shown(x)} can't be kept as a float: it is too large, or no quiet nan.",
+            expected="a number up to 1.8e308, or inf or nan",
+            fix="rescale it first.",
+        )
+    name = "complex" if isinstance(x, Complex) else name
     raise OperandError(
-        f"expected a real number, got {name}: {x!r:.60}.",
+        f"expected a real number, got {type(x).__name__}: {_shown(x)}.",
         expected="int, float, bool, Fraction, Decimal, NumPy scalar (or, in arithmetic, a Value)",
         fix=_FIXES.get(name, "make one Value of each number in it: [Value(x) for x in xs]."),
     )
+
+
+def _shown(x: object) -> str:
+    """The beginning of ``repr(x)``, whatever x is: Python refuses to print integers too long."""
+    try:
+        return f"{x!r:.60}"
+    except ValueError:
+        return f"this {type(x).__name__}"
 
 
 def lost(value: Value) -> NoReturn:

@@ -24,6 +24,11 @@ class Watcher(Protocol):
     def walked(self, order: Sequence[Value]) -> None:
         """Called when a backward pass is done, before it is added to the leaves."""
 
+    def flowed(
+        self, node: Value, child: Value, slope: float, upstream: float, total: float
+    ) -> None:
+        """Called when ``grad`` has added ``upstream`` times ``slope`` to what an input has."""
+
 
 watcher: Watcher | None = None
 origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line

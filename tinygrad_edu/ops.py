@@ -38,10 +38,7 @@ class Primitive:
 def primitive(name: str, formula: str, **facts: Any) -> Primitive:
     """Add a row to the table; ``facts`` are the other fields of :class:`Primitive`.
 
-    Raises
-    ------
-    SettingError
-        If the name is taken or is no identifier, or the domain is not of one or two inputs.
+    SettingError if the name is taken or no identifier, or the domain not of one or two inputs.
 
     Examples
     --------
@@ -84,12 +81,10 @@ DIV = primitive("div", r"\frac{x}{y}", domain=(REAL, NONZERO), source="DLMF 1.4(
     forward=lambda xp, x, y: xp.divide(x, y),
     partials=lambda xp, out, x, y: (xp.divide(1.0, y), -xp.divide(out, y)))
 
-# 0**0 is 1 with slopes 0 and 0; 0**y has slope 0 in y where y >= 0, as in PyTorch
 POW = primitive("pow", "x^{y}", domain=(POSITIVE, REAL), source="DLMF 4.7(ii)",
     forward=lambda xp, x, y: xp.power(x, y),
-    partials=lambda xp, out, x, y: (
-        xp.where(xp.equal(y, 0.0), 0.0, y * xp.power(x, y - 1.0)),
-        xp.where(xp.equal(x, 0.0), xp.where(y < 0.0, -INF, 0.0), out * xp.log(x))))
+    partials=lambda xp, out, x, y: (_power_slope(xp, x, y),
+        xp.where(xp.equal(x, 0.0) & (y >= 0.0), 0.0, out * xp.log(x))))
 EXP = primitive("exp", "e^{x}", source="DLMF 4.7(ii)",
     forward=lambda xp, x: xp.exp(x), partials=lambda xp, out, x: (out,))
 LOG = primitive("log", r"\ln x", domain=(POSITIVE,), source="DLMF 4.7(i)",
@@ -129,3 +124,9 @@ MINIMUM = primitive("minimum", r"\min(x, y)", domain=(REAL, REAL), kinks=(0.0,),
 def _share(xp: Any, mine: Any, other: Any) -> Any:
     """All to the larger; half each at a tie, so that max(a, a) hands a the whole gradient."""
     return xp.where(mine > other, 1.0, xp.where(mine < other, 0.0, 0.5))
+
+
+def _power_slope(xp: Any, x: Any, y: Any) -> Any:
+    """y x^(y - 1), and 0 where y is 0, even at x = 0, as in PyTorch."""
+    slope = y * xp.power(x, y - 1.0)
+    return xp.where(xp.equal(slope, slope), slope, xp.where(xp.equal(y, 0.0), 0.0, slope))

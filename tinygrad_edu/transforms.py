@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu import functions, ieee
+from tinygrad_edu import functions, hooks, ieee
 from tinygrad_edu.engine import Value, operand, topological_order
-from tinygrad_edu.errors import LengthError, OperandError
+from tinygrad_edu.errors import LengthError, OperandError, SettingError
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -56,6 +56,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     (6.0, (3.0, 2.0))
     """
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(type(i) is int for i in numbers):
+        raise SettingError(
+            f"argnums is {argnums!r:.60}.",
+            expected="the position of an argument, or a tuple of positions",
+            fix="count from 0: grad(f, 0) or grad(f, (0, 2)).",
+        )
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         if not all(-len(args) <= i < len(args) for i in numbers):
@@ -114,12 +120,28 @@ def _pull(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]
     for node in reversed(order):
         if node.op is None or node not in bars or node in wrt:
             continue
-        if on_values:
-            partials = node.op.partials(functions, node, *node.inputs)
-        else:
-            partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-        for child, partial in zip(node.inputs, partials, strict=True):
+        for child, slope in zip(node.inputs, _slopes(node, on_values=on_values), strict=True):
             if child in below:
-                term = partial * bars[node]
+                term = slope * bars[node]
                 bars[child] = bars[child] + term if child in bars else term
+                if hooks.watcher is not None:
+                    numbers = map(_float, (slope, bars[node], bars[child]))
+                    hooks.watcher.flowed(node, child, *numbers)
     return [bars.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
+
+
+def _slopes(node: Value, *, on_values: bool) -> tuple[Any, ...]:
+    """The local derivatives of a node; unwatched, since some of them may not be needed."""
+    assert node.op is not None
+    watcher = hooks.watch(None)
+    try:
+        if on_values:
+            return node.op.partials(functions, node, *node.inputs)
+        return node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+    finally:
+        hooks.watch(watcher)
+
+
+def _float(x: Any) -> float:
+    number: float = x.data if isinstance(x, Value) else x
+    return number

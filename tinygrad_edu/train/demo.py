@@ -10,7 +10,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.expression import evaluate as expression
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import MLP, cross_entropy
-from tinygrad_edu.train.data import digits
+from tinygrad_edu.train.data import Split, digits
 from tinygrad_edu.train.loop import History, collector_paused, evaluate, fit
 from tinygrad_edu.train.optim import Adam
 from tinygrad_edu.train.report import need_plots, write_report
@@ -40,6 +40,22 @@ def demo(
     model = MLP(64, [hidden, 10], activation="relu", rng=rng)
     history = History()
     start = perf_counter()
+    ended = _train(model, split, epochs, rng, progress, history)
+    seconds = perf_counter() - start
+    with collector_paused():
+        _, accuracy = evaluate(model, cross_entropy, split.X_test, split.y_test)
+    headline = (
+        f"{accuracy:.1%} of {len(split.y_test)} held-out digits right after "
+        f"{len(history.loss)} epochs in {seconds:.0f} s{ended}: MLP(64, [{hidden}, 10]), "
+        f"{len(model.parameters()):,} parameters, each a single Value."
+    )
+    return headline, write_report(folder, model, history, split, book_neuron(), headline)
+
+
+def _train(
+    model: MLP, split: Split, epochs: int, rng: Random, progress: bool | None, history: History
+) -> str:
+    """Train until the end or Ctrl-C; how it ended, for the headline."""
     try:
         fit(
             model,
@@ -54,18 +70,9 @@ def demo(
             progress=progress,
             history=history,
         )
-        ended = ""
     except KeyboardInterrupt:
-        ended = " (stopped by Ctrl-C)"
-    seconds = perf_counter() - start
-    with collector_paused():
-        _, accuracy = evaluate(model, cross_entropy, split.X_test, split.y_test)
-    headline = (
-        f"{accuracy:.1%} of {len(split.y_test)} held-out digits right after "
-        f"{len(history.loss)} epochs in {seconds:.0f} s{ended}: MLP(64, [{hidden}, 10]), "
-        f"{len(model.parameters()):,} parameters, each a single Value."
-    )
-    return headline, write_report(folder, model, history, split, book_neuron(), headline)
+        return " (stopped by Ctrl-C)"
+    return ""
 
 
 def book_neuron() -> Value:

@@ -1,0 +1,25 @@
+"""How the whole suite runs, and the machines it pretends to run on.
+
+hypothesis looks at other places each time, but always at the same ones in CI.
+"""
+
+import os
+import sys
+
+import pytest
+from hypothesis import settings
+
+from tinygrad_edu.gradcheck import slopes
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+
+@pytest.fixture
+def without_mpmath(monkeypatch):
+    """A machine on which mpmath is not installed."""
+    monkeypatch.setitem(sys.modules, "mpmath", None)
+    slopes.numbers.cache_clear()
+    yield
+    slopes.numbers.cache_clear()

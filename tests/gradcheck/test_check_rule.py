@@ -1,0 +1,201 @@
+"""check_rule: a right row passes, and each planted fault is named, with input and factor."""
+
+import math
+from dataclasses import replace
+
+import oracles
+import pytest
+
+from tinygrad_edu import ieee, ops
+from tinygrad_edu.errors import GradientMismatch, LengthError, OperandError, SettingError
+from tinygrad_edu.gradcheck import check_rule
+
+ROWS = tuple(ops.TABLE.values())
+rows = pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+
+
+def test_a_right_row_is_reported():
+    """The report counts the derivatives, and says how near they are, and to what."""
+    report = check_rule(ops.DIV, 2.0, 3.0)
+
+    assert report.checked == 2
+    assert 0.0 <= report.error <= 4e-16
+    assert report.tolerance == pytest.approx(1e-12, rel=1e-3)
+    assert report.method == "mpmath at 800 digits"
+
+
+def test_the_error_of_a_row_says_everything():
+    """Which partial, where, both numbers, the factor; how the number was found; what to do."""
+    wrong = oracles.scaled(ops.TANH, 0, 1.0000001)
+
+    with pytest.raises(GradientMismatch) as caught:
+        check_rule(wrong, 0.5)
+
+    assert str(caught.value) == (
+        "tanh: partial 0 at x = 0.5 is 0.786447811610701, but should be 0.786447732965927: "
+        "wrong by the factor 1.0000001.\n"
+        "  Where    : input 0 of the row tanh\n"
+        "  Expected : 0.786447732965927 within 7.9e-13, by mpmath at 800 digits\n"
+        "  Fix      : differentiate \\tanh x again, and correct the partials of the row."
+    )
+
+
+@pytest.mark.parametrize("i", [0, 1])
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 0.5, 1.0 - 1e-10, 1.0 + 1e-11])
+def test_the_wrong_partial_of_two_is_named(i, factor):
+    """Partial 0 or 1, never the other, and the factor to all its digits."""
+    with pytest.raises(GradientMismatch, match=f"^div: partial {i} at x = 2.0, y = 3.0") as caught:
+        check_rule(oracles.scaled(ops.DIV, i, factor), 2.0, 3.0)
+
+    assert str(caught.value).splitlines()[0].endswith(f": wrong by the factor {factor:.13g}.")
+
+
+def test_partials_in_the_wrong_order_are_noticed():
+    """x where y belongs is the mistake of a tired reader."""
+    swapped = replace(ops.MUL, partials=lambda xp, out, x, y: (x, y))
+
+    with pytest.raises(GradientMismatch, match=r"partial 0 .* is 2, but should be 3"):
+        check_rule(swapped, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("partial", [math.nan, math.inf, -math.inf])
+def test_a_partial_that_is_no_number_is_wrong(partial):
+    """nan is not "between" anything, and inf not near to anything."""
+    broken = replace(ops.EXP, partials=lambda xp, out, x: (partial,))
+
+    with pytest.raises(GradientMismatch, match=f"is {partial}, but should be 1.64872127070013"):
+        check_rule(broken, 0.5)
+
+
+@pytest.mark.parametrize("x", [1000.0, 1e300])
+def test_an_infinite_partial_is_right_where_no_float_is_large_enough(x):
+    """exp(1000) is 1.97e434, so that inf is the nearest float."""
+    assert check_rule(ops.EXP, x).checked == 1
+
+    with pytest.raises(GradientMismatch, match=r"is 1e\+308, but should be inf"):
+        check_rule(replace(ops.EXP, partials=lambda xp, out, x: (1e308,)), x)
+
+
+@pytest.mark.parametrize("x", [364.85, 372.0, -372.6, 700.0, 1e300])
+def test_the_smallest_floats_are_right_to_their_last_step(x):
+    """tanh' is below 1e-308 there, where floats are 5e-324 apart and have fewer digits."""
+    assert check_rule(ops.TANH, x).checked == 1
+
+
+def test_a_slope_of_zero_is_zero():
+    """Where a slope is 0, as of cos at 0, there is no factor, but 1e-30 is wrong."""
+    assert check_rule(ops.COS, 0.0).error == 0.0
+
+    with pytest.raises(GradientMismatch, match=r"is 1e-30, but should be 0\.\n"):
+        check_rule(replace(ops.COS, partials=lambda xp, out, x: (1e-30,)), 0.0)
+
+
+@pytest.mark.parametrize(("partial", "right"), [(0.0, 1), (0.5, 1), (1.0, 1), (-0.1, 0), (1.1, 0)])
+def test_at_a_kink_all_between_the_slopes_is_right(partial, right):
+    """relu has slope 0 below 0 and 1 above; at 0 each number between them may be chosen."""
+    row = replace(ops.RELU, partials=lambda xp, out, x: (partial,))
+
+    if right:
+        assert check_rule(row, 0.0).checked == 1
+    else:
+        with pytest.raises(GradientMismatch, match=r"but should be between 0 and 1\."):
+            check_rule(row, 0.0)
+
+
+def test_a_kink_that_the_row_does_not_list_is_noticed():
+    """A slope that jumps is no slope, unless the row says that it is meant."""
+    silent = replace(ops.MAXIMUM, kinks=())
+
+    with pytest.raises(
+        GradientMismatch, match=r"the slope jumps from 0 to 1, but the kinks .*\(\)"
+    ):
+        check_rule(silent, 2.0, 2.0)
+
+    assert check_rule(silent, 2.0, 2.0000001).checked == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "point"),
+    [
+        (ops.LOG, (0.0,)),
+        (ops.LOG, (-1.0,)),
+        (ops.SQRT, (0.0,)),
+        (ops.DIV, (1.0, 0.0)),
+        (ops.POW, (-2.0, 2.0)),
+        (ops.POW, (3.0, 1e300)),
+        (ops.EXP, (math.inf,)),
+        (ops.SIN, (math.nan,)),
+    ],
+    ids=lambda part: getattr(part, "name", str(part)),
+)
+def test_where_a_row_has_no_slope_it_is_not_checked(op, point):
+    """Outside the domain the answer is neither right nor wrong, and that is said."""
+    with pytest.raises(SettingError, match=f"^{op.name}: partial . at .* can't be checked"):
+        check_rule(op, *point)
+
+
+def test_too_many_numbers_are_refused():
+    """As many numbers as the row has inputs."""
+    with pytest.raises(LengthError, match=r"^tanh: expected 1 numbers, got 2\."):
+        check_rule(ops.TANH, 1.0, 2.0)
+
+
+def test_too_few_partials_are_refused():
+    """As many partials as the row has inputs."""
+    short = replace(ops.MUL, partials=lambda xp, out, x, y: (y,))
+
+    with pytest.raises(LengthError, match=r"^mul: expected 2 partials, got 1\."):
+        check_rule(short, 1.0, 2.0)
+
+
+def test_text_is_refused():
+    """What is no number gets the same words as in arithmetic."""
+    with pytest.raises(OperandError, match="expected a real number, got str"):
+        check_rule(ops.TANH, "0.5")
+
+
+@rows
+def test_without_mpmath_rows_are_checked_all_the_same(op, without_mpmath):
+    """A complex step, or differences, pass what is right and catch 1 + 1e-9."""
+    point = (1.01, 0.49)[: len(op.domain)]
+    partials = op.partials(ieee, op.forward(ieee, *point), *point)
+    i = next(i for i, partial in enumerate(partials) if partial != 0.0)
+
+    report = check_rule(op, *point)
+
+    assert "mpmath" not in report.method
+    assert report.tolerance < 5e-10
+    with pytest.raises(
+        GradientMismatch, match=f"^{op.name}: partial {i} .*factor 1\\.000000001\\.\n"
+    ):
+        check_rule(oracles.scaled(op, i, 1.0 + 1e-9), *point)
+
+
+@pytest.mark.parametrize("x", [-600.0, -30.0, 1e-8, 30.0, 600.0])
+def test_without_mpmath_a_complex_step_keeps_small_slopes(x, without_mpmath):
+    """It subtracts nothing, so that the slope of a saturated function has all its digits."""
+    report = check_rule(ops.SIGMOID, x)
+
+    assert report.method == "a complex step"
+    assert report.error < 1e-14
+
+
+def test_without_mpmath_a_step_too_small_is_not_trusted(without_mpmath):
+    """The slope 4e-313 times a step of 1e-9 would be 0; differences take over."""
+    assert check_rule(ops.TANH, 360.0).method == "extrapolated differences"
+
+
+@pytest.mark.parametrize("op", [ops.RELU, ops.ABS], ids=lambda op: op.name)
+def test_without_mpmath_kinks_are_seen_from_both_sides(op, without_mpmath):
+    """The slopes of both sides are measured with differences."""
+    assert check_rule(op, 0.0).method == "extrapolated differences"
+
+    with pytest.raises(GradientMismatch, match=r"should be between -?[01] and 1"):
+        check_rule(replace(op, partials=lambda xp, out, x: (1.5,)), 0.0)
+
+
+@pytest.mark.parametrize("x", [0.0, -1.0])
+def test_without_mpmath_there_is_no_slope_outside_the_domain(x, without_mpmath):
+    """The complex logarithm goes on where ours ends; that is no answer."""
+    with pytest.raises(SettingError, match="can't be checked"):
+        check_rule(ops.LOG, x)

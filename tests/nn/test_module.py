@@ -1,0 +1,363 @@
+"""Modules: which values are parameters, their names, and where nodes say they come from."""
+
+import copy
+import gc
+import pickle
+import random
+import threading
+import weakref
+
+import pytest
+
+from tinygrad_edu import Value, hooks, topological_order
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.nn import MLP, Layer, Module, Neuron
+
+
+class Scale(Module):
+    """One parameter, called factor."""
+
+    def __init__(self, factor=1.0):
+        self.factor = Value(factor)
+
+    def forward(self, x):
+        """Factor times x."""
+        return self.factor * x
+
+
+class Net(Module):
+    """A network as a reader writes it: a module inside, a list filled by append, a dict."""
+
+    def __init__(self):
+        self.body = MLP(2, [3, 2])
+        self.blocks = []
+        for _ in range(2):
+            self.blocks.append(Layer(2, 2, "tanh"))
+        self.heads = {"left": Neuron(2), "right": Scale()}
+
+    def forward(self, x):
+        """One number of two."""
+        x = self.body(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.heads["right"](self.heads["left"](x))
+
+
+class Holder(Module):
+    """Holds what it is given; computes whatever its function says."""
+
+    def __init__(self, function=None, **held):
+        self.function = function
+        vars(self).update(held)
+
+    def forward(self, *args):
+        """Whatever."""
+        return self.function(self, *args)
+
+
+def names(module):
+    """The names of the parameters."""
+    return [name for name, _ in module.named_parameters()]
+
+
+# --- parameters -------------------------------------------------------------------------------
+
+
+def test_parameters_are_named_by_their_path():
+    """Attributes and dict keys are joined by dots, items of lists numbered, modules singular."""
+    net = Net()
+
+    assert names(net)[:3] == [
+        "body.layer0.neuron0.w0",
+        "body.layer0.neuron0.w1",
+        "body.layer0.neuron0.b",
+    ]
+    assert names(net)[-4:] == [
+        "heads.left.w0",
+        "heads.left.w1",
+        "heads.left.b",
+        "heads.right.factor",
+    ]
+    assert "block1.neuron0.w1" in names(net)
+    assert len(names(net)) == 9 + 8 + 6 + 6 + 3 + 1
+
+
+def test_parameters_come_in_the_order_of_the_attributes():
+    """Also where values stand in tuples and lists, and lists in lists."""
+    a, b, c, d, e = (Value(float(i)) for i in range(5))
+
+    held = Holder(z=a, pair=(b, [c, d]), y=e)
+
+    assert held.parameters() == [a, b, c, d, e]
+    assert names(held) == ["z", "pair0", "pair1.0", "pair1.1", "y"]
+
+
+def test_lists_of_lists_have_no_two_names_alike():
+    """Item 1 of row 11 is not item 11 of row 1."""
+    held = Holder(w=[[Value(0.0) for _ in range(12)] for _ in range(12)])
+
+    assert len(set(names(held))) == 144
+
+
+def test_a_shared_value_or_module_is_one_parameter():
+    """It is updated once per step, under the first of its names."""
+    shared, scale = Value(1.0), Scale()
+
+    held = Holder(first=shared, again=[shared, scale], last=scale)
+
+    assert names(held) == ["first", "again1.factor"]
+
+
+def test_constants_and_results_are_no_parameters():
+    """Only leaves that training may change count."""
+    leaf = Value(2.0)
+
+    held = Holder(leaf=leaf, constant=leaf.detach(), result=leaf * leaf, number=3.0, text="w")
+
+    assert names(held) == ["leaf"]
+
+
+def test_two_parameters_of_one_name_are_refused():
+    """A file could not tell them apart."""
+    held = Holder(w0=Value(1.0), w=[Value(2.0)])
+
+    with pytest.raises(SettingError, match="two parameters of Holder are both named 'w0'"):
+        held.named_parameters()
+
+
+def test_zero_grad_clears_every_gradient():
+    """After it, nothing of the last backward is left on a parameter."""
+    net = Net()
+    net([1.0, -2.0]).backward()
+    assert any(p.grad for p in net.parameters())
+
+    net.zero_grad()
+
+    assert [p.grad for p in net.parameters()] == [0.0] * len(net.parameters())
+
+
+def test_a_module_that_knows_its_parent_is_walked_once():
+    """A cycle of the reader's own making ends."""
+    child = Scale()
+    child.parent = parent = Holder(child=child)
+
+    assert names(parent) == ["child.factor"]
+    assert repr(parent) == "Holder(1 parameters in child)"
+
+
+def test_modules_nest_deeper_than_the_recursion_limit():
+    """5,000 modules, each inside the next."""
+    module = Scale()
+    for _ in range(5_000):
+        module = Holder(inner=module)
+
+    (name,) = names(module)
+
+    assert name == "inner." * 5_000 + "factor"
+
+
+def test_a_deep_copy_is_independent_and_has_the_same_names():
+    """Training the copy leaves the original alone; sharing is kept."""
+    shared = Scale(2.0)
+    original = Holder(a=shared, b=[shared], net=Net())
+
+    twin = copy.deepcopy(original)
+    for parameter in twin.parameters():
+        parameter.data = 7.0
+
+    assert names(twin) == names(original)
+    assert twin.a is twin.b[0]
+    assert all(p.data != 7.0 for p in original.parameters())
+
+
+def test_a_pickle_gives_the_same_answers_to_the_last_bit():
+    """Also after the model has run."""
+    net = Net()
+    before = net([0.5, -1.5])
+
+    twin = pickle.loads(pickle.dumps(net))
+
+    assert twin([0.5, -1.5]).data == before.data
+    assert names(twin) == names(net)
+
+
+def test_a_module_without_forward_says_so():
+    """Not NotImplementedError alone: what to write."""
+
+    class Empty(Module):
+        pass
+
+    with pytest.raises(SettingError, match="Empty has no forward"):
+        Empty()(1.0)
+
+
+def test_a_model_that_ran_dies_with_its_last_reference():
+    """Calling makes no reference cycle, neither within the model nor with what it built."""
+    gc.collect()
+    gc.disable()
+    try:
+        net = Net()
+        root = net([1.0, 2.0])
+        root.backward()
+        dead = weakref.ref(net)
+
+        del net, root
+
+        assert dead() is None
+    finally:
+        gc.enable()
+
+
+# --- scopes -----------------------------------------------------------------------------------
+
+
+def origins(root):
+    """Where the operations of a graph say they come from."""
+    return {node.origin for node in topological_order(root) if node.op is not None}
+
+
+def test_nodes_carry_the_path_of_the_neuron_that_built_them():
+    """In an MLP: every neuron of every layer, and nothing else."""
+    root = MLP(2, [4, 3, 1])([1.0, 2.0])
+
+    widths = [4, 3, 1]
+    expected = {f"layer{i}/neuron{j}" for i, width in enumerate(widths) for j in range(width)}
+    assert origins(root) == expected
+    assert root.origin == "layer2/neuron0"
+
+
+def test_every_module_builds_under_the_path_it_is_listed_with():
+    """Scopes, ``named_modules`` and parameter names tell the same story, in any nesting."""
+    net = Holder(lambda self, x: self.inner(x), inner=Net())
+
+    root = net([1.0, -1.0])
+
+    paths = dict(net.named_modules())
+    for path in origins(root):
+        assert paths[path].scope == path
+    own = [node for node in topological_order(root) if node.origin == "inner/block1/neuron0"]
+    assert len(own) == 5  # two products, two sums, tanh
+    assert origins(root) >= {"inner/body/layer1/neuron1", "inner/heads/left", "inner/heads/right"}
+
+
+def test_the_outermost_module_has_the_empty_path():
+    """Its own nodes stand in no frame; called alone, a part is the outermost."""
+    net = Net()
+    net([1.0, 1.0])
+
+    part = net.heads["right"](Value(2.0))
+
+    assert part.origin == ""
+    assert net.scope == ""
+
+
+def test_a_part_added_after_the_first_call_gets_its_own_path():
+    """Names are looked up when a part is called, so a list may grow, shrink or turn round."""
+    chain = Holder(lambda self, x: self.parts[-1](self.parts[0](x)), parts=[Scale(), Scale()])
+    chain(1.0)
+
+    chain.parts.append(Scale())
+    grown = chain(1.0)
+    chain.parts.reverse()
+    turned = chain(1.0)
+
+    for root in (grown, turned):
+        assert (root.origin, root.inputs[1].origin) == ("part2", "part0")
+
+
+def test_a_part_shared_by_two_models_has_its_path_in_each():
+    """The path depends on who calls."""
+    shared = Scale()
+    call = {"function": lambda self, x: next(iter(self.parts.values()))(x)}
+    a, b = Holder(**call, parts={"first": shared}), Holder(**call, parts={"other": shared})
+
+    paths = [model(1.0).origin for model in (a, b, a)]
+
+    assert paths == ["parts/first", "parts/other", "parts/first"]
+
+
+def test_a_part_of_a_part_called_directly_has_its_full_path():
+    """The caller need not be its parent."""
+    net = Holder(lambda self, x: self.body.layers[1].neurons[2](x), body=MLP(2, [2, 3]))
+
+    assert net([1.0, 2.0]).origin == "body/layer1/neuron2"
+
+
+def test_a_part_made_on_the_fly_goes_by_its_class():
+    """It stands nowhere in the model that calls it."""
+    net = Holder(lambda self, x: Scale()(x))
+
+    assert net(1.0).origin == "scale"
+
+
+def test_a_module_that_calls_itself_keeps_its_path():
+    """Recursion over a structure is one module at work."""
+    scale = Scale(2.0)
+    net = Holder(lambda self, n: self.scale(1.0) if n == 0 else self(n - 1) * 1.0, scale=scale)
+    outer = Holder(lambda self: self.net(3), net=net)
+
+    assert origins(outer()) == {"net", "net/scale"}
+
+
+def test_an_exception_in_forward_leaves_no_scope_behind():
+    """What is built next belongs to no module."""
+
+    def fail(self, x):
+        self.part(x)
+        raise ZeroDivisionError
+
+    net = Holder(fail, part=MLP(1, [2, 2]))
+
+    with pytest.raises(ZeroDivisionError):
+        net([1.0])
+
+    assert hooks.origin == ""
+    assert Scale()(1.0).origin == ""
+
+
+@pytest.mark.parametrize("module", [MLP(2, [2, 1]), Layer(2, 2), Neuron(2)])
+def test_forward_called_by_hand_leaves_no_scope_behind(module):
+    """Nor does an error half-way through it."""
+    module.forward([1.0, 2.0])
+    assert hooks.origin == ""
+
+    last = module.layers[-1] if isinstance(module, MLP) else module
+    (last.neurons[-1] if isinstance(last, Layer) else last).w.append(Value(1.0))
+    with pytest.raises(ValueError, match="expected a list of 3 inputs, got 2"):
+        module.forward([1.0, 2.0])
+
+    assert hooks.origin == ""
+
+
+def test_threads_do_not_take_each_other_for_callers():
+    """Two models that run at the same time are each the outermost."""
+    barrier = threading.Barrier(2, timeout=10)
+
+    def wait(self, x):
+        barrier.wait()
+        return self.part(x)
+
+    models = [Holder(wait, part=Scale()) for _ in range(2)]
+    threads = [threading.Thread(target=model, args=(1.0,)) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [model.scope for model in models] == ["", ""]
+    assert [model.part.scope for model in models] == ["part", "part"]
+
+
+def test_names_do_not_depend_on_the_order_of_calls():
+    """A model says the same after its parts have run in a shuffled order."""
+    net, fresh = Net(), Net()
+    parts = [module for _, module in net.named_modules() if isinstance(module, Neuron)]
+    random.Random(5).shuffle(parts)
+    for part in parts:
+        part([1.0] * len(part.w))
+
+    root, expected = net([1.0, 2.0]), fresh([1.0, 2.0])
+
+    pairs = zip(topological_order(root), topological_order(expected), strict=True)
+    assert all(a.origin == b.origin for a, b in pairs)
+    assert names(net) == names(fresh)

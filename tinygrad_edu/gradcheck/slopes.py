@@ -1,0 +1,204 @@
+"""How steep is a function at a point? Measured from its values alone, by no rule of calculus.
+
+Where mpmath is installed, rows run on numbers of 800 digits, so that (f(x + h) - f(x)) / h with a
+tiny h is right to some 40 digits, on either side of x. Without it, a row takes a tiny step into the
+complex plane: f'(x) = Im f(x + ih) / h subtracts nothing, and so loses no digits [1]_. What is
+left, Python functions always, is measured by quotients of floats, extrapolated to h = 0, which also
+tell how far off they may be [2]_.
+
+References
+----------
+.. [1] Squire and Trapp (1998), Using complex variables to estimate derivatives of real functions,
+   SIAM Review 40.
+.. [2] Ridders (1982), Accurate computation of F'(x) and F'(x) F''(x), Advances in Engineering
+   Software 4.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from tinygrad_edu import ieee
+from tinygrad_edu.ops import Primitive
+
+DIGITS = 800  # 1e308 + 5e-324 has 632; moved by a step of 1e-40 of it, 672; the rest is to spare
+TOLERANCE = 1e-12  # relative; a row loses 8e-14 at most (x**y in x, where x is near 0 or inf)
+TINY = 2.0**-1073  # two steps of the smallest floats, which have no relative accuracy
+EPSILON, LARGEST = 2.0**-52, 1.7976931348623157e308
+SHRINK = 0.6  # of one step to the next: not 0.5, as halves of rounded numbers are alike
+
+Function = Callable[[Any], Any]
+
+
+class Slope(NamedTuple):
+    """The slopes just below and just above a point; nan where there are none."""
+
+    left: float
+    right: float
+    error: float  # how far off they may be
+    method: str
+    jumps: bool = False
+
+
+def slope(left: float, right: float, error: float, method: str, jumps: bool = False) -> Slope:
+    """A slope, allowing for what a float computed from a rule loses."""
+    allowed = TOLERANCE * max(abs(left), abs(right)) + TINY
+    return Slope(left, right, error + allowed, method, jumps)
+
+
+@cache
+def numbers() -> tuple[Any, Callable[[float], Any]]:
+    """Where rows run, and on what: on mpmath's numbers of 800 digits, else on floats."""
+    try:
+        mp = import_module("mpmath").mp.clone()  # our own, as its precision is a setting
+    except ImportError:
+        return ieee, float
+    mp.dps = DIGITS
+    of_mpmath = ("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "cosh", "power")
+    of_any_number = ("abs", "maximum", "minimum", "where", "equal")
+    xp = {name: getattr(mp, name) for name in of_mpmath}
+    xp |= {name: getattr(ieee, name) for name in of_any_number}
+    return SimpleNamespace(**xp, divide=operator.truediv), mp.mpf
+
+
+def measured(f: Function, x: Any) -> Slope:
+    """The slope of a function of the numbers that :func:`numbers` gives."""
+    return extrapolated(f, x) if isinstance(x, float) else _quotients(f, x)
+
+
+def of_row(op: Primitive, point: Sequence[float], i: int, *, kink: bool) -> Slope:
+    """The slope of the forward of a row in its input i."""
+    xp, number = numbers()
+    rest = [number(x) for x in point]
+    if xp is ieee and not kink and (found := _complex_step(op, point, i)) is not None:
+        return found
+    return measured(lambda x: op.forward(xp, *rest[:i], x, *rest[i + 1 :]), rest[i])
+
+
+def _quotients(f: Function, x: Any) -> Slope:
+    """Quotients (f(x + h) - f(x)) / h on mpmath's numbers, for a tiny h below and above.
+
+    The steps differ in length, so that their gap shows how far off a smooth function's slope is.
+    """
+    h = type(x)(10) ** -40 * min(abs(x) or 1, 1)
+    method = f"mpmath at {DIGITS} digits"
+    try:
+        here = f(x)
+        left, right = ((f(x + step) - here) / step for step in (-h, 2 * h))
+        gap, size = abs(right - left), max(abs(left), abs(right))
+        if gap < math.inf and gap <= 1e-20 * max(size, 1):
+            middle = float((left + right) / 2) if abs(left + right) > gap else 0.0
+            return slope(middle, middle, float(gap), method)
+        if gap < math.inf and size <= LARGEST:
+            return slope(float(left), float(right), 0.0, method, jumps=True)
+    except (ArithmeticError, TypeError):  # a pole, or a complex number that is no float
+        pass
+    return Slope(math.nan, math.nan, 0.0, method)
+
+
+_COMPLEX = SimpleNamespace(
+    **{name: getattr(cmath, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "cosh")},
+    log1p=lambda z: complex(math.log1p(z.real), cmath.phase(1.0 + z)),  # but for h**2
+    abs=lambda z: z if z.real >= 0.0 else -z,
+    maximum=lambda z, w: z if z.real >= w.real else w,
+    minimum=lambda z, w: z if z.real <= w.real else w,
+    power=operator.pow,
+    divide=operator.truediv,
+    where=ieee.where,
+    equal=ieee.equal,
+)
+
+
+def _complex_step(op: Primitive, point: Sequence[float], i: int) -> Slope | None:
+    """Im f(x + ih) / h; None where a row, or the size of the result, does not allow it."""
+    h = 1e-9 * min(abs(point[i]) or 1.0, 1.0)  # off by h**2: some 1e-18 of the slope
+    moved = [complex(x, h * (k == i)) for k, x in enumerate(point)]
+    try:
+        out = op.forward(_COMPLEX, *moved)
+        real = op.forward(ieee, *point)
+        if not math.isclose(out.real, real, rel_tol=1e-9) or abs(out.imag) < 1e-290:
+            return None  # another branch, or too few digits left
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    return slope(out.imag / h, out.imag / h, 1e-11 * abs(out.imag / h), "a complex step")
+
+
+def extrapolated(f: Function, x: float) -> Slope:
+    """Quotients of floats, extrapolated to h = 0: from both sides at once, unless they differ."""
+    method = "extrapolated differences"
+    both = _steps(f, x, 1.0, 1.0)
+    noise, steepest = _noise(both), max((step.size / both[0].h for step in both), default=0.0)
+    left, left_doubt = _best(_steps(f, x, 1.0, 0.0), noise, steepest)
+    right, right_doubt = _best(_steps(f, x, 0.0, 1.0), noise, steepest)
+    doubt = 30.0 * (left_doubt + right_doubt)  # estimates, so not taken at their word
+    if abs(right - left) > 10.0 * doubt + 1e-3 * max(abs(left), abs(right)):
+        return slope(left, right, doubt, method, jumps=True)
+    middle, doubt = _best(both, noise, steepest)
+    return slope(middle, middle, 30.0 * doubt + 1e-10 * abs(middle), method)
+
+
+class _Step(NamedTuple):
+    """A quotient with the step h, extrapolated more and more often: its error is a series in h, or
+    in h**2 between both sides of x, and column k cancels term k against the step before."""
+
+    h: float
+    row: list[float]
+    size: float  # of f
+    flat: bool  # f is the same at both ends
+
+
+def _steps(f: Function, x: float, below: float, above: float) -> list[_Step]:
+    """Shorter and shorter steps, from the first on that is inside the domain."""
+    steps = list[_Step]()
+    h = max(abs(x), 1.0) / 16.0
+    least = max(1e-6 * min(abs(x), 1.0), 1e-10 * abs(x), 1e-12)  # then all is rounding
+    while least < h < math.inf:
+        low, high = x - below * h, x + above * h
+        ends = f(low), f(high)
+        row = [(ends[1] - ends[0]) / (high - low)]
+        for k, old in enumerate(steps[-1].row[:8] if steps else (), 1):
+            row.append(row[-1] + (row[-1] - old) / (SHRINK ** (-k * (below + above)) - 1.0))
+        if math.isfinite(row[0]):
+            steps.append(_Step(h, row, max(map(abs, ends)), ends[0] == ends[1]))
+        else:
+            steps.clear()
+        h *= SHRINK
+    return steps
+
+
+def _noise(steps: list[_Step]) -> float:
+    """How much f scatters about a smooth function: h times what quotients with short steps do.
+
+    The lower quartile, as a kink scatters, too, until a step is shorter than the way there.
+    """
+    short = [(a, b) for a, b in pairwise(steps[1:]) if b.h < 0.01 and not b.flat]
+    scatter = sorted(b.h * abs(b.row[1] - a.row[1]) for a, b in short)
+    return scatter[len(scatter) // 4] if scatter else 0.0
+
+
+def _best(steps: list[_Step], noise: float, steepest: float) -> tuple[float, float]:
+    """The slope of the best step, and how far off it may be; nan if by too much.
+
+    A step is as good as its columns agree, and as it agrees with the steps before and after: two
+    numbers may agree by luck.
+    """
+    columns = [min((abs(b - a), b) for a, b in pairwise(step.row)) for step in steps[1:]]
+    found = [
+        (
+            max(spread, abs(it - before), abs(it - after)) + (noise + EPSILON * step.size) / step.h,
+            it,
+        )
+        for (_, before), (spread, it), (_, after), step in zip(
+            columns, columns[1:], columns[2:], steps[2:], strict=False
+        )
+    ]
+    doubt, best = min(found, default=(math.inf, math.nan))
+    return (best if doubt <= 1e-6 * max(abs(best), steepest) else math.nan), doubt

@@ -1,0 +1,102 @@
+"""Initialisers: where the weights start.
+
+Each draws one weight: ``(rng, fan_in, fan_out) -> float``. ``fan_in`` and ``fan_out`` are the
+numbers of inputs and outputs of the layer. The variance keeps signals, and gradients on their way
+back, neither fading nor growing from layer to layer.
+
+References
+----------
+Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks,
+AISTATS 2010, eq. 12 (variance) and eq. 16 (uniform).
+He, Zhang, Ren and Sun, Delving deep into rectifiers, ICCV 2015, eq. 10.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import TypeAlias
+
+from tinygrad_edu.errors import SettingError
+
+Initializer: TypeAlias = Callable[[random.Random, int, int], float]
+
+
+def glorot_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
+    """Uniform within sqrt(6 / (fan_in + fan_out)) of zero: variance 2 / (fan_in + fan_out).
+
+    Examples
+    --------
+    >>> import random
+    >>> round(glorot_uniform(random.Random(0), 3, 3), 3)
+    0.689
+    """
+    bound = math.sqrt(6.0 / (fan_in + fan_out))
+    return rng.uniform(-bound, bound)
+
+
+def glorot_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
+    """Normal with variance 2 / (fan_in + fan_out)."""
+    return rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))
+
+
+def he_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
+    """Uniform within sqrt(6 / fan_in) of zero: variance 2 / fan_in, since relu drops half."""
+    bound = math.sqrt(6.0 / fan_in)
+    return rng.uniform(-bound, bound)
+
+
+def he_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
+    """Normal with variance 2 / fan_in, since relu drops half."""
+    return rng.gauss(0.0, math.sqrt(2.0 / fan_in))
+
+
+def zeros(rng: random.Random, fan_in: int, fan_out: int) -> float:
+    """Zero: fit for a last layer; hidden neurons that start alike stay alike."""
+    return 0.0
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros)
+}
+
+
+def choose_initializer(initializer: str | Initializer | None, activation: object) -> Initializer:
+    """An initialiser by name, or itself; by default he_uniform for relu, else glorot_uniform.
+
+    Raises
+    ------
+    SettingError
+        If it is neither a known name nor callable.
+    """
+    if initializer is None:
+        return he_uniform if activation == "relu" else glorot_uniform
+    if isinstance(initializer, str) and initializer in INITIALIZERS:
+        return INITIALIZERS[initializer]
+    if callable(initializer):
+        return initializer
+    raise SettingError(
+        f"the initializer is {initializer!r:.60}.",
+        expected=f"{', '.join(INITIALIZERS)}, or a function (rng, fan_in, fan_out) -> float",
+        fix="choose one of these.",
+    )
+
+
+def choose_rng(rng: random.Random | None) -> random.Random:
+    """The generator itself, or a new one seeded with 0: same script, same bits.
+
+    Raises
+    ------
+    SettingError
+        If it is something else, such as a seed.
+    """
+    if rng is None:
+        return random.Random(0)
+    if isinstance(rng, random.Random):
+        return rng
+    raise SettingError(
+        f"rng is {rng!r:.60}.",
+        expected="a random.Random, or None for random.Random(0)",
+        fix="pass random.Random(seed).",
+    )

@@ -1,0 +1,261 @@
+"""Neuron, layer, multi-layer perceptron."""
+
+from __future__ import annotations
+
+import operator
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+from tinygrad_edu import hooks
+from tinygrad_edu.checks import whole
+from tinygrad_edu.engine import Operand, Value, operand
+from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.nn.init import Initializer, choose_initializer, choose_rng
+from tinygrad_edu.nn.module import Module, call_part, item_scopes
+
+Activation: TypeAlias = "str | Callable[[Value], Value]"
+
+ACTIVATIONS: dict[str, Callable[[Value], Value]] = {"linear": lambda y: y} | {
+    name: getattr(Value, name)
+    for name in ("relu", "tanh", "sigmoid", "softplus", "sin", "cos", "exp", "abs")
+}
+
+
+class Neuron(Module):
+    """activation(b + w0 x0 + w1 x1 + ...), summed from the left.
+
+    Parameters
+    ----------
+    fan_in : int, the number of inputs
+    activation : str, one of ``ACTIVATIONS``, or a function of a Value
+    initializer : str or function ``(rng, fan_in, fan_out) -> float``; by default he_uniform for
+        relu, else glorot_uniform. The bias starts at 0
+    rng : random.Random, by default random.Random(0)
+    fan_out : int, the width of the layer the neuron stands in, for the initialiser
+
+    Attributes
+    ----------
+    w : list of Value, the weights
+    b : Value, the bias
+
+    Raises
+    ------
+    SettingError
+        If one of them is not as above.
+    LengthError
+        When called with more or fewer than ``fan_in`` numbers or Values.
+
+    Examples
+    --------
+    The book's worked neuron.
+
+    >>> from tinygrad_edu.nn import Neuron
+    >>> neuron = Neuron(2, "sigmoid")
+    >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, -3.0, -3.0
+    >>> out = neuron([-1.0, -2.0])
+    >>> out.backward()
+    >>> f"{out:.2f}", [f"{p.grad:.2f}" for p in neuron.parameters()]
+    ('0.73', ['-0.20', '-0.39', '0.20'])
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        activation: Activation = "linear",
+        initializer: str | Initializer | None = None,
+        rng: random.Random | None = None,
+        *,
+        fan_out: int = 1,
+    ) -> None:
+        fan_in, rng = whole("fan_in", fan_in), choose_rng(rng)
+        draw = choose_initializer(initializer, activation)
+        self.activation = _known(activation)
+        self.w = [Value(draw(rng, fan_in, fan_out), f"w{i}") for i in range(fan_in)]
+        self.b = Value(0.0, "b")
+
+    def forward(self, x: Iterable[Operand]) -> Value:
+        """The answer to ``fan_in`` numbers or Values."""
+        return self.respond(_inputs(self, len(self.w), x))
+
+    def respond(self, x: list[Value]) -> Value:
+        """The answer to Values: ``forward`` for a layer, which has looked at them already."""
+        if len(x) != len(self.w):
+            _refuse(self, len(self.w), len(x))
+        total = sum(map(operator.mul, self.w, x), self.b)
+        if isinstance(self.activation, str):
+            return ACTIVATIONS[self.activation](total)
+        return _answer(self, self.activation, total)
+
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.w)}, activation={_name(self.activation)})"
+
+
+class Layer(Module):
+    """``fan_out`` neurons that read the same inputs; called, it returns the list of their answers.
+
+    Parameters are those of :class:`Neuron`.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.nn import Layer
+    >>> layer = Layer(3, 2, activation="tanh")
+    >>> len(layer([1.0, 2.0, 3.0]))
+    2
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        fan_out: int,
+        activation: Activation = "linear",
+        initializer: str | Initializer | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        fan_out, rng = whole("fan_out", fan_out), choose_rng(rng)
+        self.neurons = [
+            Neuron(fan_in, activation, initializer, rng, fan_out=fan_out) for _ in range(fan_out)
+        ]
+
+    def forward(self, x: Iterable[Operand]) -> list[Value]:
+        """The answers to ``fan_in`` numbers or Values."""
+        inputs, outputs = _inputs(self, len(self.neurons[0].w), x), list[Value]()
+        before, scopes = hooks.origin, item_scopes(self.scope, "neuron", len(self.neurons))
+        try:  # not neuron(x), whose search for its name would cost a tenth of a model's time
+            for neuron, scope in zip(self.neurons, scopes, strict=True):
+                neuron.scope = scope
+                hooks.enter_scope(scope)
+                outputs.append(neuron.respond(inputs))
+        finally:
+            hooks.enter_scope(before)
+        return outputs
+
+    def __repr__(self) -> str:
+        neuron = self.neurons[0]
+        name = _name(neuron.activation)
+        return f"Layer({len(neuron.w)}, {len(self.neurons)}, activation={name})"
+
+
+class MLP(Module):
+    """Multi-layer perceptron: layers in a chain.
+
+    Parameters
+    ----------
+    fan_in : int, the number of inputs
+    widths : sequence of int, the number of neurons of each layer
+    activation : of all layers but the last, as in :class:`Neuron`
+    output : activation of the last layer
+    initializer, rng : as in :class:`Neuron`; the one rng draws all weights, layer by layer
+
+    Raises
+    ------
+    SettingError
+        If a width is no positive int (says which), or another setting is not allowed.
+    LengthError
+        When called with more or fewer than ``fan_in`` numbers or Values.
+
+    Examples
+    --------
+    Called, it returns a list, or one Value where the last layer has one neuron.
+
+    >>> from tinygrad_edu.nn import MLP
+    >>> model = MLP(2, [16, 16, 1], activation="tanh")
+    >>> len(model.parameters())
+    337
+    >>> score = model([0.5, -1.0])
+    >>> score.origin
+    'layer2/neuron0'
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        widths: Sequence[int],
+        activation: Activation = "relu",
+        output: Activation = "linear",
+        initializer: str | Initializer | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        widths, rng = _widths(widths), choose_rng(rng)
+        fans = [fan_in, *widths[:-1]]
+        activations = [activation] * (len(widths) - 1) + [output]
+        self.layers = [
+            Layer(inputs, outputs, kind, initializer, rng)
+            for inputs, outputs, kind in zip(fans, widths, activations, strict=True)
+        ]
+
+    def forward(self, x: Iterable[Operand]) -> Value | list[Value]:
+        """The answer to ``fan_in`` numbers or Values."""
+        before, scopes = hooks.origin, item_scopes(self.scope, "layer", len(self.layers))
+        try:  # as in Layer
+            for layer, scope in zip(self.layers, scopes, strict=True):
+                layer.scope = scope
+                hooks.enter_scope(scope)
+                x = outputs = layer.forward(x)
+        finally:
+            hooks.enter_scope(before)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        first, last = self.layers[0].neurons[0], self.layers[-1].neurons[0]
+        widths = [len(layer.neurons) for layer in self.layers]
+        kinds = f"activation={_name(first.activation)}, output={_name(last.activation)}"
+        return f"MLP({len(first.w)}, {widths}, {kinds})"
+
+
+def _inputs(module: Module, expected: int, x: Iterable[Operand]) -> list[Value]:
+    """The inputs as Values, numbers as constants, once for all who read them."""
+    try:
+        items = list(x)
+    except TypeError:
+        _refuse(module, expected, repr(x))
+    if len(items) != expected:
+        _refuse(module, expected, len(items))
+    return [v if type(v) is Value else operand(v) for v in items]
+
+
+def _refuse(module: Module, expected: int, got: object) -> NoReturn:
+    raise LengthError(
+        f"{module!r} expected a list of {expected} inputs, got {got!s:.60}.",
+        where=module.scope,
+        fix="pass one number or Value for each; for many samples [model(x) for x in samples].",
+    )
+
+
+def _answer(neuron: Neuron, activation: Callable[[Value], Value], total: Value) -> Value:
+    """The answer of a reader's own activation, if it is a Value."""
+    y = call_part(neuron, activation, total)
+    if isinstance(y, Value):
+        return y
+    raise OperandError(
+        f"the activation {_name(activation)} returned {type(y).__name__}: {y!r:.60}.",
+        expected="a Value, so that gradients flow back through it",
+        fix="compute with the Value it is given and return the result.",
+    )
+
+
+def _known(activation: Any) -> Activation:
+    if callable(activation) or (isinstance(activation, str) and activation in ACTIVATIONS):
+        known: Activation = activation
+        return known
+    raise SettingError(
+        f"the activation is {activation!r:.60}.",
+        expected=f"{', '.join(ACTIVATIONS)}, or a function of a Value",
+        fix="choose one of these.",
+    )
+
+
+def _widths(widths: Any) -> list[int]:
+    if not isinstance(widths, Iterable) or not (listed := list(widths)):
+        raise SettingError(
+            f"widths is {widths!r:.60}.",
+            expected="a list with the width of each layer, such as [16, 16, 1]",
+            fix="write [n] for a single layer of n neurons.",
+        )
+    return [whole(f"widths[{i}]", width) for i, width in enumerate(listed)]
+
+
+def _name(activation: object) -> str:
+    if isinstance(activation, str):
+        return repr(activation)
+    return str(getattr(activation, "__name__", type(activation).__name__))

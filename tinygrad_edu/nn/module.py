@@ -1,0 +1,174 @@
+"""Modules: functions with parameters, that may hold other modules."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from tinygrad_edu import hooks
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+
+
+class _State(threading.local):
+    running: Module | None = None  # the innermost module whose ``forward`` is at work
+
+
+_state = _State()
+
+
+class Module:
+    """A function with parameters: a subclass defines ``forward``, and is then called.
+
+    The parameters are the leaf Values found in the attributes and in the modules among them, also
+    inside lists, tuples and dicts. Constants, as ``Value(3.0).detach()``, are none.
+
+    Attributes
+    ----------
+    scope : str, where the module stood in the model that last ran it, as "layer0/neuron3"; "" for
+        the outermost. The nodes it builds carry this path as ``origin``, for figures.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value
+    >>> from tinygrad_edu.nn import Module
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.shift = Value(2.0), Value(1.0)
+    ...     def forward(self, x):
+    ...         return self.slope * x + self.shift
+    >>> line = Line()
+    >>> line(3.0).backward()
+    >>> line.named_parameters()
+    [('slope', Value(2, grad=3)), ('shift', Value(1, grad=1))]
+    """
+
+    scope = ""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward``; what it builds remembers the scope."""
+        caller, before = _state.running, hooks.origin
+        try:
+            _state.running = self
+            self.scope = _join(caller.scope, _path(caller, self)) if caller is not None else ""
+            hooks.enter_scope(self.scope)
+            return self.forward(*args, **kwargs)
+        finally:
+            _state.running = caller
+            hooks.enter_scope(before)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; each subclass writes its own."""
+        raise SettingError(
+            f"{type(self).__name__} has no forward, so it can't be called.",
+            fix="define forward(self, ...) in the class; calling the module runs it.",
+        )
+
+    def parameters(self) -> list[Value]:
+        """What training changes, in attribute order, each once even if shared."""
+        return [part for _, part in _walk(self, ".") if _trainable(part)]
+
+    def named_parameters(self) -> list[tuple[str, Value]]:
+        """The parameters with their paths, as "layer0.neuron3.w5".
+
+        A path joins attributes and dict keys by dots; what stands in a list has the name of the
+        list and its index. Modules in a list lose the plural s: the first of ``layers`` is
+        ``layer0``.
+
+        Raises
+        ------
+        SettingError
+            If two parameters would have the same name.
+        """
+        named: dict[str, Value] = {}
+        for name, part in _walk(self, "."):
+            if _trainable(part) and named.setdefault(name, part) is not part:
+                raise SettingError(
+                    f"two parameters of {type(self).__name__} are both named {name!r}.",
+                    fix="rename the attribute (or dict key) of one, so that files can tell them.",
+                )
+        return list(named.items())
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """This module and all below it with their paths, as "layer0/neuron3"; its own is ""."""
+        return [(path, part) for path, part in _walk(self, "/") if isinstance(part, Module)]
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def __repr__(self) -> str:
+        names = [name for name, part in _walk(self, ".") if _trainable(part)]
+        where = ", ".join(dict.fromkeys(name.partition(".")[0] for name in names))
+        return f"{type(self).__name__}({len(names)} parameters{' in ' * bool(names)}{where})"
+
+
+def call_part(whole: Module, part: Callable[..., Any], *args: Any) -> Any:
+    """Call what may be a part of a module, with that module as the one at work."""
+    before = _state.running
+    try:
+        _state.running = whole
+        return part(*args)
+    finally:
+        _state.running = before
+
+
+@lru_cache(maxsize=1024)
+def item_scopes(whole: str, stem: str, count: int) -> list[str]:
+    """The scopes of the modules in a list: whole/stem0, whole/stem1, ..."""
+    return [_join(whole, f"{stem}{i}") for i in range(count)]
+
+
+def _join(whole: str, part: str) -> str:
+    return f"{whole}/{part}" if whole and part else whole or part
+
+
+def _trainable(part: Any) -> bool:
+    return isinstance(part, Value) and part.op is None and not part.constant
+
+
+def _path(whole: Module, part: Module) -> str:
+    """The path from a module to a part of it; for one made on the fly, the name of its class."""
+    for name, held in vars(whole).items():  # first what is quick to find and nearly always it
+        if held is part:
+            return name
+        if type(held) is list:
+            for i, item in enumerate(held):
+                if item is part:
+                    return _item_name(name, i, item)
+    found = (path for path, item in _walk(whole, "/") if item is part)
+    return next(found, type(part).__name__.lower())
+
+
+def _walk(root: Module, separator: str) -> Iterator[tuple[str, Any]]:
+    """Every module and value below, depth first in attribute order, each once, with its path."""
+    seen: set[int] = set()
+    waiting: list[tuple[str, Any]] = [("", root)]
+    while waiting:
+        path, part = waiting.pop()
+        if isinstance(part, _KINDS) and id(part) not in seen:
+            seen.add(id(part))
+            yield path, part
+            waiting.extend(reversed([*_parts(path, part, separator)]))
+
+
+_KINDS = (Module, Value, list, tuple, dict)
+
+
+def _parts(path: str, whole: Any, separator: str) -> Iterator[tuple[str, Any]]:
+    """What a module or container holds, with paths."""
+    if isinstance(whole, (list, tuple)):
+        for i, part in enumerate(whole):
+            yield _item_name(path, i, part), part
+    elif not isinstance(whole, Value):
+        for name, part in (whole if isinstance(whole, dict) else vars(whole)).items():
+            yield f"{path}{separator}{name}" if path else name, part
+
+
+def _item_name(path: str, i: int, item: Any) -> str:
+    if path[-1:].isdigit():  # in a list of lists
+        return f"{path}.{i}"
+    return f"{path.removesuffix('s') if isinstance(item, Module) else path}{i}"
