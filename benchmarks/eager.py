@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -12,13 +12,13 @@ from importlib.metadata import version
 from math import isclose
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 from micrograd.engine import Value as MicrogradValue
 from micrograd.nn import MLP as MicrogradMLP
 
-from benchmarks.timing import bytes_held, collector, in_turns, progress, ratio
+from benchmarks.timing import Step, bytes_held, collector, in_turns, progress, ratio
 from benchmarks.workloads import Build, chain, moons, moons_loss, random_program, run
 from tinygrad_edu import Value, __version__
 from tinygrad_edu.nn import MLP
@@ -111,7 +111,7 @@ def measure_graph(sizes: Sizes) -> Figures:
     answers = [step(engine) for engine in ENGINES]
     figures: Figures = {"nodes": {}, "bytes_per_node": {}}
     for engine in ENGINES:
-        (root, _), size = bytes_held(lambda engine=engine: with_gradients(program, engine))
+        (root, _), size = bytes_held(partial(with_gradients, program, engine))
         figures["nodes"][engine.name] = nodes = count(root, engine)
         figures["bytes_per_node"][engine.name] = size / nodes
         del root
@@ -126,8 +126,7 @@ def measure_chain(sizes: Sizes) -> Figures:
     for mode, collecting in MODES.items():
         with collector(collecting):
             runs = [
-                chain_once(sizes.chain)
-                for _ in progress(range(sizes.repeats), f"  chain, {mode}")
+                chain_once(sizes.chain) for _ in progress(range(sizes.repeats), f"  chain, {mode}")
             ]
         names = ("build", "backward", "delete")
         figures[mode] = dict(zip(names, map(median, zip(*runs, strict=True)), strict=True))
@@ -154,13 +153,15 @@ def agreement(name: str, roots: Sequence[float], gradients: Sequence[Sequence[fl
     return {"result": roots[0], "gradients_apart": apart}
 
 
-def timed(steps: dict[str, Callable[[], Any]], nodes: dict[str, int], sizes: Sizes) -> Figures:
+def timed(steps: Mapping[str, Step], nodes: Mapping[str, int], sizes: Sizes) -> Figures:
     """Median seconds and nanoseconds per node of each engine, and their ratio, in both modes."""
     contenders = {name: (steps[name], size) for name, size in zip(steps, sizes.blocks, strict=True)}
     figures: Figures = {}
     for mode, collecting in MODES.items():
         seconds = in_turns(contenders, sizes.rounds, collecting=collecting)
-        medians = {name: median(sum(seconds[name], [])) for name in seconds}
+        medians = {
+            name: median(second for block in seconds[name] for second in block) for name in seconds
+        }
         figures[mode] = {
             "seconds": medians,
             "ns_per_node": {name: 1e9 * medians[name] / nodes[name] for name in medians},
@@ -188,17 +189,17 @@ def count(root: Any, engine: Engine) -> int:
 
 def chain_once(length: int) -> tuple[float, float, float]:
     """Seconds to build, walk and delete a chain of our Values, whose slope is n w**(n - 1)."""
-    start = perf_counter()
+    start = process_time()
     root, weight = chain(length, Value)
-    built = perf_counter()
+    built = process_time()
     root.backward()
-    walked = perf_counter()
+    walked = process_time()
     slope = length * weight.data ** (length - 1)
     if not isclose(weight.grad, slope, rel_tol=1e-9):
         raise Disagreement(f"chain: the slope is {weight.grad!r}, not {slope!r}.")
-    deleting = perf_counter()
+    deleting = process_time()
     del root
-    return built - start, walked - built, perf_counter() - deleting
+    return built - start, walked - built, process_time() - deleting
 
 
 def deepest(value: Build, limit: int = 100_000) -> int:

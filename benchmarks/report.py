@@ -115,7 +115,7 @@ def _verdict(promised: float | None, larger: float | None, smaller: float | None
 
 def _setting(figures: Mapping[str, Any]) -> str:
     return (
-        f"Medians of one process on {figures['date']}: Python {figures['python']}, "
+        f"Medians of CPU time in one process on {figures['date']}: Python {figures['python']}, "
         f"{figures['machine']}, {figures['cpus']} CPUs, "
         f"micrograd {figures['versions'][PEER]}; memory as `tracemalloc` counts it, "
         "after a backward pass."

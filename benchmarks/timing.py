@@ -5,8 +5,9 @@ later. So contenders run in blocks of several steps, in which the garbage of one
 during the next, as in a training loop; what a block leaves behind is collected before the other's
 begins, outside the clock; and the first step of a block, which starts clean, is dropped.
 
-Other work on the machine comes and goes. Blocks that follow each other meet it alike, so a ratio
-is taken within each round, and the median of these is reported.
+Other work on the machine comes and goes. So the clock is the CPU time of this process; and since
+blocks that follow each other meet the same weather, a ratio is taken within each round, and the
+median of these is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def collector(on: bool) -> Iterator[None]:
 def in_turns(
     contenders: Mapping[str, tuple[Step, int]], rounds: int, *, collecting: bool
 ) -> dict[str, list[list[float]]]:
-    """Seconds of every step but the first, block by block.
+    """CPU seconds of every step but the first, block by block.
 
     Parameters
     ----------
@@ -72,9 +73,9 @@ def in_turns(
 def _block(step: Step, size: int, collecting: bool) -> list[float]:
     times = []
     for _ in range(size):
-        start = perf_counter()
+        start = process_time()
         step()
-        times.append(perf_counter() - start)
+        times.append(process_time() - start)
         if not collecting:
             gc.collect()  # outside the clock: else memory only grows, which costs time of its own
     return times

@@ -2,15 +2,17 @@
 
 import inspect
 import math
+import threading
 from random import Random
 
 import pytest
 from programs import VALUES, random_program
 
 import tinygrad_edu
-from tinygrad_edu import Value, detect_anomaly, grad, hooks
+from tinygrad_edu import Value, as_function, detect_anomaly, grad, hooks
 from tinygrad_edu.anomaly import source_line
 from tinygrad_edu.errors import AnomalyError
+from tinygrad_edu.ops import Primitive
 
 INF = math.inf
 
@@ -115,6 +117,28 @@ def test_grad_of_grad_is_no_anomaly_where_what_it_returns_is_finite():
         second = grad(grad(lambda x: x**3))(-2.0)
 
     assert second == -12.0
+
+
+def test_other_threads_are_watched_while_grad_is_at_work():
+    """That grad ignores slopes it may not need is an affair of its own thread."""
+    heard = []
+
+    def build_a_nan():
+        try:
+            heard.append(Value(-1.0).log())
+        except AnomalyError as error:
+            heard.append(str(error).splitlines()[0])
+
+    def partials(xp, out, x):
+        thread = threading.Thread(target=build_a_nan)
+        thread.start()
+        thread.join()
+        return (1.0,)
+
+    with detect_anomaly():
+        grad(as_function(Primitive("slow", "x", lambda xp, x: x, partials)))(2.0)
+
+    assert heard == ["log became nan."]
 
 
 def test_the_gradient_of_a_constant_is_no_anomaly():

@@ -100,24 +100,30 @@ def test_the_walk_has_exactly_those_ten_calls(planted):
     assert [v.grad for v in leaves] == [14.0, 21.0, 31.0]
 
 
-@contextmanager
-def interrupted_at(number):
-    """Raise KeyboardInterrupt at the given call, or return from C, that the package makes."""
-    before, left = sys.getprofile(), number
+CALLS = sys.getprofile, sys.setprofile, ("call", "c_call", "c_return")
+LINES = sys.gettrace, sys.settrace, ("line",)
 
-    def profile(frame, event, arg):
+
+@contextmanager
+def interrupted_at(number, steps):
+    """Raise KeyboardInterrupt at that call, return from C, or line of the package."""
+    get, switch, events = steps
+    before, left = get(), number
+
+    def look(frame, event, arg):
         nonlocal left
-        if frame.f_code.co_filename.startswith(PACKAGE) and event != "return":
+        if frame.f_code.co_filename.startswith(PACKAGE) and event in events:
             left -= 1
             if left < 0:
-                sys.setprofile(None)
+                switch(None)
                 raise KeyboardInterrupt
+        return look
 
-    sys.setprofile(profile)
+    switch(look)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        switch(before)
 
 
 def test_a_pass_interrupted_at_any_call_changes_no_leaf():
@@ -129,7 +135,7 @@ def test_a_pass_interrupted_at_any_call_changes_no_leaf():
     while not done:
         root, leaves = graph(lambda x, y: (x * y).tanh())
         try:
-            with interrupted_at(number):
+            with interrupted_at(number, CALLS):
                 root.backward()
             done = True
         except KeyboardInterrupt:
@@ -140,14 +146,15 @@ def test_a_pass_interrupted_at_any_call_changes_no_leaf():
     assert [v.grad for v in leaves] != BEFORE
 
 
-def test_zero_grad_interrupted_at_any_call_clears_all_or_nothing():
+@pytest.mark.parametrize("steps", [CALLS, LINES], ids=["calls", "lines"])
+def test_zero_grad_interrupted_anywhere_clears_all_or_nothing(steps):
     """The gradients are set by one call into C, which no signal can cut in two."""
     number, done = 0, False
     seen = []
     while not done:
         root, leaves = graph(lambda x, y: x * y)
         try:
-            with interrupted_at(number):
+            with interrupted_at(number, steps):
                 root.zero_grad()
             done = True
         except KeyboardInterrupt:

@@ -29,7 +29,9 @@ def names_of_sets(tree: ast.AST) -> set[str]:
     """The names that a file binds to a set."""
     bound = [(n.targets[0], n.value) for n in ast.walk(tree) if isinstance(n, ast.Assign)]
     bound += [(n.target, n.value) for n in ast.walk(tree) if isinstance(n, ast.AnnAssign)]
-    return {name_of(target) for target, value in bound if value is not None and is_set(value)} - {""}
+    return {name_of(target) for target, value in bound if value is not None and is_set(value)} - {
+        ""
+    }
 
 
 def order_taken(node: ast.AST) -> list[ast.expr]:

@@ -268,19 +268,42 @@ def test_a_value_the_function_closes_over_is_a_number_to_it():
     assert type(grad(lambda x: w * x)(5.0)) is float
 
 
+def test_an_inner_gradient_that_needs_no_outer_one_is_a_number():
+    """Inside a grad, a gradient that does not depend on its argument is a float like any other."""
+    inner = []
+
+    def f(x):
+        inner.append(value_and_grad(lambda y: y * y)(3.0))
+        return x * x
+
+    grad(f)(2.0)
+
+    assert inner == [(9.0, 6.0)]
+    assert [type(number) for number in inner[0]] == [float, float]
+
+
 def test_threads_do_not_see_each_others_gradients():
-    """Four threads, each with a grad inside a grad, 200 times."""
-    wrong = []
+    """One grad begins and ends around the middle of another: neither loses its place."""
+    early_runs, slow_runs, early_ended = (threading.Event() for _ in range(3))
+    slopes = []
 
-    def work():
-        for _ in range(200):
-            if grad(lambda x: x * grad(lambda y: x * y)(1.0))(2.0) != 4.0:
-                wrong.append(1)
+    def slow(x):
+        slow_runs.set()
+        assert early_ended.wait(10.0)
+        return x * grad(lambda y: x * y)(1.0)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def early(x):
+        early_runs.set()
+        assert slow_runs.wait(10.0)
+        return x
 
-    assert not wrong
+    first = threading.Thread(target=lambda: slopes.append(grad(early)(2.0)))
+    second = threading.Thread(target=lambda: slopes.append(grad(slow)(2.0)))
+    first.start()
+    assert early_runs.wait(10.0)
+    second.start()
+    first.join()
+    early_ended.set()
+    second.join()
+
+    assert slopes == [1.0, 4.0]

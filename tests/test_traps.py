@@ -182,6 +182,16 @@ def test_the_first_stale_node_in_order_is_named():
     assert "its input x = 0 now give 1" in str(caught.value)
 
 
+def test_a_nan_is_not_the_first_stale_node():
+    """A node that was nan, and is so still, is passed over in the message too."""
+    x, y = Value(-1.0, "x"), Value(2.0, "y")
+    root = x.log() + y.exp()
+    y.data = 0.0
+
+    with pytest.raises(StaleGraphError, match=r"^exp was 7\.38906 when"):
+        root.backward()
+
+
 def test_an_inner_value_changed_by_hand_is_noticed():
     """The data of a result belongs to its inputs."""
     x = Value(2.0, "x")

@@ -64,7 +64,7 @@ class _Anomalies:
         if self.before is not None:
             self.before.built(node)
         node.origin = f"{node.origin.partition('@')[0]}@{_calling_line()}"
-        if not isfinite(node.data):
+        if not isfinite(node.data) and not getattr(hooks.quiet, "on", False):
             _refuse(f"{describe(node)} became {node.data}.", node)
 
     def compared(self, node: Value) -> None:

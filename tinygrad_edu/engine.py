@@ -27,7 +27,7 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
             hooks.watcher.built(out)
         return out
 
-    return method
+    return copying.own_code(method, op.name)
 
 
 def _reflected(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
@@ -48,7 +48,7 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
             hooks.watcher.built(out)
         return out
 
-    return method
+    return copying.own_code(method, op.name)
 
 
 class Value:

@@ -20,13 +20,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     temporary = ""
     try:
-        handle, temporary = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = mkstemp(dir=path.parent, prefix=".new.")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        _sync(path.parent)
     except OSError as error:
         raise FileError(
             f"{path} can't be written: {error.strerror or error}.",
@@ -51,6 +52,16 @@ def writable_folder(path: Path) -> Path:
             fix="choose another one with --out FOLDER.",
         ) from None
     return path
+
+
+def _sync(folder: Path) -> None:
+    """Bring the new name to the disk, too, where the system can; the file is whole either way."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

@@ -5,6 +5,7 @@ Both are settings of the process: code that runs in several threads shares them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,7 @@ class Watcher(Protocol):
 
 
 watcher: Watcher | None = None
+quiet = threading.local()  # .on: this thread builds nodes that may turn out not to be needed
 origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line
 
 

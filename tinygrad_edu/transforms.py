@@ -9,6 +9,7 @@ from typing import Any
 from tinygrad_edu import functions, hooks, ieee
 from tinygrad_edu.engine import Value, operand, topological_order
 from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.ops import Primitive
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -120,7 +121,9 @@ def _pull(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]
     for node in reversed(order):
         if node.op is None or node not in bars or node in wrt:
             continue
-        for child, slope in zip(node.inputs, _slopes(node, on_values=on_values), strict=True):
+        for child, slope in zip(
+            node.inputs, _slopes(node.op, node, on_values=on_values), strict=True
+        ):
             if child in below:
                 term = slope * bars[node]
                 bars[child] = bars[child] + term if child in bars else term
@@ -130,16 +133,15 @@ def _pull(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]
     return [bars.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
 
 
-def _slopes(node: Value, *, on_values: bool) -> tuple[Any, ...]:
-    """The local derivatives of a node; unwatched, since some of them may not be needed."""
-    assert node.op is not None
-    watcher = hooks.watch(None)
+def _slopes(op: Primitive, node: Value, *, on_values: bool) -> tuple[Any, ...]:
+    """The local derivatives of a node, some of which may not be needed."""
+    hooks.quiet.on = True
     try:
         if on_values:
-            return node.op.partials(functions, node, *node.inputs)
-        return node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+            return op.partials(functions, node, *node.inputs)
+        return op.partials(ieee, node.data, *[v.data for v in node.inputs])
     finally:
-        hooks.watch(watcher)
+        hooks.quiet.on = False
 
 
 def _float(x: Any) -> float:

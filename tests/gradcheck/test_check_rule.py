@@ -171,10 +171,10 @@ def test_without_mpmath_rows_are_checked_all_the_same(op, without_mpmath):
         check_rule(oracles.scaled(op, i, 1.0 + 1e-9), *point)
 
 
-@pytest.mark.parametrize("x", [-600.0, -30.0, 1e-8, 30.0, 600.0])
+@pytest.mark.parametrize("x", [-300.0, -30.0, 1e-8, 30.0, 300.0])
 def test_without_mpmath_a_complex_step_keeps_small_slopes(x, without_mpmath):
     """It subtracts nothing, so that the slope of a saturated function has all its digits."""
-    report = check_rule(ops.SIGMOID, x)
+    report = check_rule(ops.TANH, x)
 
     assert report.method == "a complex step"
     assert report.error < 1e-14

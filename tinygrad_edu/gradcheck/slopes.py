@@ -158,7 +158,7 @@ class _Step(NamedTuple):
 def _steps(f: Function, x: float, below: float, above: float) -> list[_Step]:
     """Shorter and shorter steps, from the first on that is inside the domain."""
     steps = list[_Step]()
-    h = max(abs(x), 1.0) / 16.0
+    h = max(1.0 / 16.0, 1e-4 * abs(x))
     least = max(1e-6 * min(abs(x), 1.0), 1e-10 * abs(x), 1e-12)  # then all is rounding
     while least < h < math.inf:
         low, high = x - below * h, x + above * h
@@ -190,15 +190,11 @@ def _best(steps: list[_Step], noise: float, steepest: float) -> tuple[float, flo
     A step is as good as its columns agree, and as it agrees with the steps before and after: two
     numbers may agree by luck.
     """
-    columns = [min((abs(b - a), b) for a, b in pairwise(step.row)) for step in steps[1:]]
-    found = [
-        (
-            max(spread, abs(it - before), abs(it - after)) + (noise + EPSILON * step.size) / step.h,
-            it,
-        )
-        for (_, before), (spread, it), (_, after), step in zip(
-            columns, columns[1:], columns[2:], steps[2:], strict=False
-        )
-    ]
+    good = [min((abs(b - a), b) for a, b in pairwise(step.row)) for step in steps[1:]]
+    found = []
+    triples = zip(steps[2:], good, good[1:], good[2:], strict=False)
+    for step, before, (spread, value), after in triples:
+        doubt = max(spread, abs(value - before[1]), abs(value - after[1]))
+        found.append((doubt + (noise + EPSILON * step.size) / step.h, value))
     doubt, best = min(found, default=(math.inf, math.nan))
     return (best if doubt <= 1e-6 * max(abs(best), steepest) else math.nan), doubt

@@ -18,7 +18,6 @@ import math
 import os
 import stat
 from collections import deque
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,7 +72,6 @@ def save(model: Module, path: str | os.PathLike[str], /, **facts: Any) -> None:
     if len(data) > LIMIT:
         _fail(path, f"not written: {len(data)} bytes, at most {LIMIT} allowed", "save less.")
     write_atomically(path, data)
-    _sync(path.parent)
 
 
 def load(model: Module, path: str | os.PathLike[str]) -> None:
@@ -142,16 +140,6 @@ def _depth(fact: Any) -> int:
         held = [part.values() if isinstance(part, dict) else part for part in level]
         level, depth = [*chain.from_iterable(held)], depth + 1
     return depth
-
-
-def _sync(folder: Path) -> None:
-    """Bring the new name to the disk, too, where the system can; the file is whole either way."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, float]]:

@@ -92,9 +92,18 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """``fan_out`` neurons that read the same inputs; called, it returns the list of their answers.
+    """Neurons that read the same inputs; called, it returns the list of their answers.
 
-    Parameters are those of :class:`Neuron`.
+    Parameters
+    ----------
+    fan_in : int, the number of inputs
+    fan_out : int, the number of neurons
+    activation, initializer, rng : as in :class:`Neuron`; the one rng draws all weights
+
+    Raises
+    ------
+    SettingError, LengthError
+        As in :class:`Neuron`.
 
     Examples
     --------
