@@ -37,11 +37,9 @@ def test_a_formula_uses_the_inputs_of_the_row(op):
 
 
 @rows
-def test_a_formula_is_latex(op, request):
+def test_a_formula_is_latex(op):
     """matplotlib's parser of mathematics reads it."""
     mathtext = pytest.importorskip("matplotlib.mathtext")
-    if r"\lvert" in op.formula:
-        request.applymarker(pytest.mark.xfail(reason="matplotlib does not know \\lvert"))
 
     width = mathtext.MathTextParser("path").parse(f"${op.formula}$").width
 

@@ -18,6 +18,7 @@ from tinygrad_edu.functions import (
     sqrt,
     tanh,
 )
+from tinygrad_edu.gradcheck import check_gradient, check_graph, check_rule
 from tinygrad_edu.ops import primitive
 from tinygrad_edu.transforms import grad, value_and_grad
 
@@ -28,6 +29,9 @@ __all__ = [
     "Value",
     "abs",
     "as_function",
+    "check_gradient",
+    "check_graph",
+    "check_rule",
     "cos",
     "detect_anomaly",
     "exp",

@@ -109,7 +109,7 @@ SOFTPLUS = primitive("softplus", r"\ln(1 + e^{x})", source="Dugas et al. 2001, s
 RELU = primitive("relu", r"\max(x, 0)", kinks=(0.0,), source=KINK,
     forward=lambda xp, x: xp.maximum(x, 0.0),
     partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, 0.0),))
-ABS = primitive("abs", r"\lvert x \rvert", kinks=(0.0,), source=KINK,
+ABS = primitive("abs", "|x|", kinks=(0.0,), source=KINK,
     forward=lambda xp, x: xp.abs(x),
     partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, xp.where(x < 0.0, -1.0, 0.0)),))
 MAXIMUM = primitive("maximum", r"\max(x, y)", domain=(REAL, REAL), kinks=(0.0,), source=BOOK,
