@@ -348,3 +348,10 @@ def test_zero_grad_clears_the_whole_graph():
     root.zero_grad()
 
     assert (root.grad, inner.grad, x.grad, outside.grad) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_plus_sign_changes_nothing():
+    """+v is v itself: no node, no copy."""
+    v = Value(2.0)
+
+    assert +v is v

@@ -23,8 +23,8 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
         out.data, out.grad, out.label = forward(ieee, self.data, other.data), 0.0, ""
         out.constant, out.origin = False, hooks.origin
         out.op, out._left, out._right = op, self, other
-        if hooks.watcher is not None:
-            hooks.watcher.built(out)
+        if (watcher := hooks.watcher) is not None:
+            watcher.built(out)
         return out
 
     return copying.own_code(method, op.name)
@@ -44,8 +44,8 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
         out.data, out.grad, out.label = forward(ieee, self.data), 0.0, ""
         out.constant, out.origin = False, hooks.origin
         out.op, out._left, out._right = op, self, None
-        if hooks.watcher is not None:
-            hooks.watcher.built(out)
+        if (watcher := hooks.watcher) is not None:
+            watcher.built(out)
         return out
 
     return copying.own_code(method, op.name)
@@ -118,8 +118,8 @@ class Value:
                 node.grad = 0.0
             self.grad = guards.real(cotangent)
             _accumulate(order)
-            if hooks.watcher is not None:
-                hooks.watcher.walked(order)
+            if (watcher := hooks.watcher) is not None:
+                watcher.walked(order)
             after = [0.0 if v.constant else g + v.grad for v, g in zip(leaves, before, strict=True)]
             _set_grads(leaves, after)
         except BaseException:
@@ -129,6 +129,9 @@ class Value:
     def zero_grad(self) -> None:
         """Set the gradient of every value of this graph to 0."""
         _set_grads(order := topological_order(self), [0.0] * len(order))
+
+    def __pos__(self) -> Value:
+        return self
 
     def detach(self) -> Value:
         """The same number as a constant: no gradient flows through it."""

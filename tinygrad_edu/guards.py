@@ -70,8 +70,8 @@ def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any
     """A comparison of data, which a watcher may refuse, since Python code may branch on it."""
 
     def method(self: Value, other: Any) -> bool:
-        if hooks.watcher is not None:
-            hooks.watcher.compared(self)
+        if (watcher := hooks.watcher) is not None:
+            watcher.compared(self)
         return compare(self.data, other.data if isinstance(other, type(self)) else real(other))
 
     return method

@@ -127,9 +127,9 @@ def _pull(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]
             if child in below:
                 term = slope * bars[node]
                 bars[child] = bars[child] + term if child in bars else term
-                if hooks.watcher is not None:
+                if (watcher := hooks.watcher) is not None:
                     numbers = map(_float, (slope, bars[node], bars[child]))
-                    hooks.watcher.flowed(node, child, *numbers)
+                    watcher.flowed(node, child, *numbers)
     return [bars.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
 
 
