@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib.metadata import version
 from math import isclose
-from random import Random
 from statistics import median
 from time import process_time
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from tinygrad_edu.nn import MLP
 
 OURS, PEER = "tinygrad_edu", "micrograd"
 MODES = {"collector on": True, "collector off": False}
+SEED = 1337  # of micrograd's own demo
 Figures = dict[str, Any]
 
 
@@ -77,8 +78,8 @@ def measure(sizes: Sizes) -> Figures:
 
 def measure_moons(sizes: Sizes) -> Figures:
     """Wrap the inputs, forward, loss, clear the gradients, backward: the same weights and data."""
-    X, y = moons()
-    models = twin_models(Random(0))
+    X, y = moons(SEED)
+    models = twin_models(SEED)
     builds = {
         engine.name: partial(moons_loss, model, engine.value, X, y)
         for engine, model in zip(ENGINES, models, strict=True)
@@ -101,7 +102,7 @@ def measure_moons(sizes: Sizes) -> Figures:
 
 def measure_graph(sizes: Sizes) -> Figures:
     """Build, backward and delete the same random program."""
-    program = random_program(sizes.graph, Random(0))
+    program = random_program(sizes.graph, random.Random(0))
 
     def step(engine: Engine) -> tuple[float, list[float]]:
         root, leaves = run(program, engine.value)
@@ -133,11 +134,12 @@ def measure_chain(sizes: Sizes) -> Figures:
     return figures
 
 
-def twin_models(rng: Random) -> tuple[MLP, MicrogradMLP]:
-    """Two networks, MLP(2, [16, 16, 1]) with relu, of the same weights."""
-    ours, theirs = MLP(2, [16, 16, 1], activation="relu", rng=rng), MicrogradMLP(2, [16, 16, 1])
+def twin_models(seed: int) -> tuple[MLP, MicrogradMLP]:
+    """Two networks, MLP(2, [16, 16, 1]) with relu, both with the weights that micrograd draws."""
+    random.seed(seed)  # micrograd knows no other generator
+    ours, theirs = MLP(2, [16, 16, 1], activation="relu"), MicrogradMLP(2, [16, 16, 1])
     for mine, twin in zip(ours.parameters(), theirs.parameters(), strict=True):
-        twin.data = mine.data
+        mine.data = float(twin.data)
     return ours, theirs
 
 

@@ -66,18 +66,18 @@ def in_turns(
         for _ in progress(range(rounds), title):
             for name, (step, size) in contenders.items():
                 gc.collect()
-                seconds[name].append(_block(step, size, collecting)[1:])
+                seconds[name].append(_block(step, size)[1:])
     return seconds
 
 
-def _block(step: Step, size: int, collecting: bool) -> list[float]:
+def _block(step: Step, size: int) -> list[float]:
+    """CPU seconds of each step. What it leaves behind is collected after the block, if at all:
+    where the collector is off, the memory that garbage takes is its maker's own cost."""
     times = []
     for _ in range(size):
         start = process_time()
         step()
         times.append(process_time() - start)
-        if not collecting:
-            gc.collect()  # outside the clock: else memory only grows, which costs time of its own
     return times
 
 

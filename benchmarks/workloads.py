@@ -11,11 +11,11 @@ Build = Callable[[float], Any]  # a Value of one engine from a number
 Rows = Sequence[Sequence[float]]
 
 
-def moons(samples: int = 100) -> tuple[list[list[float]], list[float]]:
+def moons(seed: int, samples: int = 100) -> tuple[list[list[float]], list[float]]:
     """Scikit-learn's two half moons: points, and targets -1 or 1."""
     from sklearn.datasets import make_moons
 
-    X, y = make_moons(n_samples=samples, noise=0.1, random_state=1)
+    X, y = make_moons(n_samples=samples, noise=0.1, random_state=seed)
     return X.tolist(), [2.0 * target - 1.0 for target in y.tolist()]
 
 
