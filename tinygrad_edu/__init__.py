@@ -1,6 +1,7 @@
 """A scalar autograd engine that a learner reads in ten minutes: start with ``engine.py``."""
 
 from tinygrad_edu.anomaly import detect_anomaly
+from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.errors import TinygradEduError
 from tinygrad_edu.functions import (
@@ -32,6 +33,7 @@ __all__ = [
     "check_gradient",
     "check_graph",
     "check_rule",
+    "compile_graph",
     "cos",
     "detect_anomaly",
     "exp",

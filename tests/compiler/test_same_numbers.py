@@ -1,0 +1,136 @@
+"""Compiled is eager: random programs, batches of rows, penalties, new rows, both targets."""
+
+import math
+from random import Random
+
+import numpy as np
+import programs
+import pytest
+
+from tinygrad_edu import Value, as_function, ops, primitive, topological_order
+from tinygrad_edu.compiler import compile_graph
+from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common
+from tinygrad_edu.compiler.record import record
+
+TARGETS = ("numpy", "python")
+targets = pytest.mark.parametrize("target", TARGETS)
+
+
+def same(mine, eager, scale):
+    """Within 1e-12 of the larger, or of the gradient's largest part; nan is nan."""
+    if not (math.isfinite(mine) and math.isfinite(eager)):
+        return mine == eager or (mine != mine and eager != eager)
+    return abs(mine - eager) <= 1e-12 * max(abs(mine), abs(eager), scale)
+
+
+@targets
+@pytest.mark.parametrize("size", [12, 60])
+def test_random_programs_keep_value_and_gradients(target, size):
+    """150 random programs over all rows, to 1e-12."""
+    compared = 0
+    for seed in range(150):
+        program = programs.random_program(Random(seed), steps=size)
+        registers = program.run(programs.VALUES)
+        root = registers[-1]
+        root.backward()
+        leaves = [v for v in topological_order(root) if v.op is None and not v.constant]
+        if not leaves:
+            continue
+        compared += 1
+
+        compiled = compile_graph(root, target=target)
+        compiled.backward()
+
+        scale = max(abs(v.grad) for v in leaves)
+        pairs = zip(compiled.gradient, compiled.parameters, strict=True)
+        assert same(compiled.loss, root.data, 0.0), program
+        assert all(same(float(g), p.grad, scale) for g, p in pairs), program
+    assert compared > 100
+
+
+@targets
+def test_ties_and_special_values_match(target):
+    """Ties, nan and infinities come out as in eager, and warn of nothing."""
+    for row in ("maximum", "minimum", "mul", "div", "pow", "sub"):
+        for a in (0.0, -0.0, 1.0, -2.0, math.inf, -math.inf, math.nan, 710.0):
+            for b in (0.0, 1.0, -1.0, math.inf, math.nan):
+                x, y = Value(a), Value(b)
+                root = as_function(ops.TABLE[row])(x, y)
+                root.backward()
+                program = compile_graph(root, target=target)
+                program.backward()
+
+                mine = [program.loss, *program.gradient]
+                eager = [root.data, *(p.grad for p in program.parameters)]
+                assert all(map(same, mine, eager, [0.0] * 3)), (row, a, b, mine, eager)
+
+
+def sample_loss():
+    """One sample of a small network, with a penalty on its weights."""
+    rng = Random(3)
+    w = [[Value(rng.gauss(0.0, 1.0)) for _ in range(3)] for _ in range(4)]
+    v = [Value(rng.gauss(0.0, 1.0)) for _ in range(4)]
+    x, t = [Value(0.0) for _ in range(3)], Value(0.0)
+    h = [sum(a * b for a, b in zip(row, x, strict=True)).tanh() for row in w]
+    data = (sum(a * b for a, b in zip(v, h, strict=True)) - t) ** 2
+    weights = [p for row in [*w, v] for p in row]
+    return data + 0.1 * sum(p * p for p in weights), [*x, t], weights
+
+
+@targets
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_rows_of_data_and_a_penalty_that_is_added_once(target, reduce, rows):
+    """Mean or sum over rows by the closed form; the penalty is no row's."""
+    loss, inputs, weights = sample_loss()
+    program = compile_graph(loss, inputs, reduce=reduce, target=target)
+    X = np.random.RandomState(0).randn(rows, 4)
+
+    program.backward(X)
+
+    total, penalty = Value(0.0), 0.1 * sum(p * p for p in weights)
+    for row in X:
+        h = [sum(weights[3 * i + j] * float(row[j]) for j in range(3)).tanh() for i in range(4)]
+        total = total + (sum(weights[12 + i] * h[i] for i in range(4)) - float(row[3])) ** 2
+    expected = total * (1.0 / rows if reduce == "mean" else 1.0) + penalty
+    expected.backward()
+    assert program.loss == pytest.approx(expected.data, rel=1e-12)
+    grads = [p.grad for p in program.parameters]
+    np.testing.assert_allclose(program.gradient, grads, rtol=1e-11, atol=1e-12)
+
+
+@targets
+def test_a_row_of_ones_own_compiles(target, monkeypatch):
+    """A user's row needs no change of the compiler."""
+    monkeypatch.setattr(ops, "TABLE", dict(ops.TABLE))
+    bell = as_function(
+        primitive(
+            "bell", "e^{-x^2}", forward=lambda xp, x: xp.exp(-x * x),
+            partials=lambda xp, out, x: (-2.0 * x * out,),
+        )
+    )  # fmt: skip
+    x = Value(0.5)
+    root = bell(x) * x
+    root.backward()
+
+    program = compile_graph(root, target=target)
+    program.backward()
+
+    assert program.loss == pytest.approx(root.data, rel=1e-15)
+    assert float(program.gradient[0]) == pytest.approx(x.grad, rel=1e-14)
+
+
+@pytest.mark.parametrize("change", [fold_constants, share_common, drop_dead])
+def test_a_pass_changes_no_number(change):
+    """Each pass on its own: the recomputed root is the recorded one, bit for bit."""
+    from tinygrad_edu import ieee
+
+    for seed in range(100):
+        root = programs.random_program(Random(seed), constants=0.5).run(programs.VALUES)[-1]
+        tape = change(record(root)[0])
+        numbers = list(tape.data)
+        for slot, op in enumerate(tape.ops):
+            if op is not None:
+                operands = [s for s in (tape.left[slot], tape.right[slot]) if s >= 0]
+                numbers[slot] = op.forward(ieee, *[numbers[s] for s in operands])
+        assert numbers[tape.root] == root.data

@@ -1,0 +1,145 @@
+"""The target "numpy": stores of numbers, views of them, and the functions that fill them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.layout import plan
+from tinygrad_edu.compiler.notation import equations_of
+from tinygrad_edu.compiler.numpy_code import Code, View, Writer
+from tinygrad_edu.compiler.record import Tape
+from tinygrad_edu.compiler.sums import gather_sums
+
+Array = NDArray[np.floating[Any]]
+FUNCTIONS = (
+    "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
+    "log1p logical_and matmul maximum minimum multiply negative power sin sqrt square subtract "
+    "take tanh true_divide where"
+)
+
+
+class NumpyBackend:
+    """A planned tape in arrays."""
+
+    def __init__(self, tape: Tape, columns: int, reduce: str, dtype: str, clock: Any) -> None:
+        nodes, kinds = gather_sums(tape)
+        clock.lap("gather")
+        self.plan = plan(tape, nodes, kinds)
+        clock.lap("layout")
+        self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
+        self.batched = kinds[tape.root] in "bi"
+        self.root = int(self.plan.place[tape.root])
+        self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
+        writer = Writer(self.plan)
+        writer.written["b" if self.batched else "u"][self.root] = True
+        if self.penalty >= 0:
+            writer.written["u"][self.penalty] = True
+        writer.forward()
+        writer.backward()
+        self.code: Code = writer.code
+        clock.lap("emit")
+        self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
+        self.instructions = len(self.plan.instructions)
+        self.matrix_products = self.plan.matrix_products
+        self.u = np.zeros(self.plan.sizes["u"], self.dtype)
+        self.du = np.zeros_like(self.u)
+        count = len(self.parameter_slots)
+        self.vector, self.gradient = self.u[:count], self.du[:count]
+        self.spaces: dict[int, Workspace] = {}
+
+    def load(self, parameters: list[float], constants: list[float]) -> None:
+        """Fill the stores with the numbers of leaves."""
+        self.vector[:] = parameters
+        self.u[len(parameters) : len(parameters) + len(constants)] = constants
+
+    def run(self, rows: Any) -> float:
+        """Forward and backward, for rows of inputs or for the whole graph."""
+        batch = 0 if rows is None else len(rows)
+        space = self.spaces.get(batch)
+        if space is None:
+            space = self.spaces[batch] = Workspace(self, batch)
+        if rows is not None:
+            np.copyto(space.x, rows, casting="same_kind")
+        with np.errstate(all="ignore"):
+            space.forward()
+            if not self.batched:
+                self.du[self.root] = 1.0
+                loss = float(self.u[self.root])
+            else:
+                total = float(np.add.reduce(space.b[self.root]))
+                space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
+                loss = total if self.reduce == "sum" else total / batch
+            if self.penalty >= 0:
+                self.du[self.penalty] = 1.0
+                loss += float(self.u[self.penalty])
+            space.backward()
+        return loss
+
+    @staticmethod
+    def no_nan(rows: Any) -> bool:
+        """Whether no number of the rows is nan."""
+        return not np.isnan(np.min(rows))
+
+    @property
+    def source(self) -> str:
+        """The two functions, as they are run."""
+        return source_of(self.code)
+
+    @property
+    def equations(self) -> Equations:
+        """The plan in the book's notation."""
+        return equations_of(self.plan, self.u[len(self.parameter_slots) :].tolist())
+
+
+class Workspace:
+    """Buffers for one number of rows, and the two functions bound to them."""
+
+    def __init__(self, backend: NumpyBackend, batch: int) -> None:
+        rows = max(batch, 1)
+        dtype = backend.dtype
+        self.b = np.zeros((backend.plan.sizes["b"], rows), dtype)
+        self.db = np.zeros_like(self.b)
+        self.x = np.zeros((rows, max(backend.columns, 1)), dtype)
+        stores = {"u": backend.u, "du": backend.du, "b": self.b, "db": self.db, "i": self.x.T}
+        names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
+        names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
+        names |= stores | backend.code.tables
+        for name, view in backend.code.views.items():
+            array = _array(view, stores, rows, dtype)
+            if view.places is not None:
+                flat = (view.places.size, rows) if view.batched else (view.places.size,)
+                names[f"flat_{name}"] = array.reshape(flat)
+            names[name] = array[..., None] if view.lift else array
+        exec(compile(source_of(backend.code), "<compiled graph>", "exec"), names)
+        self.forward, self.backward = names["forward"], names["backward"]
+
+
+def source_of(code: Code) -> str:
+    """The code as Python."""
+    return "\n".join(
+        [
+            "def forward():",
+            *(f"    {line}" for line in code.forward or ["pass"]),
+            "",
+            "def backward():",
+            *(f"    {line}" for line in code.backward or ["pass"]),
+            "",
+        ]
+    )
+
+
+def _array(view: View, stores: dict[str, Array], rows: int, dtype: Any) -> Any:
+    """The array that a name stands for: a view of a store, or a buffer of its own."""
+    shape = (*view.shape, rows) if view.batched else view.shape
+    if view.store == "?":
+        return np.empty(shape, bool)
+    if view.store == "t" or view.places is not None:
+        return np.empty(shape, dtype)
+    base = stores[view.store]
+    steps = [base.strides[0] * step for step in view.strides]
+    return as_strided(base[view.offset :], shape, steps + [*base.strides[1:]] * view.batched)

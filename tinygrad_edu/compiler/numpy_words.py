@@ -1,0 +1,100 @@
+"""NumPy's words for what a plan says: which call, and where even spacing makes a view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinygrad_edu.compiler.layout import Product, Slots
+from tinygrad_edu.compiler.symbols import Atom, Expression
+
+BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
+
+
+def affine(places: Slots) -> tuple[int, tuple[int, ...]] | None:
+    """Offset and step along each axis, where the places are evenly spaced along all; else None."""
+    offset = int(places.flat[0])
+    steps: list[int] = []
+    expected = np.array(offset)
+    for axis, length in enumerate(places.shape):
+        index = [0] * places.ndim
+        index[axis] = min(1, length - 1)
+        steps.append(int(places[tuple(index)]) - offset)
+        expected = expected[..., None] + steps[-1] * np.arange(length)
+    return (offset, tuple(steps)) if np.array_equal(expected, places) else None
+
+
+def squeezed(places: Slots, axes: int) -> Slots:
+    """Without those of the first axes that have length 1."""
+    keep = [i for i, n in enumerate(places.shape) if i >= axes or n > 1]
+    return places.reshape([places.shape[i] for i in keep])
+
+
+def numpy_call(atom: Expression) -> tuple[str, Sequence[Atom]]:
+    """NumPy's name of a function, and its arguments, in the fastest form of the same bits."""
+    arguments = atom.arguments
+    if atom.function == "power" and arguments[1] == 2.0:
+        return "square", arguments[:1]
+    if atom.function == "multiply":  # times 1 or 0 by a condition: times the condition
+        plain = [_condition(x) for x in arguments]
+        return "multiply", plain
+    return atom.function, arguments
+
+
+def _condition(atom: Atom) -> Atom:
+    if isinstance(atom, Expression) and atom.function == "where":
+        return atom.arguments[0] if atom.arguments[1:] == (1.0, 0.0) else atom
+    return atom
+
+
+class ProductWords:
+    """A stack of matrix products in NumPy's words; which axes there are decides which words."""
+
+    def __init__(self, it: Product) -> None:
+        m, c, _ = it.out.places.shape
+        self.out, self.left = squeezed(it.out.places, 2), squeezed(it.left.places, 1)
+        self.right = squeezed(it.right.places, 2)
+        self.m, self.c = m > 1, c > 1
+        self.left_batched, self.right_batched = it.left.batched, it.right.batched
+
+    def letters(self) -> tuple[str, str, str]:
+        """Axes of left, right and out for einsum."""
+        m, c = "m" * self.m, "c" * self.c
+        b1, b2 = "b" * self.left_batched, "b" * self.right_batched
+        return f"{m}rk{b1}", f"{m}{c}k{b2}", f"{m}{c}r{b2 or b1}"
+
+    def forward(self, left: str, right: str, out: str) -> str:
+        """out = left times right."""
+        left_axes, right_axes, out_axes = self.letters()
+        if self.left_batched or (self.m and not self.c and not self.right_batched):
+            return f"einsum('{left_axes},{right_axes}->{out_axes}', {left}, {right}, out={out})"
+        if self.right_batched:
+            lift = "[:, None]" if self.m and self.c else ""
+            return f"matmul({left}{lift}, {right}, out={out})"
+        if self.c:
+            return f"matmul({right}, {left}.swapaxes(-1, -2), out={out})"
+        return f"matmul({left}, {right}, out={out})"
+
+    def left_adjoint(self, up: str, right: str) -> str:
+        """The gradient of left, OUT standing for where it goes."""
+        left_axes, right_axes, out_axes = self.letters()
+        if self.right_batched and not self.left_batched and not self.c:
+            return f"matmul({up}, {right}.swapaxes(-1, -2)OUT)"
+        if self.right_batched and not self.left_batched:
+            return f"sum(matmul({up}, {right}.swapaxes(-1, -2)), axis={1 if self.m else 0}OUT)"
+        if self.left_batched:
+            return f"einsum('{out_axes},{right_axes}->{left_axes}', {up}, {right}OUT)"
+        if self.c:
+            return f"matmul({up}.swapaxes(-1, -2), {right}OUT)"
+        return f"multiply({up}[..., None], {right}[..., None, :]OUT)"
+
+    def right_adjoint(self, up: str, left: str) -> str:
+        """The gradient of right, OUT standing for where it goes."""
+        left_axes, right_axes, out_axes = self.letters()
+        if self.left_batched or (self.m and not self.c and not self.right_batched):
+            return f"einsum('{out_axes},{left_axes}->{right_axes}', {up}, {left}OUT)"
+        if self.right_batched:
+            lift = "[:, None]" if self.m and self.c else ""
+            return f"matmul({left}{lift}.swapaxes(-1, -2), {up}OUT)"
+        return f"matmul({up}, {left}OUT)"

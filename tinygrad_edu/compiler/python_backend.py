@@ -1,0 +1,74 @@
+"""The target "python": lists of floats, and the functions that fill them."""
+
+from __future__ import annotations
+
+from array import array
+from math import fsum
+from typing import Any
+
+from tinygrad_edu import ieee
+from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.passes import depends_on_input
+from tinygrad_edu.compiler.python_code import python_source
+from tinygrad_edu.compiler.record import CONSTANT, Tape
+
+FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
+
+
+class PythonBackend:
+    """A tape as straight-line Python."""
+
+    matrix_products = 0
+    equations = Equations((), ())
+
+    def __init__(self, tape: Tape, columns: int, reduce: str, dtype: str, clock: Any) -> None:
+        self.tape, self.columns, self.reduce = tape, columns, reduce
+        self.parameter_slots = list(tape.parameters)
+        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind == CONSTANT]
+        self.batched = depends_on_input(tape)[tape.root]
+        self.source = python_source(tape)
+        clock.lap("emit")
+        self.instructions = sum(op is not None for op in tape.ops)
+        self.v = [0.0] * len(tape)
+        self.g = [0.0] * len(tape)
+        self.vector = array("d", bytes(8 * len(self.parameter_slots)))
+        self.gradient = array("d", self.vector)
+        names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
+        names |= {"inf": ieee.INF, "nan": ieee.NAN}
+        exec(compile(self.source, "<compiled graph>", "exec"), names)
+        self.forward, self.backward = names["forward"], names["backward"]
+        clock.lap("compile")
+
+    def load(self, parameters: list[float], constants: list[float]) -> None:
+        """Fill the slots of leaves."""
+        self.vector[:] = array("d", parameters)
+        for slot, number in zip(self.constant_slots, constants, strict=True):
+            self.v[slot] = number
+
+    def run(self, rows: Any) -> float:
+        """Forward and backward, row by row; the gradients of all rows add up."""
+        v, g = self.v, self.g
+        for slot, number in zip(self.parameter_slots, self.vector, strict=True):
+            v[slot] = number
+        losses, total = [], [0.0] * len(self.parameter_slots)
+        count = 1 if rows is None else len(rows)
+        seed = 1.0 / count if self.reduce == "mean" else 1.0
+        for row in [()] if rows is None else rows:
+            for slot, number in zip(self.tape.inputs, row, strict=True):
+                if slot >= 0:
+                    v[slot] = float(number)
+            self.forward(v, g)
+            g[self.tape.root] = seed if self.batched else 1.0 / count
+            if self.tape.penalty >= 0:
+                g[self.tape.penalty] = 1.0 / count
+            self.backward(v, g)
+            losses.append(v[self.tape.root])
+            total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
+        self.gradient[:] = array("d", total)
+        loss = fsum(losses) * seed if self.batched else losses[-1]
+        return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
+
+    @staticmethod
+    def no_nan(rows: Any) -> bool:
+        """Whether no number of the rows is nan."""
+        return all(number == number for row in rows for number in row)

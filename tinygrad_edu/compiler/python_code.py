@@ -1,0 +1,165 @@
+"""Stage 7, target "python": straight-line code of floats, one assignment a node, no dependency.
+
+Long programs are cut into functions, since CPython is slow to compile long ones; what one
+function computes and another reads goes through the lists ``v`` (values) and ``g`` (gradients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from tinygrad_edu.compiler import symbols
+from tinygrad_edu.compiler.record import CONSTANT, INPUT, Tape
+from tinygrad_edu.compiler.symbols import Atom, Expression
+from tinygrad_edu.ops import Primitive
+
+LONGEST = 2000  # lines of one function
+_INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/"}
+_INFIX |= {
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "logical_and": "&",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An assignment to a name, and the names it reads."""
+
+    target: str
+    text: str
+    reads: tuple[str, ...]
+
+
+def python_source(tape: Tape) -> str:
+    """Two functions, ``forward(v)`` and ``backward(v, g)``, and the pieces they call.
+
+    ``g`` starts with the gradients of the result; all others are assigned, not added to.
+
+    Before::
+
+        %0 = parameter
+        %1 = parameter
+        %2 = mul %0 %1
+        return %2
+
+    After::
+
+        def forward_0(v, g):
+            v0 = v[0]
+            v1 = v[1]
+            v[2] = v0 * v1
+
+        def backward_0(v, g):
+            g2 = g[2]
+            v1 = v[1]
+            g[0] = g2 * v1
+            v0 = v[0]
+            g[1] = g2 * v0
+    """
+    forward, backward = _forward(tape), _backward(tape)
+    values = {f"v{tape.root}", f"v{tape.penalty}"}.union(*(line.reads for line in backward))
+    gradients = {f"g{slot}" for slot in tape.parameters}
+    pieces = [*_functions("forward", forward, values), *_functions("backward", backward, gradients)]
+    return "\n\n".join(pieces) + "\n"
+
+
+@cache
+def _templates(op: Primitive) -> tuple[str, list[tuple[str, list[str]]]]:
+    """The row's value and contributions as text, with {x0}, {x1}, {out} and {up} to fill in."""
+    names = [f"{{x{i}}}" for i in range(len(op.domain))]
+    inputs = [symbols.variable(name) for name in names]
+    up, out = symbols.variable("{up}"), symbols.variable("{out}")
+    terms = [symbols.times(up, p) for p in symbols.partials_of(op, out, *inputs)]
+    texts = [(infix(term), sorted(symbols.names_in(term))) for term in terms]
+    return infix(symbols.forward_of(op, *inputs)), texts
+
+
+def _forward(tape: Tape) -> list[Line]:
+    lines = []
+    for slot, op in enumerate(tape.ops):
+        if op is not None:
+            x0, x1 = f"v{tape.left[slot]}", f"v{tape.right[slot]}"
+            text = _templates(op)[0].format(x0=x0, x1=x1)
+            lines.append(Line(f"v{slot}", text, (x0, x1) if tape.right[slot] >= 0 else (x0,)))
+    return lines
+
+
+def _backward(tape: Tape) -> list[Line]:
+    """The chain rule, node by node from the root; the first contribution assigns."""
+    lines: list[Line] = []
+    begun = {slot for slot in (tape.root, tape.penalty) if slot >= 0}
+    for slot in range(len(tape) - 1, -1, -1):
+        op = tape.ops[slot]
+        if op is None or slot not in begun:
+            continue
+        left, right = tape.left[slot], tape.right[slot]
+        of = {"x0": f"v{left}", "x1": f"v{right}", "out": f"v{slot}", "up": f"g{slot}"}
+        for operand, (term, names) in zip((left, right), _templates(op)[1], strict=False):
+            if tape.kinds[operand] in (CONSTANT, INPUT):
+                continue
+            target, text = f"g{operand}", term.format(**of)
+            reads = tuple(of[name[1:-1]] for name in names)
+            if operand in begun:
+                text = f"{target} + ({text})" if " " in text else f"{target} + {text}"
+                reads = (target, *reads)
+            begun.add(operand)
+            lines.append(Line(target, text, reads))
+    return lines
+
+
+def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
+    """The lines as functions of at most LONGEST lines, and one that calls them."""
+    chunks = [lines[i : i + LONGEST] for i in range(0, len(lines), LONGEST)]
+    readers: dict[str, set[int]] = {}
+    for i, chunk in enumerate(chunks):
+        for line in chunk:
+            for read in line.reads:
+                readers.setdefault(read, set()).add(i)
+    pieces = []
+    for i, chunk in enumerate(chunks):
+        elsewhere = {n for n in {line.target for line in chunk} if readers.get(n, set()) - {i}}
+        pieces.append(_function(f"{name}_{i}", chunk, kept | elsewhere))
+    calls = "".join(f"    {name}_{i}(v, g)\n" for i in range(len(chunks)))
+    return [*pieces, f"def {name}(v, g):\n{calls or '    pass'}"]
+
+
+def _function(name: str, lines: Sequence[Line], kept: set[str]) -> str:
+    """One function: what it reads from elsewhere is loaded first, what others read is stored."""
+    here: set[str] = set()
+    body: list[str] = []
+    for line in lines:
+        for read in line.reads:
+            if read not in here:
+                body.append(f"    {read} = {read[0]}[{read[1:]}]")
+                here.add(read)
+        body.append(f"    {line.target} = {line.text}")
+        here.add(line.target)
+    stored = dict.fromkeys(line.target for line in lines if line.target in kept)
+    body += [f"    {target[0]}[{target[1:]}] = {target}" for target in stored]
+    return "\n".join([f"def {name}(v, g):", *body])
+
+
+def infix(atom: Atom) -> str:
+    """An expression as Python: infix where floats can't fail, else a call of ``ieee``."""
+    text = _infix(atom)
+    return text[1:-1] if isinstance(atom, Expression) and atom.function in _INFIX else text
+
+
+def _infix(atom: Atom) -> str:
+    if not isinstance(atom, Expression):
+        return f"({atom!r})" if repr(atom).startswith("-") else repr(atom)  # inf, nan: names
+    if not atom.arguments:
+        return atom.function
+    texts = [_infix(argument) for argument in atom.arguments]
+    if atom.function == "negative":
+        return f"(-{texts[0]})"
+    if atom.function == "power" and atom.arguments[1] == 2.0:
+        return f"({texts[0]} ** 2)"
+    if atom.function in _INFIX:
+        return f"({texts[0]} {_INFIX[atom.function]} {texts[1]})"
+    return f"{atom.function}({', '.join(map(infix, atom.arguments))})"

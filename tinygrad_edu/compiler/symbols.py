@@ -1,0 +1,130 @@
+"""Rows of the table run on symbols: what a primitive and its slopes are, as expressions.
+
+Nothing here knows a derivative: the row of ``ops.py`` is called with names instead of numbers, and
+what comes back is what an emitter prints. So a row that a user adds compiles like the others.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+from tinygrad_edu.ops import Primitive
+
+Atom: TypeAlias = "Expression | float"
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A call of one of NumPy's functions; a variable is a name without arguments."""
+
+    function: str
+    arguments: tuple[Atom, ...] = ()
+
+    def __bool__(self) -> bool:
+        raise TypeError("a row branched with `if`: use xp.where, so that it runs on arrays too")
+
+
+def _method(function: str, reflected: bool = False) -> Callable[..., Expression]:
+    def method(self: Expression, *other: Atom) -> Expression:
+        return Expression(function, (*other, self) if reflected else (self, *other))
+
+    return method
+
+
+for _operator, _function in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "true_divide",
+    "pow": "power",
+    "and": "logical_and",
+}.items():
+    setattr(Expression, f"__{_operator}__", _method(_function))
+    setattr(Expression, f"__r{_operator}__", _method(_function, reflected=True))
+for _operator, _function in {
+    "neg": "negative",
+    "abs": "abs",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}.items():
+    setattr(Expression, f"__{_operator}__", _method(_function))
+
+
+def _function_of(name: str) -> Callable[..., Expression]:
+    return lambda *arguments: Expression(name, arguments)
+
+
+NAMES = "exp log log1p sqrt sin cos tanh cosh maximum minimum abs power divide where equal"
+SYMBOLS = SimpleNamespace(**{name: _function_of(name) for name in NAMES.split()})
+
+
+def variable(name: str) -> Expression:
+    """A name that stands for a number or an array."""
+    return Expression(name)
+
+
+def forward_of(op: Primitive, *inputs: Atom) -> Atom:
+    """The row's value, as an expression in its inputs."""
+    return simplify(op.forward(SYMBOLS, *inputs))
+
+
+def partials_of(op: Primitive, out: Atom, *inputs: Atom) -> tuple[Atom, ...]:
+    """The row's slopes, as expressions in its output and inputs."""
+    return tuple(simplify(partial) for partial in op.partials(SYMBOLS, out, *inputs))
+
+
+def times(x: Atom, y: Atom) -> Atom:
+    """The product, without factors of 1 and with a sign for a factor of -1: the same bits."""
+    return simplify(Expression("multiply", (x, y)))
+
+
+def simplify(atom: Any) -> Atom:
+    """Leave out what changes no bit: factors and exponents of 1, choices already made."""
+    if not isinstance(atom, Expression):
+        return float(atom)
+    arguments = tuple(simplify(argument) for argument in atom.arguments)
+    if not arguments:
+        return atom
+    if atom.function in _FOLDED and not any(isinstance(x, Expression) for x in arguments):
+        return float(_FOLDED[atom.function](*arguments))
+    if atom.function == "multiply":
+        for one, other in (arguments, arguments[::-1]):
+            if one == 1.0:
+                return other
+            if one == -1.0:
+                return Expression("negative", (other,))
+    if atom.function == "power" and arguments[1] == 1.0:
+        return arguments[0]
+    if atom.function == "where":
+        condition, yes, no = arguments
+        if not isinstance(condition, Expression):
+            return yes if condition else no
+        if _same(yes, no):
+            return yes
+    return Expression(atom.function, arguments)
+
+
+_FOLDED = {"subtract": operator.sub, "equal": operator.eq, "greater_equal": operator.ge}
+
+
+def _same(x: Atom, y: Atom) -> bool:
+    """Whether two expressions are written alike."""
+    if isinstance(x, Expression) and isinstance(y, Expression):
+        alike = x.function == y.function and len(x.arguments) == len(y.arguments)
+        return alike and all(map(_same, x.arguments, y.arguments))
+    return x is y or (isinstance(x, float) and x == y)
+
+
+def names_in(atom: Atom) -> set[str]:
+    """The variables of an expression."""
+    if not isinstance(atom, Expression):
+        return set()
+    if not atom.arguments:
+        return {atom.function}
+    return set().union(*(names_in(argument) for argument in atom.arguments))
