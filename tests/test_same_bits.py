@@ -35,9 +35,11 @@ def names_of_sets(tree: ast.AST) -> set[str]:
 
 
 def order_taken(node: ast.AST) -> list[ast.expr]:
-    """The expressions whose order a node uses."""
-    if isinstance(node, (ast.For, ast.comprehension)):
+    """The expressions whose order a node uses; a set made from a set uses none."""
+    if isinstance(node, ast.For):
         return [node.iter]
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.DictComp)):
+        return [part.iter for part in node.generators]
     if isinstance(node, ast.Call) and name_of(node.func) in IN_ORDER:
         return node.args
     return [node.value] if isinstance(node, ast.Starred) else []
@@ -106,6 +108,7 @@ def test_each_of_these_faults_is_noticed(planted):
         "seen = set()\nif x in seen: seen.add(x)",
         "for x in sorted({2, 1}): pass",
         "rng = random.Random(0)",
+        "odd = {x for x in {1, 2} if x % 2}",
         "memo[id(node)] = copy",
     ],
 )

@@ -17,6 +17,7 @@ from tinygrad_edu.expression import evaluate, parse_number
 _EXAMPLES = """examples:
   tinygrad-edu demo                         train on handwritten digits, write report/
   tinygrad-edu demo --epochs 3 --out first  a shorter run, into another folder
+  tinygrad-edu demo --compiled              the same network, compiled to matrices
   tinygrad-edu gradients "sigmoid(w0*x0 + w1*x1 + w2)" w0=2 x0=-1 w1=-3 x1=-2 w2=-3
   tinygrad-edu gradients "max(x, y)**2" x=1 y=2 --json
 
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data (default: 12)")
     demo.add_argument("--hidden", type=int, default=16, help="hidden neurons (default: 16)")
     demo.add_argument("--seed", type=int, default=0, help="same seed, same bits (default: 0)")
+    demo.add_argument("--compiled", action="store_true", help="on matrices: seconds, not a minute")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
     demo.set_defaults(run=_demo)
 
@@ -84,6 +86,7 @@ def _demo(options: argparse.Namespace) -> int:
         hidden=options.hidden,
         seed=options.seed,
         progress=False if options.quiet else None,
+        compiled=options.compiled,
     )
     print(headline)
     print(f"report: {options.out / 'index.html'} ({', '.join(files)})")

@@ -33,6 +33,7 @@ class Watcher(Protocol):
 
 watcher: Watcher | None = None
 quiet = threading.local()  # .on: this thread builds nodes that may turn out not to be needed
+tracing = False  # a sample is being recorded, to stand for all: see compiler.recording
 origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line
 
 

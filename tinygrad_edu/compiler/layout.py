@@ -241,7 +241,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
         else:
             planner.elementwise(op, some)
     planner.put(tape.parameters)
-    planner.put([tape.root])
+    planner.put([tape.root, *tape.outputs])
     return Plan(
         planner.instructions,
         planner.place,

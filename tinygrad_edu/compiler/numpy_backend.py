@@ -57,7 +57,7 @@ class NumpyBackend:
         self.vector[:] = parameters
         self.u[len(parameters) : len(parameters) + len(constants)] = constants
 
-    def run(self, rows: Any) -> float:
+    def run(self, rows: Any, *, backward: bool = True) -> float:
         """Forward and backward, for rows of inputs or for the whole graph."""
         batch = 0 if rows is None else len(rows)
         space = self.spaces.get(batch)
@@ -77,8 +77,16 @@ class NumpyBackend:
             if self.penalty >= 0:
                 self.du[self.penalty] = 1.0
                 loss += float(self.u[self.penalty])
-            space.backward()
+            if backward:
+                space.backward()
+        self.space = space
         return loss
+
+    def outputs(self) -> list[Any]:
+        """What the outputs were in the last run: for each a number, or an array of one a row."""
+        stores = {"u": self.u, "p": self.u, "c": self.u, "b": self.space.b, "i": self.space.x.T}
+        slots = self.tape.outputs
+        return [stores[self.plan.kinds[s]][self.plan.place[s]].copy() for s in slots]
 
     @staticmethod
     def no_nan(rows: Any) -> bool:

@@ -67,7 +67,9 @@ def share_common(tape: Tape) -> Tape:
             left[slot] = same[left[slot]]
             right[slot] = same[right[slot]]
             same[slot] = first.setdefault((op.name, left[slot], right[slot]), slot)
-    return replace(tape, left=left, right=right, root=same[tape.root], penalty=same[tape.penalty])
+    outputs = tuple(same[slot] for slot in tape.outputs)
+    root, penalty = same[tape.root], same[tape.penalty]
+    return replace(tape, left=left, right=right, root=root, penalty=penalty, outputs=outputs)
 
 
 def drop_dead(tape: Tape) -> Tape:
@@ -89,7 +91,7 @@ def drop_dead(tape: Tape) -> Tape:
         return %2
     """
     alive = bytearray(len(tape))
-    for slot in (tape.root, tape.penalty, *tape.parameters, *tape.inputs):
+    for slot in (tape.root, tape.penalty, *tape.outputs, *tape.parameters, *tape.inputs):
         if slot >= 0:
             alive[slot] = 1
     for slot in range(len(tape) - 1, -1, -1):
@@ -110,6 +112,7 @@ def drop_dead(tape: Tape) -> Tape:
         parameters=tuple(new[slot] for slot in tape.parameters),
         inputs=tuple(new[slot] for slot in tape.inputs),
         root=new[tape.root],
+        outputs=tuple(new[slot] for slot in tape.outputs),
         penalty=new[tape.penalty],
         recorded=tuple(tape.recorded[slot] for slot in kept),
     )

@@ -23,6 +23,7 @@ def compile_graph(
     reduce: str = "mean",
     dtype: str = "float64",
     target: str = "numpy",
+    outputs: Sequence[Value] = (),
 ) -> Program:
     """Compile the graph below ``root`` to a program of matrices that computes it and its gradient.
 
@@ -38,6 +39,7 @@ def compile_graph(
         the parameters, is added once
     dtype : "float64" or "float32", for the target "numpy"
     target : "numpy", or "python": straight-line code without dependencies
+    outputs : Values of the graph whose numbers :meth:`Program.outputs` tells, such as logits
 
     Returns
     -------
@@ -75,7 +77,7 @@ def compile_graph(
                 f"the input {x!r:.60} is no leaf of the graph.",
                 fix="pass the Values that the sample's graph was built from: Value(0.0), ...",
             )
-    return Program(root, given, reduce, dtype, target)
+    return Program(root, given, reduce, dtype, target, outputs)
 
 
 class Program:
@@ -94,11 +96,17 @@ class Program:
     """
 
     def __init__(
-        self, root: Value, inputs: Sequence[Value], reduce: str, dtype: str, target: str
+        self,
+        root: Value,
+        inputs: Sequence[Value],
+        reduce: str,
+        dtype: str,
+        target: str,
+        outputs: Sequence[Value],
     ) -> None:
         self.settings = {"reduce": reduce, "dtype": dtype, "target": target}
         clock = _Clock()
-        recorded, order = record(root, inputs)
+        recorded, order = record(root, inputs, outputs)
         clock.lap("record")
         self.signature = signature(recorded)
         self.tape = optimised(recorded)
@@ -136,6 +144,17 @@ class Program:
         rows = None if X is None and not self.columns else self._rows(X)
         self.loss = self.backend.run(rows)
         return self.loss
+
+    def forward(self, X: Any = None) -> float:
+        """Compute ``loss`` alone, as :meth:`backward` does; return it."""
+        rows = None if X is None and not self.columns else self._rows(X)
+        self.loss = self.backend.run(rows, backward=False)
+        return self.loss
+
+    def outputs(self) -> list[Any]:
+        """What the ``outputs`` compiled for were in the last run: for each a number a row."""
+        found: list[Any] = self.backend.outputs()
+        return found
 
     def pull(self) -> None:
         """Take the numbers of the Values (parameters, constants) into the program."""

@@ -45,12 +45,13 @@ class PythonBackend:
         for slot, number in zip(self.constant_slots, constants, strict=True):
             self.v[slot] = number
 
-    def run(self, rows: Any) -> float:
+    def run(self, rows: Any, *, backward: bool = True) -> float:
         """Forward and backward, row by row; the gradients of all rows add up."""
         v, g = self.v, self.g
         for slot, number in zip(self.parameter_slots, self.vector, strict=True):
             v[slot] = number
         losses, total = [], [0.0] * len(self.parameter_slots)
+        self.seen: list[list[float]] = []
         count = 1 if rows is None else len(rows)
         seed = 1.0 / count if self.reduce == "mean" else 1.0
         for row in [()] if rows is None else rows:
@@ -58,15 +59,22 @@ class PythonBackend:
                 if slot >= 0:
                     v[slot] = float(number)
             self.forward(v, g)
+            losses.append(v[self.tape.root])
+            self.seen.append([v[slot] for slot in self.tape.outputs])
+            if not backward:
+                continue
             g[self.tape.root] = seed if self.batched else 1.0 / count
             if self.tape.penalty >= 0:
                 g[self.tape.penalty] = 1.0 / count
             self.backward(v, g)
-            losses.append(v[self.tape.root])
             total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
         self.gradient[:] = array("d", total)
         loss = fsum(losses) * seed if self.batched else losses[-1]
         return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
+
+    def outputs(self) -> list[list[float]]:
+        """What the outputs were in the last run: for each a list of one number a row."""
+        return [list(column) for column in zip(*self.seen, strict=True)]
 
     @staticmethod
     def no_nan(rows: Any) -> bool:

@@ -31,6 +31,7 @@ class Tape:
     parameters: tuple[int, ...]  # slots
     inputs: tuple[int, ...]  # slots, in the order of the inputs given; -1 where one is not used
     root: int
+    outputs: tuple[int, ...] = ()  # slots whose values are asked for beside the result
     penalty: int = -1  # slot of a part of the result that is no row's, such as an L2 term
     recorded: tuple[int, ...] = ()  # the slot that each slot had when it was recorded
 
@@ -52,7 +53,9 @@ class Tape:
         return "\n".join([*lines, f"return %{self.root}{penalty}"])
 
 
-def record(root: Value, inputs: Sequence[Value] = ()) -> tuple[Tape, list[Value]]:
+def record(
+    root: Value, inputs: Sequence[Value] = (), outputs: Sequence[Value] = ()
+) -> tuple[Tape, list[Value]]:
     """The tape of everything ``root`` depends on, and the Value of each slot.
 
     Before::
@@ -89,6 +92,7 @@ def record(root: Value, inputs: Sequence[Value] = ()) -> tuple[Tape, list[Value]
         parameters=tuple(slot for slot, kind in enumerate(kinds) if kind == PARAMETER),
         inputs=tuple(slot_of.get(node, -1) for node in inputs),
         root=len(order) - 1,
+        outputs=tuple(slot_of[node] for node in outputs),
         recorded=tuple(range(len(order))),
     ), order
 
@@ -109,11 +113,13 @@ def recording() -> Iterator[None]:
       Where : a program has one structure for all data: a branch on this sample would be baked in
       Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
     """
-    before = hooks.watch(_NoBranches(hooks.watcher))
+    before, tracing = hooks.watch(_NoBranches(hooks.watcher)), hooks.tracing
+    hooks.tracing = True
     try:
         yield
     finally:
         hooks.watch(before)
+        hooks.tracing = tracing
 
 
 class _NoBranches:

@@ -112,7 +112,7 @@ def _uses(tape: Tape) -> tuple[list[int], list[int]]:
             for operand in _operands(tape, slot):
                 uses[operand] += 1
                 consumer[operand] = slot
-    for slot in (tape.root, tape.penalty):
+    for slot in (tape.root, tape.penalty, *tape.outputs):
         if slot >= 0:
             uses[slot] += 2
     return uses, consumer

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import Any, NoReturn, TypeAlias
 
+from tinygrad_edu import hooks
 from tinygrad_edu.engine import Operand, Value, operand
 from tinygrad_edu.errors import LengthError, SettingError
 from tinygrad_edu.guards import real
@@ -219,6 +221,9 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
     It is a constant: softmax is the same whatever is subtracted, so no gradient is lost.
     """
     values = [operand(z) for z in _listed("logits", logits)]
+    if hooks.tracing:  # this sample stands for others, whose largest is another
+        shift = reduce(Value.max, values)
+        return [z - shift for z in values], shift
     largest = max(z.data for z in values)
     shift = operand(largest if math.isfinite(largest) else 0.0)
     return [z - shift for z in values], shift

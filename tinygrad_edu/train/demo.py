@@ -17,12 +17,18 @@ from tinygrad_edu.train.report import need_plots, write_report
 
 
 def demo(
-    folder: Path, *, epochs: int = 12, hidden: int = 16, seed: int = 0, progress: bool | None = None
+    folder: Path,
+    *,
+    epochs: int = 12,
+    hidden: int = 16,
+    seed: int = 0,
+    progress: bool | None = None,
+    compiled: bool = False,
 ) -> tuple[str, list[str]]:
     """Train ``MLP(64, [hidden, 10])`` on scikit-learn's digits and write a report.
 
-    Every multiplication is a Value. Ctrl-C ends the training, not the report: it then shows what
-    was reached.
+    Every multiplication is a Value, unless the network is ``compiled`` to matrices. Ctrl-C ends
+    the training, not the report: it then shows what was reached.
 
     Returns
     -------
@@ -40,20 +46,26 @@ def demo(
     model = MLP(64, [hidden, 10], activation="relu", rng=rng)
     history = History()
     start = perf_counter()
-    ended = _train(model, split, epochs, rng, progress, history)
+    ended = _train(model, split, epochs, rng, progress, history, compiled)
     seconds = perf_counter() - start
     with collector_paused():
         _, accuracy = evaluate(model, cross_entropy, split.X_test, split.y_test)
     headline = (
         f"{accuracy:.1%} of {len(split.y_test)} held-out digits right after "
-        f"{len(history.loss)} epochs in {seconds:.0f} s{ended}: MLP(64, [{hidden}, 10]), "
+        f"{len(history.loss)} epochs in {seconds:.1f} s{ended}: MLP(64, [{hidden}, 10]), "
         f"{len(model.parameters()):,} parameters, each a single Value."
     )
     return headline, write_report(folder, model, history, split, book_neuron(), headline)
 
 
 def _train(
-    model: MLP, split: Split, epochs: int, rng: Random, progress: bool | None, history: History
+    model: MLP,
+    split: Split,
+    epochs: int,
+    rng: Random,
+    progress: bool | None,
+    history: History,
+    compiled: bool,
 ) -> str:
     """Train until the end or Ctrl-C; how it ended, for the headline."""
     try:
@@ -69,6 +81,7 @@ def _train(
             rng=rng,
             progress=progress,
             history=history,
+            compiled=compiled,
         )
     except KeyboardInterrupt:
         return " (stopped by Ctrl-C)"

@@ -6,24 +6,28 @@ Step 1, the initial weights, is the model's. ``fit`` does the rest and names the
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import fsum, isfinite, sqrt
+from math import fsum, sqrt
 from random import Random
 from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.checks import same_length, whole, within
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import AnomalyError
+from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import progress_bar
-
-Loss = Callable[[Any, Any], Value]
-Data = tuple[Sequence[Any], Sequence[Any]]
+from tinygrad_edu.train.runners import (
+    CompiledRunner,
+    Data,
+    EagerRunner,
+    Loss,
+    Runner,
+    is_right,
+)
 
 
 @dataclass
@@ -59,6 +63,7 @@ def fit(
     rng: Random | None = None,
     progress: bool | None = None,
     history: History | None = None,
+    compiled: bool | str = "auto",
 ) -> History:
     """Train a model: minimise the mean of ``loss(model(x), target)``.
 
@@ -73,6 +78,8 @@ def fit(
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for none, None for one where tqdm is installed
     history : one to go on filling; what was reached is in it even after Ctrl-C
+    compiled : True for matrices (:mod:`tinygrad_edu.compiler`), False for the graph of Values,
+        "auto" for matrices where NumPy is installed and one structure serves all samples
 
     Returns
     -------
@@ -98,20 +105,22 @@ def fit(
     rng = rng or Random(0)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
+    runner = _runner(model, loss, (X, y), validation, optimizer, compiled)
     start = perf_counter()
     batches = -(-len(X) // batch_size)
-    with collector_paused(), progress_bar(epochs * batches, progress) as bar:
+    with collector_paused(), runner, progress_bar(epochs * batches, progress) as bar:
         for _ in range(epochs):  # step 2: repeat step 3, E times
             right = 0
             for batch in minibatches(len(X), batch_size, rng):  # step 3: M / B batches
-                right += _step(model, loss, X, y, batch, optimizer, history)
+                right += runner.step(batch, history)
                 bar.advance(history.batch_loss[-1])
+            runner.settle()
             history.seconds.append(perf_counter() - start)
             history.gradient.append(gradient_sizes(model))
             history.accuracy.append(right / len(X))
             history.loss.append(_epoch_loss(history.batch_loss[-batches:], len(X), batch_size))
             if validation is not None:  # step 4: the loss on validation data, and stop
-                _append(history, evaluate(model, loss, *validation))
+                _append(history, runner.validate())
             bar.end_epoch(history)
             latest = (history.validation_loss or history.loss)[-1]
             if stop_below is not None and latest < stop_below:
@@ -119,31 +128,6 @@ def fit(
                 return history
     history.stopped = "epochs"
     return history
-
-
-def _step(
-    model: Module,
-    loss: Loss,
-    X: Sequence[Any],
-    y: Sequence[Any],
-    batch: Sequence[int],
-    optimizer: Optimizer,
-    history: History,
-) -> int:
-    """One update of the weights; the number of samples that were right before it."""
-    outputs = [model(X[i]) for i in batch]  # (a) forward pass
-    total = _mean([loss(out, y[i]) for out, i in zip(outputs, batch, strict=True)])
-    if not isfinite(total.data):
-        raise AnomalyError(
-            f"the loss became {total.data} in batch {len(history.batch_loss) + 1}.",
-            where="the forward pass; the weights are those before this batch",
-            fix="lower the learning rate; detect_anomaly() around fit names the first bad node.",
-        )
-    optimizer.zero_grad()
-    total.backward()  # (b) backward pass, (c) gradient of every weight
-    optimizer.step()  # (d) change the weights
-    history.batch_loss.append(total.data)
-    return sum(is_right(out, y[i]) for out, i in zip(outputs, batch, strict=True))
 
 
 def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> tuple[float, float]:
@@ -154,16 +138,26 @@ def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> t
     return fsum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
 
 
-def is_right(output: Any, target: Any) -> bool:
-    """Whether an output means its target.
-
-    A list of logits means the index of its largest; a single one means the class its sign says,
-    1 against 0 or -1. Outputs that are no classes are never right.
-    """
-    if isinstance(output, Value):
-        return bool((output.data > 0.0) == (target > 0) if target in (-1, 0, 1) else False)
-    data = [v.data for v in output]
-    return bool(data.index(max(data)) == target)
+def _runner(
+    model: Module,
+    loss: Loss,
+    data: Data,
+    validation: Data | None,
+    optimizer: Optimizer,
+    compiled: bool | str,
+) -> Runner:
+    """The one that was asked for; "auto": compiled, where that can be."""
+    if compiled not in (True, False, "auto"):
+        raise SettingError(
+            f"compiled is {compiled!r:.60}.", expected='True, False or "auto"', fix="choose one."
+        )
+    if compiled:
+        try:
+            return CompiledRunner(model, loss, data, validation, optimizer)
+        except (TinygradEduError, TypeError, AttributeError):
+            if compiled is True:
+                raise
+    return EagerRunner(model, loss, data, validation, optimizer, evaluate)
 
 
 def gradient_sizes(model: Module) -> dict[str, float]:
@@ -188,10 +182,6 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _mean(losses: list[Value]) -> Value:
-    return sum(losses[1:], losses[0]) * (1.0 / len(losses))
 
 
 def _epoch_loss(batch_losses: list[float], samples: int, batch_size: int) -> float:

@@ -43,6 +43,17 @@ class Optimizer:
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
 
+    def flat_state(self, parameters: Sequence[Value]) -> list[list[float]]:
+        """The state as a list for each slot, in the order of these parameters."""
+        state = dict(zip(self.parameters, self.state, strict=True))
+        return [[state[p][slot] for p in parameters] for slot in range(self.slots)]
+
+    def take_flat_state(self, parameters: Sequence[Value], flat: Sequence[Any]) -> None:
+        """The reverse: remember a state that was kept in arrays."""
+        columns = zip(*[map(float, column) for column in flat], strict=True) if flat else ()
+        state = dict(zip(parameters, columns or [()] * len(parameters), strict=False))
+        self.state = [state.get(p, ()) for p in self.parameters]
+
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
         for parameter in self.parameters:
