@@ -14,6 +14,7 @@ _EXAMPLES = """examples:
   python -m benchmarks eager               measure, print the table, write results/eager.json
   python -m benchmarks eager --quick       the same on small graphs, within seconds; writes nothing
   python -m benchmarks eager --out my.json
+  python -m benchmarks compiled            against NumPy by hand; writes results/compiled.json
   python -m benchmarks readme              make README's figures from results/eager.json
 
 needs micrograd and scikit-learn: pip install -e ".[test]" micrograd
@@ -40,9 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     eager.add_argument("--quick", action="store_true", help="small graphs, to see that it works")
     eager.add_argument("--out", type=Path, help=f"JSON file (default: results/{RESULTS.name})")
     eager.set_defaults(run=_eager)
+    compiled = commands.add_parser("compiled", help="matrices found against NumPy by hand")
+    compiled.add_argument("--quick", action="store_true", help="few steps; writes nothing")
+    compiled.set_defaults(run=_compiled)
     readme = commands.add_parser("readme", help="write the figures into README.md")
     readme.set_defaults(run=_readme)
-    for command in (eager, readme):
+    for command in (eager, compiled, readme):
         command.formatter_class = shape
     return parser
 
@@ -66,6 +70,17 @@ def _eager(options: argparse.Namespace) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print("missed: " + ("; ".join(missed(figures)) or "nothing"))
+    return 0
+
+
+def _compiled(options: argparse.Namespace) -> int:
+    from benchmarks.compiled import measure, table
+
+    figures = measure(20 if options.quick else 400)
+    print("\n".join(table(figures)))
+    if not options.quick:
+        out = RESULTS.with_name("compiled.json")
+        out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

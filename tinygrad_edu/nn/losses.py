@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
 from typing import Any, NoReturn, TypeAlias
 
 from tinygrad_edu import hooks
@@ -222,11 +221,19 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
     """
     values = [operand(z) for z in _listed("logits", logits)]
     if hooks.tracing:  # this sample stands for others, whose largest is another
-        shift = reduce(Value.max, values)
+        shift = _largest(values)
         return [z - shift for z in values], shift
     largest = max(z.data for z in values)
     shift = operand(largest if math.isfinite(largest) else 0.0)
     return [z - shift for z in values], shift
+
+
+def _largest(values: list[Value]) -> Value:
+    """The maximum as a node, in rounds of pairs: few rounds are few vector instructions."""
+    while len(values) > 1:
+        odd = values[len(values) // 2 * 2 :]
+        values = [a.max(b) for a, b in zip(values[::2], values[1::2], strict=False)] + odd
+    return values[0]
 
 
 def _weights(target: Any, count: int) -> list[Any]:
