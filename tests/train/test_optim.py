@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_edu import Value
 from tinygrad_edu.errors import SettingError
-from tinygrad_edu.train import SGD, Adam
+from tinygrad_edu.train import SGD, Adam, Optimizer
 
 STEPS = 100
 
@@ -110,3 +110,9 @@ def test_no_parameters_is_an_error():
     """An optimiser of nothing trains nothing, silently: refused."""
     with pytest.raises(SettingError, match="no parameters"):
         SGD([], 0.1)
+
+
+def test_an_optimizer_without_a_formula_says_so():
+    """A subclass writes ``update``."""
+    with pytest.raises(SettingError, match="Optimizer has no update formula"):
+        Optimizer([Value(1.0)], 0.1).step()

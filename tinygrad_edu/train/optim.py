@@ -33,7 +33,10 @@ class Optimizer:
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """New parameter and new state from parameter, gradient and state, all of one kind."""
-        raise NotImplementedError
+        raise SettingError(
+            f"{type(self).__name__} has no update formula.",
+            fix="define update(self, xp, steps, w, g, *state) in the class.",
+        )
 
     def step(self) -> None:
         """Update every parameter, or none: Ctrl-C can't leave half of them changed."""
