@@ -96,6 +96,7 @@ class Value:
     sigmoid, relu, softplus = unary(ops.SIGMOID), unary(ops.RELU), unary(ops.SOFTPLUS)
     max = maximum = binary(ops.MAXIMUM)
     min = minimum = binary(ops.MINIMUM)
+    __pos__ = guards.itself
     __float__ = __int__ = __bool__ = __complex__ = guards.lost
 
     @property
@@ -129,9 +130,6 @@ class Value:
     def zero_grad(self) -> None:
         """Set the gradient of every value of this graph to 0."""
         _set_grads(order := topological_order(self), [0.0] * len(order))
-
-    def __pos__(self) -> Value:
-        return self
 
     def detach(self) -> Value:
         """The same number as a constant: no gradient flows through it."""
@@ -193,16 +191,18 @@ def _accumulate(order: list[Value]) -> None:
         op = node.op
         if op is None:
             continue
-        out, out_bar, left, right = node.data, node.grad, node._left, node._right
+        forward, partials = op.forward, op.partials
+        out, out_bar = node.data, node.grad
+        left, right = node._left, node._right
         if right is None:
             x = left.data
-            again = op.forward(ieee, x)
-            (x_slope,) = op.partials(ieee, out, x)
+            again = forward(ieee, x)
+            (x_slope,) = partials(ieee, out, x)
             left.grad += x_slope * out_bar  # the chain rule
         else:
             x, y = left.data, right.data
-            again = op.forward(ieee, x, y)
-            x_slope, y_slope = op.partials(ieee, out, x, y)
+            again = forward(ieee, x, y)
+            x_slope, y_slope = partials(ieee, out, x, y)
             left.grad += x_slope * out_bar
             right.grad += y_slope * out_bar
         if again != out and (again == again or out == out):  # nan equals nan here

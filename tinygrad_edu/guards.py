@@ -28,6 +28,8 @@ _FIXES = {
 
 def real(x: Number) -> float:
     """Any real number as a float: int, float, bool, Fraction, Decimal or NumPy scalar."""
+    if type(x) is float:
+        return x
     name = type(x).__name__
     if isinstance(x, Real | Decimal) or name in ("bool", "bool_"):  # NumPy's bools are not Real
         try:
@@ -55,6 +57,11 @@ def _shown(x: object) -> str:
         return f"{x!r:.60}"
     except ValueError:
         return f"this {type(x).__name__}"
+
+
+def itself(value: Value) -> Value:
+    """``+v`` is v: no node, no copy."""
+    return value
 
 
 def lost(value: Value) -> NoReturn:
