@@ -55,26 +55,17 @@ def source_line(node: Value) -> str:
     return node.origin.partition("@")[2]
 
 
-class _Anomalies:
-    """The watcher of :func:`detect_anomaly`; passes all on to the watcher before it."""
-
-    def __init__(self, before: hooks.Watcher | None) -> None:
-        self.before = before
+class _Anomalies(hooks.PassOn):
+    """The watcher of :func:`detect_anomaly`."""
 
     def built(self, node: Value) -> None:
-        if self.before is not None:
-            self.before.built(node)
+        super().built(node)
         node.origin = f"{node.origin.partition('@')[0]}@{_calling_line()}"
         if not isfinite(node.data) and not getattr(hooks.quiet, "on", False):
             _refuse(f"{describe(node)} became {node.data}.", node)
 
-    def compared(self, node: Value) -> None:
-        if self.before is not None:
-            self.before.compared(node)
-
     def walked(self, order: Sequence[Value]) -> None:
-        if self.before is not None:
-            self.before.walked(order)
+        super().walked(order)
         if all(isfinite(v.grad) for v in order):
             return
         totals = {order[-1]: order[-1].grad}
@@ -91,8 +82,7 @@ class _Anomalies:
     def flowed(
         self, node: Value, child: Value, slope: float, upstream: float, total: float
     ) -> None:
-        if self.before is not None:
-            self.before.flowed(node, child, slope, upstream, total)
+        super().flowed(node, child, slope, upstream, total)
         self.check(node, child, slope, upstream, total)
 
     def check(self, node: Value, child: Value, slope: float, upstream: float, total: float) -> None:

@@ -31,6 +31,35 @@ class Watcher(Protocol):
         """Called when ``grad`` has added ``upstream`` times ``slope`` to what an input has."""
 
 
+class PassOn:
+    """A watcher that tells the one before it all it sees; a subclass adds what it looks for."""
+
+    def __init__(self, before: Watcher | None) -> None:
+        self.before = before
+
+    def built(self, node: Value) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.built(node)
+
+    def compared(self, node: Value) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.compared(node)
+
+    def walked(self, order: Sequence[Value]) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.walked(order)
+
+    def flowed(
+        self, node: Value, child: Value, slope: float, upstream: float, total: float
+    ) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.flowed(node, child, slope, upstream, total)
+
+
 watcher: Watcher | None = None
 quiet = threading.local()  # .on: this thread builds nodes that may turn out not to be needed
 tracing = False  # a sample is being recorded, to stand for all: see compiler.recording

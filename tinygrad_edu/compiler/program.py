@@ -174,7 +174,9 @@ class Program:
         StaleGraphError
             If its structure is another one.
         """
-        recorded, order = record(root, inputs)
+        self._serve(*record(root, inputs))
+
+    def _serve(self, recorded: Tape, order: Sequence[Value]) -> None:
         if signature(recorded) != self.signature:
             raise StaleGraphError(
                 f"this graph of {len(recorded):,} nodes is built otherwise than the compiled one.",
@@ -265,9 +267,10 @@ class ProgramCache:
 
     def __call__(self, root: Value, inputs: Sequence[Value] = ()) -> Program:
         """The program for this graph, bound to its Values; a new structure warns once."""
-        key = signature(record(root, inputs)[0])
+        recorded, order = record(root, inputs)
+        key = signature(recorded)
         if key in self.known:
-            self.known[key].rebind(root, inputs)
+            self.known[key]._serve(recorded, order)
         else:
             if len(self.known) == 1:
                 warnings.warn(

@@ -122,15 +122,8 @@ def recording() -> Iterator[None]:
         hooks.tracing = tracing
 
 
-class _NoBranches:
-    """The watcher of :func:`recording`; passes all else on to the watcher before it."""
-
-    def __init__(self, before: hooks.Watcher | None) -> None:
-        self.before = before
-
-    def built(self, node: Value) -> None:
-        if self.before is not None:
-            self.before.built(node)
+class _NoBranches(hooks.PassOn):
+    """The watcher of :func:`recording`."""
 
     def compared(self, node: Value) -> None:
         raise SettingError(
@@ -140,13 +133,3 @@ class _NoBranches:
             fix="use maximum, minimum, relu or abs, which are recorded; or train with "
             "compiled=False.",
         )
-
-    def walked(self, order: Sequence[Value]) -> None:
-        if self.before is not None:
-            self.before.walked(order)
-
-    def flowed(
-        self, node: Value, child: Value, slope: float, upstream: float, total: float
-    ) -> None:
-        if self.before is not None:
-            self.before.flowed(node, child, slope, upstream, total)
