@@ -16,6 +16,11 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
+def pytest_addoption(parser):
+    """``--programs 10000``: the random programs that a test compiles; for the long run by hand."""
+    parser.addoption("--programs", type=int, default=60, help="random programs a compiler test")
+
+
 @pytest.fixture
 def without_mpmath(monkeypatch):
     """A machine on which mpmath is not installed."""

@@ -71,6 +71,16 @@ maximum, minimum = as_function(ops.MAXIMUM), as_function(ops.MINIMUM)
 add, sub, mul = as_function(ops.ADD), as_function(ops.SUB), as_function(ops.MUL)
 divide, power, neg = as_function(ops.DIV), as_function(ops.POW), as_function(ops.NEG)
 
+# no row of the table, since it has no derivative: it is where one is refused
+STOP_GRADIENT = ops.Primitive(
+    "stop_gradient",
+    "x",
+    lambda xp, x: x,
+    lambda xp, out, x: (0.0,),
+    source="JAX, lax.stop_gradient",
+)
+stop_gradient = as_function(STOP_GRADIENT)
+
 
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine, composed of two exponentials."""

@@ -164,7 +164,7 @@ def test_equations_are_the_books():
         "Z1 = max(A1, 0)",
         "A2 = Z1 W2ᵀ + b2",
     ]
-    assert "∂L/∂W1 = ΔA1ᵀ X1" in equations.backward
+    assert "∂L/∂W1 += ΔA1ᵀ X1" in equations.backward
     assert "ΔA1 = ΔZ1 ⊙ [A1 > 0]" in equations.backward
     assert r"A_{1} &= X_{1} W_{1}^{\top} + b_{1}" in equations.latex
 

@@ -8,8 +8,7 @@ import programs
 import pytest
 
 from tinygrad_edu import Value, as_function, ops, primitive, topological_order
-from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common
+from tinygrad_edu.compiler import compile_graph, program
 from tinygrad_edu.compiler.record import record
 
 TARGETS = ("numpy", "python")
@@ -23,15 +22,18 @@ def same(mine, eager, scale):
     return abs(mine - eager) <= 1e-12 * max(abs(mine), abs(eager), scale)
 
 
+OFF = [None, *program.PASSES]
+
+
 @targets
-@pytest.mark.parametrize("size", [12, 60])
-def test_random_programs_keep_value_and_gradients(target, size):
-    """150 random programs over all rows, to 1e-12."""
-    compared = 0
-    for seed in range(150):
-        program = programs.random_program(Random(seed), steps=size)
-        registers = program.run(programs.VALUES)
-        root = registers[-1]
+@pytest.mark.parametrize("off", OFF, ids=lambda off: off.__name__ if off else "all on")
+def test_random_programs_keep_value_and_gradients(target, off, monkeypatch, request):
+    """Random programs over all rows, to 1e-12, with every pass, and with each one switched off."""
+    monkeypatch.setattr(program, "PASSES", [p for p in program.PASSES if p is not off])
+    compared, count = 0, request.config.getoption("--programs")
+    for seed in range(count):
+        random = programs.random_program(Random(seed), steps=(12, 60)[seed % 2], constants=0.3)
+        root = random.run(programs.VALUES)[-1]
         root.backward()
         leaves = [v for v in topological_order(root) if v.op is None and not v.constant]
         if not leaves:
@@ -43,9 +45,9 @@ def test_random_programs_keep_value_and_gradients(target, size):
 
         scale = max(abs(v.grad) for v in leaves)
         pairs = zip(compiled.gradient, compiled.parameters, strict=True)
-        assert same(compiled.loss, root.data, 0.0), program
-        assert all(same(float(g), p.grad, scale) for g, p in pairs), program
-    assert compared > 100
+        assert same(compiled.loss, root.data, 0.0), random
+        assert all(same(float(g), p.grad, scale) for g, p in pairs), random
+    assert compared > 0.9 * count
 
 
 @targets
@@ -57,11 +59,11 @@ def test_ties_and_special_values_match(target):
                 x, y = Value(a), Value(b)
                 root = as_function(ops.TABLE[row])(x, y)
                 root.backward()
-                program = compile_graph(root, target=target)
-                program.backward()
+                compiled = compile_graph(root, target=target)
+                compiled.backward()
 
-                mine = [program.loss, *program.gradient]
-                eager = [root.data, *(p.grad for p in program.parameters)]
+                mine = [compiled.loss, *compiled.gradient]
+                eager = [root.data, *(p.grad for p in compiled.parameters)]
                 assert all(map(same, mine, eager, [0.0] * 3)), (row, a, b, mine, eager)
 
 
@@ -83,10 +85,10 @@ def sample_loss():
 def test_rows_of_data_and_a_penalty_that_is_added_once(target, reduce, rows):
     """Mean or sum over rows by the closed form; the penalty is no row's."""
     loss, inputs, weights = sample_loss()
-    program = compile_graph(loss, inputs, reduce=reduce, target=target)
+    compiled = compile_graph(loss, inputs, reduce=reduce, target=target)
     X = np.random.RandomState(0).randn(rows, 4)
 
-    program.backward(X)
+    compiled.backward(X)
 
     total, penalty = Value(0.0), 0.1 * sum(p * p for p in weights)
     for row in X:
@@ -94,9 +96,9 @@ def test_rows_of_data_and_a_penalty_that_is_added_once(target, reduce, rows):
         total = total + (sum(weights[12 + i] * h[i] for i in range(4)) - float(row[3])) ** 2
     expected = total * (1.0 / rows if reduce == "mean" else 1.0) + penalty
     expected.backward()
-    assert program.loss == pytest.approx(expected.data, rel=1e-12)
-    grads = [p.grad for p in program.parameters]
-    np.testing.assert_allclose(program.gradient, grads, rtol=1e-11, atol=1e-12)
+    assert compiled.loss == pytest.approx(expected.data, rel=1e-12)
+    grads = [p.grad for p in compiled.parameters]
+    np.testing.assert_allclose(compiled.gradient, grads, rtol=1e-11, atol=1e-12)
 
 
 @targets
@@ -113,14 +115,14 @@ def test_a_row_of_ones_own_compiles(target, monkeypatch):
     root = bell(x) * x
     root.backward()
 
-    program = compile_graph(root, target=target)
-    program.backward()
+    compiled = compile_graph(root, target=target)
+    compiled.backward()
 
-    assert program.loss == pytest.approx(root.data, rel=1e-15)
-    assert float(program.gradient[0]) == pytest.approx(x.grad, rel=1e-14)
+    assert compiled.loss == pytest.approx(root.data, rel=1e-15)
+    assert float(compiled.gradient[0]) == pytest.approx(x.grad, rel=1e-14)
 
 
-@pytest.mark.parametrize("change", [fold_constants, share_common, drop_dead])
+@pytest.mark.parametrize("change", program.PASSES)
 def test_a_pass_changes_no_number(change):
     """Each pass on its own: the recomputed root is the recorded one, bit for bit."""
     from tinygrad_edu import ieee

@@ -34,6 +34,13 @@ class Operand:
         """Whether each place holds a number for each row of data."""
         return self.store != "u"
 
+    def __str__(self) -> str:
+        flat = self.places.reshape(-1).tolist()
+        first, last = flat[0], flat[-1]
+        if len(flat) > 1 and flat == list(range(first, last + 1)):
+            return f"{self.store}[{first}:{last + 1}]"
+        return f"{self.store}[{' '.join(map(str, flat[:8]))}{' ...' if len(flat) > 8 else ''}]"
+
 
 @dataclass(frozen=True, eq=False)
 class Product:
@@ -43,6 +50,17 @@ class Product:
     left: Operand
     right: Operand
     sign: int
+
+    @property
+    def reads(self) -> tuple[Operand, ...]:
+        """What it is computed from."""
+        return self.left, self.right
+
+    def __str__(self) -> str:
+        m, r, k = self.left.places.shape
+        size = f"{m} x " * (m > 1) + f"{r}x{k} by {k}x{self.right.places.shape[1]}"
+        sign = "-" if self.sign < 0 else ""
+        return f"{self.out} = {sign}product {self.left} {self.right}  # {size}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +72,15 @@ class Total:
     sign: int
     first: bool
 
+    @property
+    def reads(self) -> tuple[Operand, ...]:
+        """What it is computed from."""
+        return (self.terms,)
+
+    def __str__(self) -> str:
+        sign = "-" if self.sign < 0 else "" if self.first else "+"
+        return f"{self.out} {sign}= {'sum ' * (self.terms.places.shape[-1] > 1)}{self.terms}"
+
 
 @dataclass(frozen=True, eq=False)
 class Elementwise:
@@ -62,6 +89,16 @@ class Elementwise:
     out: Operand
     op: Primitive
     operands: tuple[Operand, ...]
+    literal: float | None = None  # a last operand that is part of the code
+
+    @property
+    def reads(self) -> tuple[Operand, ...]:
+        """What it is computed from."""
+        return self.operands
+
+    def __str__(self) -> str:
+        literal = [] if self.literal is None else [f"{self.literal:g}"]
+        return " ".join([f"{self.out} = {self.op.name}", *map(str, self.operands), *literal])
 
 
 Instruction = Product | Total | Elementwise
@@ -78,7 +115,11 @@ class Plan:
     constants: list[int]
     sizes: dict[str, int]  # how many places the stores "u" and "b" have
     matrix_products: int
-    root: int
+    results: tuple[int, ...]  # slots: the root, and the penalty if there is one
+
+    def __str__(self) -> str:
+        """One vector instruction a line: stores "u" (one number), "b" (one a row), "i" (inputs)."""
+        return "\n".join(map(str, self.instructions))
 
 
 class Planner:
@@ -129,7 +170,7 @@ class Planner:
         order = np.lexsort([np.array([node.slot for node in nodes]), *keys[::-1]])
         operands = tuple(self.operand(column[order]) for column in slots)
         out = self.operand(np.array([nodes[i].slot for i in order]))
-        self.instructions.append(Elementwise(out, op, operands))
+        self.instructions.append(Elementwise(out, op, operands, nodes[0].literal))
 
     def sums(self, nodes: Sequence[Node]) -> None:
         """Matrix products where the products of the sums form some, then the plain terms."""
@@ -223,11 +264,25 @@ def _connected(rows: Slots, columns: Slots) -> list[Slots]:
 
 
 def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
-    """Vector instructions for all nodes, level by level (the longest path from a leaf)."""
+    """Vector instructions for all nodes, level by level (the longest path from a leaf).
+
+    Before::
+
+        %6 = %0·%4 + %1·%5
+        %7 = %2·%4 + %3·%5
+        %8 = relu %6
+        %9 = relu %7
+
+    After::
+
+        b[0:2] = product u[0:4] i[0:2]  # 2x2 by 2x1
+        b[2:4] = relu b[0:2]
+    """
     groups: dict[tuple[Any, ...], list[Node]] = {}
     for node, depth in zip(nodes, depths(nodes, kinds), strict=True):
         if node.op is not None:
-            what: tuple[Any, ...] = (node.op.name, *(kinds[slot] for slot in node.operands))
+            letters = [kinds[slot] for slot in node.operands]
+            what: tuple[Any, ...] = (node.op.name, repr(node.literal), *letters)
         else:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
             plains = sorted((kinds[slot], sign) for sign, slot in node.plains)
@@ -250,7 +305,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
         planner.constants,
         {"u": planner.next["u"], "b": planner.next["b"]},
         planner.matrix_products,
-        tape.root,
+        tuple(slot for slot in (tape.root, tape.penalty) if slot >= 0),
     )
 
 

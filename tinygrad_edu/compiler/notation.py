@@ -7,12 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_edu.compiler import symbols
+from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Total
 from tinygrad_edu.compiler.symbols import Atom, Expression
+from tinygrad_edu.functions import STOP_GRADIENT
 
 _SIGNS = {"add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "true_divide": "/"}
 _SIGNS |= {"greater": ">", "less": "<", "equal": "=", "greater_equal": "≥", "less_equal": "≤"}
+_SIGNS |= {"logical_and": "∧"}
+FEW = 4  # so many products are written out as a sum
+Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it
 
 
 def equations_of(plan: Plan, constants: Sequence[float]) -> Equations:
@@ -35,16 +40,22 @@ class Writer:
         for it in self.plan.instructions:
             line = self._forward(it)
             if isinstance(it, Total) and not it.first:
-                forward[-1] += line
-            else:
+                longer = forward[-1] + line
+                forward[-1] = longer.replace(" = 0 + ", " = ").replace(" = 0 − ", " = −")
+            elif line:
                 forward.append(line)
-        begun: set[str] = set()
+        begun = {store: np.zeros(size, bool) for store, size in self.plan.sizes.items()}
         backward: list[str] = []
-        for it in reversed(self.plan.instructions):
-            for target, text in self._backward(it):
-                backward.append(f"{target} {'+=' if target in begun else '='} {text}")
-                begun.add(target)
+        for it, targets in adjoints(self.plan):
+            for operand, text in self._backward(it, targets):
+                name, before = self.name(operand), begun[operand.store]
+                target = f"∂L/∂{name}" if operand.kind == "p" else f"Δ{name}"
+                again = before[operand.places].any()
+                backward.append(f"{target} {'+=' if again else '='} {text}")
+                before[operand.places] = True
         return Equations(tuple(forward), tuple(backward))
+
+    # names
 
     def name(self, operand: Operand, prefix: str = "v") -> str:
         """What a set of places is called; the first to ask chooses the letter."""
@@ -52,69 +63,133 @@ class Writer:
         if operand.kind == "c":
             numbers = self.constants[places - len(self.plan.parameters)]
             if (numbers == numbers[0]).all():
-                return f"{numbers[0]:g}".replace("-", "−")
-            prefix = "C"
+                return _number(float(numbers[0]))
+            prefix = "C" if prefix == "v" else prefix
         key = (operand.store, places.tobytes())
         if key not in self.names:
-            if places.tolist() == [self.plan.place[self.plan.root]] and prefix not in "XWC":
-                self.names[key] = "L"
-            else:
-                self.counts[prefix] = self.counts.get(prefix, 0) + 1
-                self.names[key] = f"{prefix}{self.counts[prefix]}"
+            self.names[key] = self._new_name(operand, places.tolist(), prefix)
         return self.names[key]
+
+    def _new_name(self, operand: Operand, places: list[int], prefix: str) -> str:
+        results = [[int(self.plan.place[slot])] for slot in self.plan.results]
+        if operand.kind in "ub" and places in results:
+            return "LR"[results.index(places)]  # the loss; the penalty that is added once
+        if operand.kind == "p" and len(places) == len(self.plan.parameters) > 1 and prefix == "W":
+            return "θ"
+        self.counts[prefix] = self.counts.get(prefix, 0) + 1
+        return f"{prefix}{self.counts[prefix]}"
+
+    # forward
 
     def _forward(self, it: Product | Total | Elementwise) -> str:
         if isinstance(it, Product):
-            leaf = it.right.kind in "ipc"
-            left = self.name(it.left, "W" if it.left.kind == "p" else "v")
-            right = self.name(it.right, "X" if leaf else "v")
-            sign = "" if it.sign > 0 else "−"
-            if it.out.places.shape[1:] == (1, 1) and not it.out.batched:
-                return f"{self.name(it.out, 's')} = {sign}{left} · {right}"
-            return f"{self.name(it.out, 'A')} = {sign}{right} {left}ᵀ"
+            return self._product(it)
         if isinstance(it, Total):
             terms = self.name(it.terms, "b")
             text = f"Σ {terms}" if it.terms.places.shape[-1] > 1 else terms
             if it.first:
                 return f"{self.name(it.out, 's')} = {'' if it.sign > 0 else '−'}{text}"
-            return f" {'+' if it.sign > 0 else '−'} {text}"
+            return "" if text == "0" else f" {'+' if it.sign > 0 else '−'} {text}"
+        if it.op is STOP_GRADIENT:  # the same numbers, so the same name
+            key = (it.out.store, np.unique(it.out.places).tobytes())
+            self.names[key] = self.name(it.operands[0])
+            return ""
         of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
-        atom = symbols.forward_of(it.op, *map(symbols.variable, of))
+        if len(of) > len(it.op.domain):
+            every = np.concatenate([operand.places for operand in it.operands])
+            many = self.name(Operand(it.operands[0].store, it.operands[0].kind, every))
+            return f"{self.name(it.out, 'Z')} = rowmax({many})"
+        atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
         return f"{self.name(it.out, 'Z')} = {_text(atom, of)}"
 
-    def _backward(self, it: Product | Total | Elementwise) -> list[tuple[str, str]]:
+    def _product(self, it: Product) -> str:
+        sign = "" if it.sign > 0 else "−"
+        if pairs := _written_out(it):
+            terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
+            return f"{self.name(it.out, 's')} = {sign}{f' {sign or chr(43)} '.join(terms)}"
+        leaf = it.right.kind in "ipc"
+        left = self.name(it.left, "W" if it.left.kind == "p" else "v")
+        right = self.name(it.right, "X" if leaf else "v")
+        if _is_dot(it):
+            return f"{self.name(it.out, 's')} = {sign}{left} · {right}"
+        if _is_rowwise(it):
+            return f"{self.name(it.out, 's')} = {sign}Σ {left} ⊙ {right}"
+        return f"{self.name(it.out, 'A')} = {sign}{right} {left}ᵀ"
+
+    # backward
+
+    def _backward(self, it: Product | Total | Elementwise, targets: tuple[Operand, ...]) -> Lines:
         up = "Δ" + self.name(it.out)
         if isinstance(it, Product):
-            sign = "" if it.sign > 0 else "−"
-            dot = it.out.places.shape[1:] == (1, 1) and not it.out.batched
-            left, right = self.name(it.left), self.name(it.right)
-            texts = [f"{up} {right}", f"{up} {left}"] if dot else [f"{up}ᵀ {right}", f"{up} {left}"]
-            pairs = [(it.left, sign + texts[0]), (it.right, sign + texts[1])]
-        elif isinstance(it, Total):
+            return self._product_adjoint(it, up, targets)
+        if isinstance(it, Total):
             shared = np.unique(it.terms.places).size < it.out.places.size
             summed = shared or (it.out.batched and not it.terms.batched)
-            text = f"Σ {up}" if summed else up
-            pairs = [(it.terms, text if it.sign > 0 else f"−{text}")]
-        else:
-            of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
-            of |= {"out": self.name(it.out), "up": up}
-            inputs = [symbols.variable(f"x{i}") for i in range(len(it.operands))]
-            partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
-            pairs = [
-                (operand, _text(symbols.times(symbols.variable("up"), partial), of))
-                for operand, partial in zip(it.operands, partials, strict=True)
-            ]
-        return [(self._target(o), text) for o, text in pairs if o.kind not in "ci"]
+            text = ("" if it.sign > 0 else "−") + (f"Σ {up}" if summed else up)
+            return [(it.terms, text)] if targets else []
+        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
+        of |= {"out": self.name(it.out), "up": up}
+        inputs = symbols.inputs_of(len(it.operands), it.literal)
+        partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
+        return [
+            (operand, _text(symbols.times(symbols.variable("up"), partial), of))
+            for operand, partial in zip(it.operands, partials, strict=False)
+            if operand in targets
+        ]
 
-    def _target(self, operand: Operand) -> str:
-        name = self.name(operand)
-        return f"∂L/∂{name}" if operand.kind == "p" else f"Δ{name}"
+    def _product_adjoint(self, it: Product, up: str, targets: tuple[Operand, ...]) -> Lines:
+        sign = "" if it.sign > 0 else "−"
+        if pairs := _written_out(it):
+            both = [*pairs, *((b, a) for a, b in pairs)]
+            kept = {operand.kind for operand in targets}
+            return [(a, sign + _times(self.name(b), up)) for a, b in both if a.kind in kept]
+        left, right = self.name(it.left), self.name(it.right)
+        if _is_dot(it):
+            texts = [f"{up} {right}", f"{up} {left}"]
+            if left == right:
+                return [(it.left, f"{sign}2 {up} {left}")]
+        elif _is_rowwise(it):
+            texts = [f"{up} ⊙ {right}", f"{up} ⊙ {left}"]
+        else:
+            texts = [f"{up}ᵀ {right}", f"{up} {left}"]
+        sides = zip((it.left, it.right), texts, strict=True)
+        return [(operand, sign + text) for operand, text in sides if operand in targets]
+
+
+def _written_out(it: Product) -> list[tuple[Operand, Operand]]:
+    """The products of a short sum of them, one by one; [] for a long one."""
+    count = it.left.places.size
+    if count > FEW or it.out.places.size > 1 or it.out.batched:
+        return []
+    sides = [
+        [Operand(side.store, side.kind, side.places.reshape(-1)[i : i + 1]) for i in range(count)]
+        for side in (it.left, it.right)
+    ]
+    return list(zip(*sides, strict=True))
+
+
+def _is_dot(it: Product) -> bool:
+    return it.out.places.shape[1:] == (1, 1) and not it.out.batched
+
+
+def _is_rowwise(it: Product) -> bool:
+    return it.out.places.size == 1 and it.left.batched and it.right.batched
+
+
+def _number(x: float) -> str:
+    return f"{x:g}".replace("-", "−")
+
+
+def _times(x: str, y: str) -> str:
+    """A product of two names, a number first."""
+    x, y = (y, x) if y[-1:].isdigit() and not y[0].isalpha() and x[0].isalpha() else (x, y)
+    return y if x == "1" else f"{x} {y}"
 
 
 def _text(atom: Atom, of: dict[str, str], *, top: bool = True) -> str:
     """An expression with the names of the plan, in the signs of mathematics."""
     if not isinstance(atom, Expression):
-        return f"{atom:g}".replace("-", "−")
+        return _number(atom)
     if not atom.arguments:
         return of[atom.function]
     if atom.function == "where" and atom.arguments[1:] == (1.0, 0.0):
@@ -124,6 +199,8 @@ def _text(atom: Atom, of: dict[str, str], *, top: bool = True) -> str:
         return f"−{inner[0]}"
     if atom.function == "power":
         text = f"{inner[0]}^{inner[1]}"
+    elif atom.function == "multiply" and not isinstance(atom.arguments[0], Expression):
+        text = f"{inner[0]} {inner[1]}"
     elif atom.function in _SIGNS:
         text = f"{inner[0]} {_SIGNS[atom.function]} {inner[1]}"
     else:

@@ -36,9 +36,6 @@ class NumpyBackend:
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
         writer = Writer(self.plan)
-        writer.written["b" if self.batched else "u"][self.root] = True
-        if self.penalty >= 0:
-            writer.written["u"][self.penalty] = True
         writer.forward()
         writer.backward()
         self.code: Code = writer.code
@@ -51,20 +48,27 @@ class NumpyBackend:
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.spaces: dict[int, Workspace] = {}
+        if not columns:
+            self.space = Workspace(self, 0)
 
     def load(self, parameters: list[float], constants: list[float]) -> None:
         """Fill the stores with the numbers of leaves."""
         self.vector[:] = parameters
         self.u[len(parameters) : len(parameters) + len(constants)] = constants
 
-    def run(self, rows: Any, *, backward: bool = True) -> float:
-        """Forward and backward, for rows of inputs or for the whole graph."""
-        batch = 0 if rows is None else len(rows)
-        space = self.spaces.get(batch)
+    def take(self, rows: Any) -> bool:
+        """Keep these rows of inputs for the runs to come; False if there is a nan among them."""
+        space = self.spaces.get(len(rows))
         if space is None:
-            space = self.spaces[batch] = Workspace(self, batch)
-        if rows is not None:
-            np.copyto(space.x, rows, casting="same_kind")
+            space = self.spaces[len(rows)] = Workspace(self, len(rows))
+        self.space = space
+        np.copyto(space.x, rows, casting="same_kind")
+        least = np.minimum.reduce(space.x.ravel())  # nan if there is one
+        return bool(least == least)
+
+    def run(self, *, backward: bool = True) -> float:
+        """Forward and backward, for the rows taken or for the whole graph."""
+        space, batch = self.space, len(self.space.x)
         with np.errstate(all="ignore"):
             space.forward()
             if not self.batched:
@@ -79,7 +83,6 @@ class NumpyBackend:
                 loss += float(self.u[self.penalty])
             if backward:
                 space.backward()
-        self.space = space
         return loss
 
     def outputs(self) -> list[Any]:
@@ -87,11 +90,6 @@ class NumpyBackend:
         stores = {"u": self.u, "p": self.u, "c": self.u, "b": self.space.b, "i": self.space.x.T}
         slots = self.tape.outputs
         return [stores[self.plan.kinds[s]][self.plan.place[s]].copy() for s in slots]
-
-    @staticmethod
-    def no_nan(rows: Any) -> bool:
-        """Whether no number of the rows is nan."""
-        return not np.isnan(np.min(rows))
 
     @property
     def source(self) -> str:

@@ -8,13 +8,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_edu.compiler import symbols
-from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Slots, Total
+from tinygrad_edu.compiler.adjoint import adjoints
+from tinygrad_edu.compiler.layout import (
+    Elementwise,
+    Operand,
+    Plan,
+    Product,
+    Slots,
+    Total,
+)
 from tinygrad_edu.compiler.numpy_words import (
     BOOLEAN,
     ProductWords,
     affine,
+    into,
     numpy_call,
-    squeezed,
+    total_places,
 )
 from tinygrad_edu.compiler.symbols import Atom, Expression
 
@@ -53,6 +62,9 @@ class Writer:
         self.taken = 0
         self.written = {"u": np.zeros(plan.sizes["u"], bool), "b": np.zeros(plan.sizes["b"], bool)}
         self.unwritten: dict[str, list[int]] = {"u": [], "b": []}
+        self.targets: tuple[Operand, ...] = ()  # whose gradients the instruction at hand adds to
+        for slot in plan.results:
+            self.written["b" if plan.kinds[slot] == "b" else "u"][plan.place[slot]] = True
 
     # names
 
@@ -139,12 +151,17 @@ class Writer:
     def elementwise(self, it: Elementwise) -> None:
         """A row on arrays."""
         batched = it.out.batched
+        out = self.value(it.out, it.out.places, batched)
+        if len(it.operands) > len(it.op.domain):  # gathered maxima, all of one kind
+            places = np.stack([operand.places for operand in it.operands], axis=1)
+            many = self.value(it.operands[0], places, batched)
+            self.lines.append(f"maximum.reduce({many}, axis=1, out={out})")
+            return
         of = {
             f"x{i}": self.value(operand, operand.places, batched)
             for i, operand in enumerate(it.operands)
         }
-        atom = symbols.forward_of(it.op, *map(symbols.variable, of))
-        out = self.value(it.out, it.out.places, batched)
+        atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
         self.expression(atom, of, it.out.places.shape, batched, out)
 
     def total(self, it: Total) -> None:
@@ -153,12 +170,15 @@ class Writer:
         batched = it.out.batched
         out = self.value(it.out, out_places, batched)
         terms = self.value(it.terms, terms_places, batched)
+        if terms_places.ndim > out_places.ndim and it.first and it.sign > 0:
+            self.lines.append(f"sum({terms}, axis={out_places.ndim}, out={out})")
+            return
         if terms_places.ndim > out_places.ndim:
             summed = self.local()
             self.lines.append(f"{summed} = sum({terms}, axis={out_places.ndim})")
             terms = summed
         if it.first:
-            self.lines.append(f"{'copyto' if it.sign > 0 else 'negative'}({_into(out, terms, it)}")
+            self.lines.append(f"{'copyto' if it.sign > 0 else 'negative'}({into(out, terms, it)}")
         else:
             function = "add" if it.sign > 0 else "subtract"
             self.lines.append(f"{function}({out}, {terms}, out={out})")
@@ -178,8 +198,8 @@ class Writer:
     def backward(self) -> None:
         """Write the backward pass: the adjoint of each instruction, last to first."""
         self.lines = self.code.backward
-        for instruction in reversed(self.plan.instructions):
-            self.taken = 0
+        for instruction, targets in adjoints(self.plan):
+            self.taken, self.targets = 0, targets
             if isinstance(instruction, Product):
                 self.product_adjoint(instruction)
             elif isinstance(instruction, Total):
@@ -200,9 +220,9 @@ class Writer:
         }
         of["out"] = self.value(it.out, it.out.places, batched)
         of["upstream"] = self.gradient(it.out, it.out.places) or ""
-        inputs = [symbols.variable(f"x{i}") for i in range(len(it.operands))]
+        inputs = symbols.inputs_of(len(it.operands), it.literal)
         partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
-        for operand, partial in zip(it.operands, partials, strict=True):
+        for operand, partial in zip(it.operands, partials, strict=False):
             atom = symbols.times(symbols.variable("upstream"), partial)
 
             def emit(out: str, atom: Atom = atom) -> str:
@@ -260,7 +280,7 @@ class Writer:
         self, operand: Operand, places: Slots, batched: bool, emit: Callable[[str], str]
     ) -> None:
         """Add what ``emit`` computes to the gradient of an operand: = the first time, then +=."""
-        if operand.kind in "ci":
+        if operand not in self.targets:
             return
         even = affine(places)
         repeated = [
@@ -313,13 +333,3 @@ class Writer:
             f"d{operand.store}[at{name}] {'=' if fresh else '+='} "
             f"reduceat({value}.reshape({rows})[order{name}], starts{name}, 0)"
         )
-
-
-def _into(out: str, terms: str, it: Total) -> str:
-    return f"{out}, {terms})" if it.sign > 0 else f"{terms}, out={out})"
-
-
-def total_places(it: Total) -> tuple[Slots, Slots]:
-    """Places of a total's output and terms, axes of length 1 left out."""
-    terms = squeezed(it.terms.places, 2)
-    return squeezed(it.out.places, 2), terms[..., 0] if terms.shape[-1] == 1 else terms

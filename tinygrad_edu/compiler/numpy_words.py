@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_edu.compiler.layout import Product, Slots
+from tinygrad_edu.compiler.layout import Product, Slots, Total
 from tinygrad_edu.compiler.symbols import Atom, Expression
 
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
@@ -57,6 +57,8 @@ class ProductWords:
         self.right = squeezed(it.right.places, 2)
         self.m, self.c = m > 1, c > 1
         self.left_batched, self.right_batched = it.left.batched, it.right.batched
+        both = self.left_batched and self.right_batched
+        self.rowwise = both and not self.m and not self.c  # a dot product for each row of data
 
     def letters(self) -> tuple[str, str, str]:
         """Axes of left, right and out for einsum."""
@@ -67,6 +69,8 @@ class ProductWords:
     def forward(self, left: str, right: str, out: str) -> str:
         """out = left times right."""
         left_axes, right_axes, out_axes = self.letters()
+        if self.rowwise:
+            return f"sum(multiply({left}, {right}), axis=1, out={out})"
         if self.left_batched or (self.m and not self.c and not self.right_batched):
             return f"einsum('{left_axes},{right_axes}->{out_axes}', {left}, {right}, out={out})"
         if self.right_batched:
@@ -83,6 +87,8 @@ class ProductWords:
             return f"matmul({up}, {right}.swapaxes(-1, -2)OUT)"
         if self.right_batched and not self.left_batched:
             return f"sum(matmul({up}, {right}.swapaxes(-1, -2)), axis={1 if self.m else 0}OUT)"
+        if self.rowwise:
+            return f"multiply({up}[:, None], {right}OUT)"
         if self.left_batched:
             return f"einsum('{out_axes},{right_axes}->{left_axes}', {up}, {right}OUT)"
         if self.c:
@@ -98,3 +104,14 @@ class ProductWords:
             lift = "[:, None]" if self.m and self.c else ""
             return f"matmul({left}{lift}.swapaxes(-1, -2), {up}OUT)"
         return f"matmul({up}, {left}OUT)"
+
+
+def into(out: str, terms: str, it: Total) -> str:
+    """The arguments of a call that puts terms, or their negatives, where they go."""
+    return f"{out}, {terms})" if it.sign > 0 else f"{terms}, out={out})"
+
+
+def total_places(it: Total) -> tuple[Slots, Slots]:
+    """Places of a total's output and terms, axes of length 1 left out."""
+    terms = squeezed(it.terms.places, 2)
+    return squeezed(it.out.places, 2), terms[..., 0] if terms.shape[-1] == 1 else terms

@@ -11,9 +11,12 @@ from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common, split_penalty
 from tinygrad_edu.compiler.record import Tape, record
+from tinygrad_edu.compiler.sums import exponent
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.ops import POW
 
+PASSES = (fold_constants, share_common, split_penalty, drop_dead)
 TARGETS, REDUCTIONS, DTYPES = ("numpy", "python"), ("mean", "sum"), ("float64", "float32")
 
 
@@ -141,14 +144,14 @@ class Program:
         SettingError
             If X holds a nan, which would silently spoil every gradient.
         """
-        rows = None if X is None and not self.columns else self._rows(X)
-        self.loss = self.backend.run(rows)
+        self._take(X)
+        self.loss = self.backend.run()
         return self.loss
 
     def forward(self, X: Any = None) -> float:
         """Compute ``loss`` alone, as :meth:`backward` does; return it."""
-        rows = None if X is None and not self.columns else self._rows(X)
-        self.loss = self.backend.run(rows, backward=False)
+        self._take(X)
+        self.loss = self.backend.run(backward=False)
         return self.loss
 
     def outputs(self) -> list[Any]:
@@ -212,7 +215,9 @@ class Program:
             order[self.tape.recorded[slot]].data for slot in self.backend.constant_slots
         ]
 
-    def _rows(self, X: Any) -> Any:
+    def _take(self, X: Any) -> None:
+        if X is None and not self.columns:
+            return
         if not self.columns:
             raise LengthError(
                 "this program was compiled for a whole graph, so it takes no X.",
@@ -225,24 +230,33 @@ class Program:
                 expected=f"(rows, {self.columns}): at least one row, a column for each input",
                 fix="pass the inputs in the order they were compiled in, one sample a row.",
             )
-        if not self.backend.no_nan(X):
+        if not self.backend.take(X):
             raise SettingError(
                 "X holds a nan.",
                 where="it would make every gradient nan",
                 fix="fill or drop the rows with missing numbers.",
             )
-        return X
 
 
 def optimised(recorded: Tape) -> Tape:
-    """All passes from tape to tape, in order."""
-    return drop_dead(split_penalty(share_common(fold_constants(recorded))))
+    """The tape after all PASSES, in order."""
+    for change in PASSES:
+        recorded = change(recorded)
+    return recorded
 
 
 def signature(tape: Tape) -> int:
-    """A number that two graphs share if they are built alike, whatever their numbers are."""
+    """A number that two graphs share if they are built alike, whatever their numbers are.
+
+    Constant exponents are part of how they are built: a square is no cube.
+    """
     names = tuple(op.name if op is not None else "" for op in tape.ops)
-    return hash((names, tuple(tape.left), tuple(tape.right), tuple(tape.kinds), tape.inputs))
+    folded = fold_constants(tape) if POW.name in names else tape
+    exponents = tuple(
+        repr(exponent(folded, slot)) for slot, name in enumerate(names) if name == POW.name
+    )
+    built = (names, tuple(tape.left), tuple(tape.right), tuple(tape.kinds), tape.inputs, exponents)
+    return hash(built)
 
 
 class ProgramCache:

@@ -33,6 +33,7 @@ class PythonBackend:
         self.g = [0.0] * len(tape)
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
+        self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
         exec(compile(self.source, "<compiled graph>", "exec"), names)
@@ -45,19 +46,24 @@ class PythonBackend:
         for slot, number in zip(self.constant_slots, constants, strict=True):
             self.v[slot] = number
 
-    def run(self, rows: Any, *, backward: bool = True) -> float:
+    def take(self, rows: Any) -> bool:
+        """Keep these rows of inputs for the runs to come; False if there is a nan among them."""
+        self.rows = [[float(number) for number in row] for row in rows]
+        return all(number == number for row in self.rows for number in row)
+
+    def run(self, *, backward: bool = True) -> float:
         """Forward and backward, row by row; the gradients of all rows add up."""
         v, g = self.v, self.g
         for slot, number in zip(self.parameter_slots, self.vector, strict=True):
             v[slot] = number
         losses, total = [], [0.0] * len(self.parameter_slots)
         self.seen: list[list[float]] = []
-        count = 1 if rows is None else len(rows)
+        count = len(self.rows)
         seed = 1.0 / count if self.reduce == "mean" else 1.0
-        for row in [()] if rows is None else rows:
+        for row in self.rows:
             for slot, number in zip(self.tape.inputs, row, strict=True):
                 if slot >= 0:
-                    v[slot] = float(number)
+                    v[slot] = number
             self.forward(v, g)
             losses.append(v[self.tape.root])
             self.seen.append([v[slot] for slot in self.tape.outputs])
@@ -75,8 +81,3 @@ class PythonBackend:
     def outputs(self) -> list[list[float]]:
         """What the outputs were in the last run: for each a list of one number a row."""
         return [list(column) for column in zip(*self.seen, strict=True)]
-
-    @staticmethod
-    def no_nan(rows: Any) -> bool:
-        """Whether no number of the rows is nan."""
-        return all(number == number for row in rows for number in row)

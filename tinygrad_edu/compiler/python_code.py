@@ -6,16 +6,23 @@ function computes and another reads goes through the lists ``v`` (values) and ``
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from tinygrad_edu.compiler import symbols
-from tinygrad_edu.compiler.record import CONSTANT, INPUT, Tape
+from tinygrad_edu.compiler.record import PARAMETER, Tape
+from tinygrad_edu.compiler.sums import exponent, uses_of
 from tinygrad_edu.compiler.symbols import Atom, Expression
+from tinygrad_edu.functions import STOP_GRADIENT
 from tinygrad_edu.ops import Primitive
 
 LONGEST = 2000  # lines of one function
+DEEPEST = 20  # levels of one expression: CPython's parser stops at a few hundred
+_NAME = re.compile(r"\bv\d+\b")
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/"}
 _INFIX |= {
     "less": "<",
@@ -52,27 +59,33 @@ def python_source(tape: Tape) -> str:
         def forward_0(v, g):
             v0 = v[0]
             v1 = v[1]
-            v[2] = v0 * v1
+            v2 = v0 * v1
+            v[2] = v2
 
         def backward_0(v, g):
             g2 = g[2]
             v1 = v[1]
-            g[0] = g2 * v1
+            g0 = g2 * v1
             v0 = v[0]
-            g[1] = g2 * v0
+            g1 = g2 * v0
+            g[0] = g0
+            g[1] = g1
     """
     forward, backward = _forward(tape), _backward(tape)
-    values = {f"v{tape.root}", f"v{tape.penalty}"}.union(*(line.reads for line in backward))
+    results = (tape.root, tape.penalty, *tape.outputs)
+    values = {f"v{slot}" for slot in results}.union(*(line.reads for line in backward))
+    forward = inline(forward, values)
     gradients = {f"g{slot}" for slot in tape.parameters}
     pieces = [*_functions("forward", forward, values), *_functions("backward", backward, gradients)]
     return "\n\n".join(pieces) + "\n"
 
 
 @cache
-def _templates(op: Primitive) -> tuple[str, list[tuple[str, list[str]]]]:
+def _templates(op: Primitive, literal: float | None) -> tuple[str, list[tuple[str, list[str]]]]:
     """The row's value and contributions as text, with {x0}, {x1}, {out} and {up} to fill in."""
-    names = [f"{{x{i}}}" for i in range(len(op.domain))]
-    inputs = [symbols.variable(name) for name in names]
+    names = [f"{{x{i}}}" for i in range(len(op.domain) - (literal is not None))]
+    inputs: list[Atom] = [symbols.variable(name) for name in names]
+    inputs += [] if literal is None else [literal]
     up, out = symbols.variable("{up}"), symbols.variable("{out}")
     terms = [symbols.times(up, p) for p in symbols.partials_of(op, out, *inputs)]
     texts = [(infix(term), sorted(symbols.names_in(term))) for term in terms]
@@ -83,33 +96,99 @@ def _forward(tape: Tape) -> list[Line]:
     lines = []
     for slot, op in enumerate(tape.ops):
         if op is not None:
+            literal = exponent(tape, slot)
             x0, x1 = f"v{tape.left[slot]}", f"v{tape.right[slot]}"
-            text = _templates(op)[0].format(x0=x0, x1=x1)
-            lines.append(Line(f"v{slot}", text, (x0, x1) if tape.right[slot] >= 0 else (x0,)))
+            text = _templates(op, literal)[0].format(x0=x0, x1=x1)
+            single = tape.right[slot] < 0 or literal is not None
+            lines.append(Line(f"v{slot}", text, (x0,) if single else (x0, x1)))
     return lines
 
 
 def _backward(tape: Tape) -> list[Line]:
-    """The chain rule, node by node from the root; the first contribution assigns."""
+    """The chain rule, node by node from the root; the first contribution assigns.
+
+    A gradient that only passes on another, as below an addition, goes by the name of that one.
+    """
     lines: list[Line] = []
-    begun = {slot for slot in (tape.root, tape.penalty) if slot >= 0}
+    wanted, uses = _wanted(tape), uses_of(tape)[0]
+    name_of = {slot: f"g{slot}" for slot in (tape.root, tape.penalty) if slot >= 0}
     for slot in range(len(tape) - 1, -1, -1):
         op = tape.ops[slot]
-        if op is None or slot not in begun:
+        if op is None or op is STOP_GRADIENT or slot not in name_of:
             continue
         left, right = tape.left[slot], tape.right[slot]
-        of = {"x0": f"v{left}", "x1": f"v{right}", "out": f"v{slot}", "up": f"g{slot}"}
-        for operand, (term, names) in zip((left, right), _templates(op)[1], strict=False):
-            if tape.kinds[operand] in (CONSTANT, INPUT):
+        of = {"x0": f"v{left}", "x1": f"v{right}", "out": f"v{slot}", "up": name_of[slot]}
+        terms = _templates(op, exponent(tape, slot))[1]
+        for operand, (term, names) in zip((left, right), terms, strict=False):
+            if not wanted[operand]:
+                continue
+            if term == "{up}" and uses[operand] == 1 and tape.ops[operand] is not None:
+                name_of[operand] = name_of[slot]
                 continue
             target, text = f"g{operand}", term.format(**of)
             reads = tuple(of[name[1:-1]] for name in names)
-            if operand in begun:
+            if operand in name_of:
                 text = f"{target} + ({text})" if " " in text else f"{target} + {text}"
                 reads = (target, *reads)
-            begun.add(operand)
+            name_of[operand] = target
             lines.append(Line(target, text, reads))
     return lines
+
+
+def _wanted(tape: Tape) -> list[bool]:
+    """Whether a parameter lies below each slot, by a way that lets gradients through."""
+    wanted: list[bool] = []
+    for slot, op in enumerate(tape.ops):
+        if op is None:
+            wanted.append(tape.kinds[slot] == PARAMETER)
+        else:
+            below = wanted[tape.left[slot]] or (tape.right[slot] >= 0 and wanted[tape.right[slot]])
+            wanted.append(below and op is not STOP_GRADIENT)
+    return wanted
+
+
+def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
+    """Lines that only one other line reads become part of it, DEEPEST levels at most.
+
+    Before::
+
+        v4 = v0 * v1
+        v5 = v4 + v2
+
+    After::
+
+        v5 = (v0 * v1) + v2
+    """
+    uses = Counter(read for line in lines for read in line.reads)
+    waiting: dict[str, tuple[Line, int]] = {}  # and how deep its expression is
+    done: list[Line] = []
+    for line in lines:
+        found = Counter(_NAME.findall(line.text))
+        inner: dict[str, Line] = {}
+        depth = 1
+        for read in [read for read in line.reads if read in waiting]:
+            before, below = waiting.pop(read)
+            if found[read] == 1:
+                inner[read], depth = before, max(depth, below + 1)
+            else:  # it would be computed so many times
+                done.append(before)
+        if inner:
+            line = _with_inner(line, inner)
+        if uses[line.target] == 1 and line.target not in kept and depth < DEEPEST:
+            waiting[line.target] = (line, depth)
+        else:
+            done.append(line)
+    return done
+
+
+def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
+    """The line with names replaced by the lines that compute them."""
+
+    def text_of(name: re.Match[str]) -> str:
+        return f"({inner[name[0]].text})" if name[0] in inner else name[0]
+
+    reads = [inner[read].reads if read in inner else (read,) for read in line.reads]
+    return Line(line.target, _NAME.sub(text_of, line.text), tuple(chain.from_iterable(reads)))
 
 
 def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
@@ -159,7 +238,8 @@ def _infix(atom: Atom) -> str:
     if atom.function == "negative":
         return f"(-{texts[0]})"
     if atom.function == "power" and atom.arguments[1] == 2.0:
-        return f"({texts[0]} ** 2)"
+        name = texts[0]  # x ** 2 could overflow, which Python's floats refuse
+        return f"((t := {name}) * t)" if name[0] == "(" or "(" in name else f"({name} * {name})"
     if atom.function in _INFIX:
         return f"({texts[0]} {_INFIX[atom.function]} {texts[1]})"
     return f"{atom.function}({', '.join(map(infix, atom.arguments))})"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.record import CONSTANT, INPUT, PARAMETER, Tape
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.functions import STOP_GRADIENT
+from tinygrad_edu.ops import MAXIMUM, POW, Primitive
 
 LINEAR = frozenset(("add", "sub", "neg"))
 SHORTEST = 4  # a sum of fewer terms, and of fewer than two products, stays as it was written
@@ -22,6 +23,7 @@ class Node:
     slot: int
     op: Primitive | None
     operands: tuple[int, ...] = ()
+    literal: float | None = None  # a second operand that is part of the code: an exponent
     sign: int = 1
     products: list[tuple[int, int]] = field(default_factory=list)
     plains: list[tuple[int, int]] = field(default_factory=list)
@@ -33,7 +35,9 @@ class Node:
 
     def __str__(self) -> str:
         if self.op is not None:
-            return " ".join([f"%{self.slot} = {self.op.name}", *(f"%{s}" for s in self.operands)])
+            literal = [] if self.literal is None else [f"{self.literal:g}"]
+            operands = [*(f"%{s}" for s in self.operands), *literal]
+            return " ".join([f"%{self.slot} = {self.op.name}", *operands])
         terms = [(self.sign, f"%{a}·%{b}") for a, b in self.products]
         terms += [(sign, f"%{slot}") for sign, slot in self.plains]
         text = " ".join(f"{'+' if sign > 0 else '−'} {term}" for sign, term in terms)
@@ -66,17 +70,23 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[str]]:
 
     Before::
 
-        %4 = mul %0 %1
-        %5 = mul %2 %3
-        %6 = add %4 %5
-        %8 = sub %6 %7
+        %0 = parameter
+        %1 = parameter
+        %2 = parameter
+        %3 = input
+        %4 = input
+        %5 = mul %0 %3
+        %6 = mul %1 %4
+        %7 = add %5 %6
+        %8 = sub %7 %2
+        return %8
 
     After::
 
-        %8 = %0·%1 + %2·%3 − %7
+        %8 = %0·%3 + %1·%4 − %2
     """
     kinds = kinds_of(tape)
-    uses, consumer = _uses(tape)
+    uses, consumer = uses_of(tape)
     linear = [op is not None and op.name in LINEAR for op in tape.ops]
     inner = [linear[s] and uses[s] == 1 and linear[consumer[s]] for s in range(len(tape))]
     absorbed = bytearray(len(tape))
@@ -95,8 +105,54 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[str]]:
         if slot in sums:
             nodes.extend(sums[slot])
         elif op is not None and not absorbed[slot]:
-            nodes.append(Node(slot, op, _operands(tape, slot)))
-    return nodes, kinds
+            operands, literal = _operands(tape, slot), exponent(tape, slot)
+            nodes.append(Node(slot, op, operands[: 2 - (literal is not None)], literal))
+    return gather_maxima(nodes, kinds, uses), kinds
+
+
+def gather_maxima(nodes: list[Node], kinds: list[str], uses: list[int]) -> list[Node]:
+    """Rounds of maxima under a stop_gradient, as in a softmax, become one maximum of many.
+
+    Elsewhere they stay, since how a tie is shared depends on the rounds.
+
+    Before::
+
+        %0 = parameter
+        %1 = parameter
+        %2 = parameter
+        %3 = maximum %0 %1
+        %4 = maximum %3 %2
+        %5 = stop_gradient %4
+        %6 = sub %0 %5
+        return %6
+
+    After::
+
+        %4 = maximum %0 %1 %2
+        %5 = stop_gradient %4
+        %6 = sub %0 %5
+    """
+    maximum_at = {node.slot: node for node in nodes if node.op is MAXIMUM}
+    gone: set[int] = set()
+    longer: dict[int, tuple[int, ...]] = {}
+    for node in nodes:
+        if node.op is STOP_GRADIENT:
+            inner, outer, stack = [], [], [*node.operands]
+            while stack:
+                slot = stack.pop()
+                if slot in maximum_at and uses[slot] == 1:
+                    inner.append(slot)
+                    stack.extend(reversed(maximum_at[slot].operands))
+                else:
+                    outer.append(slot)
+            if len({kinds[slot] for slot in outer}) == 1 < len(inner):
+                longer[inner[0]] = tuple(outer)
+                gone.update(inner[1:])
+    return [
+        replace(node, operands=longer.get(node.slot, node.operands))
+        for node in nodes
+        if node.slot not in gone
+    ]
 
 
 def _operands(tape: Tape, slot: int) -> tuple[int, ...]:
@@ -104,7 +160,14 @@ def _operands(tape: Tape, slot: int) -> tuple[int, ...]:
     return (left,) if right < 0 else (left, right)
 
 
-def _uses(tape: Tape) -> tuple[list[int], list[int]]:
+def exponent(tape: Tape, slot: int) -> float | None:
+    """The exponent of a power, where it is a constant: then its slope is one product."""
+    right = tape.right[slot]
+    fixed = tape.ops[slot] is POW and tape.kinds[right] == CONSTANT
+    return tape.data[right] if fixed else None
+
+
+def uses_of(tape: Tape) -> tuple[list[int], list[int]]:
     """How often each slot is used, and by whom last; the root is used from outside too."""
     uses, consumer = [0] * len(tape), [-1] * len(tape)
     for slot, op in enumerate(tape.ops):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
+from tinygrad_edu.errors import SettingError
 from tinygrad_edu.ops import Primitive
 
 Atom: TypeAlias = "Expression | float"
@@ -25,7 +26,11 @@ class Expression:
     arguments: tuple[Atom, ...] = ()
 
     def __bool__(self) -> bool:
-        raise TypeError("a row branched with `if`: use xp.where, so that it runs on arrays too")
+        raise SettingError(
+            "a row of the table branches on its input, so it can't be compiled.",
+            where="an `if`, `and`, `or` or a comparison of Python's in its forward or partials",
+            fix="write xp.where(condition, yes, no), which runs on floats and arrays alike.",
+        )
 
 
 def _method(function: str, reflected: bool = False) -> Callable[..., Expression]:
@@ -67,6 +72,12 @@ SYMBOLS = SimpleNamespace(**{name: _function_of(name) for name in NAMES.split()}
 def variable(name: str) -> Expression:
     """A name that stands for a number or an array."""
     return Expression(name)
+
+
+def inputs_of(count: int, literal: float | None) -> list[Atom]:
+    """The inputs of a row: variables x0, x1, and a number that is part of the code."""
+    inputs: list[Atom] = [variable(f"x{i}") for i in range(count)]
+    return inputs if literal is None else [*inputs, literal]
 
 
 def forward_of(op: Primitive, *inputs: Atom) -> Atom:

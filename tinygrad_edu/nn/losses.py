@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from tinygrad_edu import hooks
 from tinygrad_edu.engine import Operand, Value, operand
 from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.functions import stop_gradient
 from tinygrad_edu.guards import real
 
 Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probability of each
@@ -221,7 +222,7 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
     """
     values = [operand(z) for z in _listed("logits", logits)]
     if hooks.tracing:  # this sample stands for others, whose largest is another
-        shift = _largest(values)
+        shift = stop_gradient(_largest(values))
         return [z - shift for z in values], shift
     largest = max(z.data for z in values)
     shift = operand(largest if math.isfinite(largest) else 0.0)

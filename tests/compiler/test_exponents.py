@@ -1,0 +1,107 @@
+"""Constant exponents are part of the code; what stop_gradient stops stays stopped."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Value, primitive
+from tinygrad_edu.compiler import ProgramCache, compile_graph, recording
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.functions import as_function, stop_gradient
+from tinygrad_edu.nn import cross_entropy
+from tinygrad_edu.ops import TABLE
+
+targets = pytest.mark.parametrize("target", ["numpy", "python"])
+
+
+@targets
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, -0.0, math.inf, math.nan])
+def test_powers_with_a_constant_exponent(target, exponent):
+    """Value and slope are eager's at ordinary and at special numbers."""
+    for x in (2.0, -2.0, 0.0, 1e200, 1e-200, math.inf, math.nan):
+        w = Value(x)
+        root = w**exponent
+        root.backward()
+
+        program = compile_graph(root, target=target)
+        program.backward()
+
+        np.testing.assert_allclose(
+            [program.loss, *program.gradient], [root.data, w.grad], rtol=1e-14
+        )
+
+
+def test_a_square_is_no_power():
+    """Its code multiplies; no call of power, no choice by the exponent."""
+    w = Value(3.0)
+
+    source = compile_graph((w * 2.0) ** 2).source
+
+    assert "square" in source
+    assert "power" not in source
+    assert "where" not in source
+
+
+@targets
+def test_a_cube_does_not_get_the_program_of_a_square(target):
+    """Graphs that differ in an exponent, even one computed from constants, are not alike."""
+    programs = ProgramCache(target=target)
+    w = Value(3.0)
+    two = Value(2.0).detach()
+
+    def run(power):
+        program = programs(w**power)
+        return program.backward(), float(program.gradient[0])
+
+    found = [run(2.0)]
+    with pytest.warns(UserWarning, match="another structure"):
+        found.append(run(3.0))
+    found += [run(power) for power in (two + 0.0, two + 1.0, 2.0)]
+
+    assert found == [(9.0, 6.0), (27.0, 27.0)] * 2 + [(9.0, 6.0)]
+    assert len(programs.known) == 4
+
+
+@targets
+def test_no_gradient_passes_a_stop(target):
+    """d(x * stop(x))/dx is x, not 2 x: eager and compiled."""
+    x = Value(3.0)
+    root = x * stop_gradient(x)
+    root.backward()
+
+    program = compile_graph(root, target=target)
+    program.backward()
+
+    assert x.grad == 3.0
+    assert list(program.gradient) == [3.0]
+    assert program.loss == 9.0
+
+
+@targets
+def test_logits_may_move_far_from_where_they_were_recorded(target):
+    """The shift of a recorded softmax is found anew in each run: no overflow at 1e4."""
+    with recording():
+        logits = [Value(0.0) for _ in range(5)]
+        loss = cross_entropy(logits, [1.0, 0.0, 0.0, 0.0, 0.0])
+    program = compile_graph(loss, target=target)
+
+    far = [1e4, -1e4, 3e3, 1e4, 0.0]
+    by_value = dict(zip(program.parameters, range(5), strict=True))
+    program.vector[:] = type(program.vector)("d", far) if target == "python" else far
+
+    assert set(by_value) == set(logits)
+    assert program.backward() == pytest.approx(math.log(2.0))
+    assert sorted(program.gradient) == [-0.5, 0.0, 0.0, 0.0, 0.5]
+
+
+def test_a_row_that_branches_is_refused_in_words(monkeypatch):
+    """An ``if`` on the input runs on floats, but there is nothing to compile."""
+    monkeypatch.setattr("tinygrad_edu.ops.TABLE", dict(TABLE))
+    step = primitive(
+        "step", "s", forward=lambda xp, x: 1.0 if x > 0 else 0.0, partials=lambda xp, out, x: (0.0,)
+    )
+    root = as_function(step)(Value(2.0)) * 3.0
+
+    with pytest.raises(SettingError, match="a row of the table branches on its input"):
+        compile_graph(root)
