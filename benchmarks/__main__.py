@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import README, RESULTS, as_text, load, missed, with_figures
 
@@ -14,10 +15,13 @@ _EXAMPLES = """examples:
   python -m benchmarks eager               measure, print the table, write results/eager.json
   python -m benchmarks eager --quick       the same on small graphs, within seconds; writes nothing
   python -m benchmarks eager --out my.json
-  python -m benchmarks compiled            against NumPy by hand; writes results/compiled.json
+  python -m benchmarks compiled            against NumPy by hand, PyTorch, JAX, micrograd, and
+                                           a million nodes; writes results/compiled.json
+  python -m benchmarks compiled --quick    the same on small networks; writes nothing
   python -m benchmarks readme              make README's figures from results/eager.json
 
-needs micrograd and scikit-learn: pip install -e ".[test]" micrograd
+needs micrograd and scikit-learn: pip install -e ".[test,peers]"
+compiled does without micrograd, PyTorch and JAX, and says so in their rows
 exit codes: 0 done, 1 the engines disagree, 2 something is missing or was not understood
 """
 
@@ -41,8 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     eager.add_argument("--quick", action="store_true", help="small graphs, to see that it works")
     eager.add_argument("--out", type=Path, help=f"JSON file (default: results/{RESULTS.name})")
     eager.set_defaults(run=_eager)
-    compiled = commands.add_parser("compiled", help="matrices found against NumPy by hand")
-    compiled.add_argument("--quick", action="store_true", help="few steps; writes nothing")
+    compiled = commands.add_parser(
+        "compiled", help="matrices found, against NumPy, PyTorch, JAX", epilog=_EXAMPLES
+    )
+    compiled.add_argument("--quick", action="store_true", help="small networks and graphs")
+    compiled.add_argument("--out", type=Path, help="JSON file (default: results/compiled.json)")
     compiled.set_defaults(run=_compiled)
     readme = commands.add_parser("readme", help="write the figures into README.md")
     readme.set_defaults(run=_readme)
@@ -57,31 +64,50 @@ def _eager(options: argparse.Namespace) -> int:
 
         figures = measure(QUICK if options.quick else Sizes())
     except ModuleNotFoundError as error:
-        if error.name not in ("micrograd", "sklearn"):
-            raise
-        print(f"{error}.\n  Fix : pip install -e '.[test]' micrograd", file=sys.stderr)
-        return 2
+        return _not_installed(error, "micrograd", "sklearn")
     except Disagreement as error:
-        print(f"the engines disagree: {error}", file=sys.stderr)
-        return 1
+        return _disagreed(error)
     print(as_text(figures))
-    out = options.out or (None if options.quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    _write(figures, options, RESULTS)
     print("missed: " + ("; ".join(missed(figures)) or "nothing"))
     return 0
 
 
 def _compiled(options: argparse.Namespace) -> int:
-    from benchmarks.compiled import measure, table
+    try:
+        from benchmarks import verdicts
+        from benchmarks.compiled import QUICK, Disagreement, Sizes, measure
 
-    figures = measure(20 if options.quick else 400)
-    print("\n".join(table(figures)))
+        figures = measure(QUICK if options.quick else Sizes())
+    except ModuleNotFoundError as error:
+        return _not_installed(error, "numpy", "sklearn")
+    except Disagreement as error:
+        return _disagreed(error)
+    print(verdicts.as_text(figures))
+    _write(figures, options, RESULTS.with_name("compiled.json"))
     if not options.quick:
-        out = RESULTS.with_name("compiled.json")
-        out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        print("\n" + verdicts.promised(figures))
     return 0
+
+
+def _not_installed(error: ModuleNotFoundError, *expected: str) -> int:
+    if error.name not in expected:
+        raise error
+    print(f"{error}.\n  Fix : pip install -e '.[test,peers]'", file=sys.stderr)
+    return 2
+
+
+def _disagreed(error: Exception) -> int:
+    print(f"the engines disagree: {error}", file=sys.stderr)
+    return 1
+
+
+def _write(figures: Mapping[str, Any], options: argparse.Namespace, default: Path) -> None:
+    """Keep the figures; those of a quick run only where asked."""
+    out = options.out or (None if options.quick else default)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _readme(options: argparse.Namespace) -> int:

@@ -1,40 +1,157 @@
-"""Compiled graphs against NumPy written by hand, and PyTorch where it is installed.
+"""Compiled graphs beside NumPy by hand, PyTorch, JAX, micrograd and straight-line Python.
 
-One thread each, float64, the same data and weights; contenders take turns step by step.
+One thread each, float64, the same data and weights, in turns in one process. Before anyone is
+timed, all descend from the same weights, and their losses must be those of NumPy by hand.
 """
 
 from __future__ import annotations
 
 import os
 
-for _threads in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")  # before NumPy is imported
+os.environ.update(  # before NumPy and JAX are imported: one thread each
+    dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NPROC"), "1"),
+    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false",
+    JAX_PLATFORMS="cpu",
+)
 
-from collections.abc import Callable, Iterable, Mapping  # noqa: E402
-from math import isclose  # noqa: E402
-from random import Random  # noqa: E402
-from statistics import median  # noqa: E402
-from time import perf_counter  # noqa: E402
-from typing import Any  # noqa: E402
+import gc
+import platform
+import sys
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from random import Random
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from benchmarks.workloads import moons, moons_loss  # noqa: E402
-from tinygrad_edu import Value, compile_graph  # noqa: E402
-from tinygrad_edu.nn import MLP, cross_entropy  # noqa: E402
-from tinygrad_edu.train import SGD  # noqa: E402
-from tinygrad_edu.train.compiled import CompiledTraining  # noqa: E402
+from benchmarks.million import measure_million
+from benchmarks.peers import (
+    CROSS_ENTROPY,
+    HINGE,
+    PEERS,
+    ByHand,
+    Contender,
+    Layers,
+    Problem,
+    peer,
+)
+from benchmarks.timing import in_turns, ratio
+from benchmarks.verdicts import HAND, OURS, SLOWEST, STRAIGHT
+from benchmarks.workloads import moons, moons_loss
+from tinygrad_edu import Value, __version__, compile_graph
+from tinygrad_edu.compiler import Program, recording
+from tinygrad_edu.nn import MLP, cross_entropy
 
-Layers = list[tuple[Any, Any]]
+RATE = 0.01
+TOLERANCE = 1e-9  # of a loss
+Figures = dict[str, Any]
 
 
-def measure(steps: int = 400) -> dict[str, Any]:
-    """All workloads; microseconds a step (medians), and ratios to NumPy written by hand."""
+class Sizes(NamedTuple):
+    """How much to measure; blocks are in steps, of which the first is dropped."""
+
+    rounds: int = 30
+    block: int = 21
+    slow_rounds: int = 3
+    slow_blocks: tuple[int, int] = (20, 2)  # straight-line Python's, micrograd's
+    descents: int = 50
+    samples: int = 100
+    digits: tuple[int, ...] = (64, 32, 10)
+    mnist: tuple[int, ...] = (784, 128, 10)
+    batches: tuple[int, int] = (32, 64)
+    million: int = 1_000_000
+
+
+QUICK = Sizes(1, 3, 1, (2, 2), 5, 10, (6, 5, 3), (20, 8, 3), (4, 8), 5_000)
+
+
+class Disagreement(Exception):
+    """A contender computed another loss: there is nothing to compare."""
+
+
+class Work(NamedTuple):
+    """A problem, how the learner writes and compiles it, and who is too slow for all descents.
+
+    ``few`` holds, by a contender's name, how many descents it makes, or why it makes none.
+    """
+
+    problem: Problem
+    compile: Callable[[str], Compiled]  # for a target
+    few: Mapping[str, int | str]
+
+
+class Compiled:
+    """A program of ours as a contender."""
+
+    def __init__(self, program: Program, rows: Any = None) -> None:
+        self.program = program
+        self.step: Callable[[], float] = partial(program.backward, rows)
+
+    def descend(self, rate: float) -> None:
+        """In place; ``asarray`` of the python target's array is a view."""
+        vector = np.asarray(self.program.vector)
+        vector -= rate * np.asarray(self.program.gradient)
+
+
+def measure(sizes: Sizes) -> Figures:
+    """All figures of this benchmark, ready for JSON."""
+    works = (
+        moons_work(sizes),
+        classes_work("digits", sizes.digits, sizes.batches[0], {SLOWEST: 2}),
+        classes_work("MNIST size", sizes.mnist, sizes.batches[1], _mnist_few(sizes)),
+    )
+    packages = ("numpy", *(package for package, _ in PEERS.values()))
     return {
-        "moons, 100 samples, whole graph": measure_moons(steps),
-        "digits, MLP(64, [32, 10]), batch 32": measure_classes([64, 32, 10], 32, steps),
-        "MNIST size, MLP(784, [128, 10]), batch 64": measure_classes([784, 128, 10], 64, steps),
+        "benchmark": "compiled",
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "versions": {"tinygrad_edu": __version__} | {name: _version(name) for name in packages},
+        "workloads": {work.problem.name: measure_work(work, sizes) for work in works},
+        "million": measure_million(sizes.million),
     }
+
+
+def moons_work(sizes: Sizes) -> Work:
+    """The loss as micrograd's demo writes it, one graph: hinge and an L2 term."""
+    X, y = moons(0, sizes.samples)
+
+    def compile(target: str) -> Compiled:
+        model = MLP(2, [16, 16, 1], rng=Random(0))
+        loss = moons_loss(model, lambda x: Value(x).detach(), X, y)
+        return Compiled(compile_graph(loss, target=target))
+
+    layers = arrays(MLP(2, [16, 16, 1], rng=Random(0)))
+    name = f"moons, MLP(2, [16, 16, 1]), {sizes.samples} samples, whole graph"
+    problem = Problem(name, HINGE, layers, np.array(X), np.array(y)[:, None])
+    return Work(problem, compile, {SLOWEST: min(10, sizes.descents)})
+
+
+def classes_work(name: str, widths: Sequence[int], batch: int, few: Mapping[str, Any]) -> Work:
+    """Softmax cross entropy of a batch: one sample is traced, its program runs over the rows."""
+    first, *others = widths
+    rng = np.random.RandomState(0)
+    X, y = rng.rand(batch, first), np.eye(others[-1])[rng.randint(0, others[-1], batch)]
+    rows = np.hstack([X, y])
+
+    def compile(target: str) -> Compiled:
+        model = MLP(first, others, rng=Random(0))
+        sample: list[Any] = [Value(float(number)) for number in rows[0]]
+        with recording():
+            scores = model(sample[:first])
+            loss = cross_entropy(scores, sample[first:])
+        program = compile_graph(loss, sample, target=target, outputs=scores)
+        return Compiled(program, rows if target == "numpy" else rows.tolist())
+
+    layers = arrays(MLP(first, others, rng=Random(0)))
+    title = f"{name}, MLP({first}, {others}), batch {batch}"
+    return Work(Problem(title, CROSS_ENTROPY, layers, X, y), compile, few)
 
 
 def arrays(model: MLP) -> Layers:
@@ -48,115 +165,122 @@ def arrays(model: MLP) -> Layers:
     ]
 
 
-def forward(layers: Layers, X: Any) -> list[Any]:
-    """X and the activations of each layer; relu but for the last."""
-    Z = [X]
-    for i, (w, b) in enumerate(layers):
-        a = Z[-1] @ w.T
-        a += b
-        Z.append(np.maximum(a, 0.0, out=a) if i < len(layers) - 1 else a)
-    return Z
+def measure_work(work: Work, sizes: Sizes) -> Figures:
+    """The cost of compiling; then for each contender its time, or why it has none."""
+    print(f"{work.problem.name}: compile, then descend", file=sys.stderr)
+    start = process_time()
+    ours = work.compile("numpy")
+    seconds = process_time() - start
+    figures: Figures = {
+        "nodes": ours.program.stats["nodes"],
+        "compile_seconds": seconds,
+        "compile_mib": peak_mib(lambda: work.compile("numpy")),
+    }
+    found: dict[str, Contender | str] = {OURS: ours, HAND: ByHand(work.problem)}
+    found |= {name: enter(name, work) for name in (*PEERS, STRAIGHT)}
+    there = {name: one for name, one in found.items() if not isinstance(one, str)}
+    apart = agreement(work, there, sizes.descents)
+    figures["contenders"] = {
+        name: {"absent": one} if isinstance(one, str) else apart[name]
+        for name, one in found.items()
+    }
+    for name, row in timed(there, sizes).items():
+        figures["contenders"][name] |= row
+    return figures
 
 
-def backward(layers: Layers, Z: list[Any], delta: Any) -> list[tuple[Any, Any]]:
-    """dL/dW and dL/db of each layer, last first."""
-    gradients = []
-    for i in range(len(layers) - 1, -1, -1):
-        gradients.append((delta.T @ Z[i], delta.sum(0)))
-        if i:
-            delta = delta @ layers[i][0]
-            delta *= Z[i] > 0.0
-    return gradients
+def enter(name: str, work: Work) -> Contender | str:
+    """A contender for this work, or why there is none."""
+    reason = work.few.get(name)
+    if isinstance(reason, str):
+        return reason
+    return work.compile("python") if name == STRAIGHT else peer(name, work.problem)
 
 
-def measure_moons(steps: int) -> dict[str, Any]:
-    """The loss as micrograd's demo writes it: 65,000 nodes, hinge and an L2 term."""
-    X, y = moons(0)
-    model = MLP(2, [16, 16, 1], rng=Random(0))
-    loss = moons_loss(model, lambda x: Value(x).detach(), X, y)
-    start = perf_counter()
-    program = compile_graph(loss)
-    seconds = perf_counter() - start
-    data, signs = np.array(X), np.array(y)[:, None]
-
-    def by_hand(layers: Layers) -> tuple[float, Any]:
-        Z = forward(layers, data)
-        margin = 1.0 - signs * Z[-1]
-        penalty = sum(float(np.vdot(w, w) + np.vdot(b, b)) for w, b in layers)
-        loss = float(np.maximum(margin, 0.0).mean()) + 1e-4 * penalty
-        gradients = backward(layers, Z, -signs * (margin > 0.0) / len(X))
-        return loss, [
-            (dw + 2e-4 * w, db + 2e-4 * b)
-            for (w, b), (dw, db) in zip(reversed(layers), gradients, strict=True)
-        ]
-
-    figures = in_turns(program.backward, program, by_hand, arrays(model), steps)
-    return figures | {"compile_seconds": seconds, "nodes": program.stats["nodes"]}
+def agreement(work: Work, contenders: Mapping[str, Contender], descents: int) -> Figures:
+    """How far the losses are from those of NumPy by hand on the way down; Disagreement if far."""
+    hand = ByHand(work.problem)
+    expected = losses(hand, descents)
+    figures: Figures = {}
+    for name, contender in contenders.items():
+        count = int(work.few.get(name, descents))
+        pairs = zip(losses(contender, count), expected, strict=False)
+        apart = [abs(loss - right) / abs(right) for loss, right in pairs]
+        if not all(gap <= TOLERANCE for gap in apart):  # nan is not
+            raise Disagreement(
+                f"{work.problem.name}: {name} has losses {max(apart):.1e} of their size "
+                f"away from {HAND}'s within {count} descents."
+            )
+        figures[name] = {"losses_apart": max(apart), "descents": count}
+    return figures
 
 
-def measure_classes(sizes: list[int], batch: int, steps: int) -> dict[str, Any]:
-    """Softmax cross entropy of a batch: one sample is traced, its program runs over the rows."""
-    rng = np.random.RandomState(0)
-    model = MLP(sizes[0], sizes[1:], rng=Random(0))
-    X, y = rng.rand(batch, sizes[0]), rng.randint(0, sizes[-1], batch)
-    start = perf_counter()
-    optimizer = SGD(model.parameters(), 0.1)
-    training = CompiledTraining(model, cross_entropy, X[:1].tolist(), [int(y[0])], optimizer)
-    seconds = perf_counter() - start
-    rows = training.rows(X.tolist(), [int(t) for t in y])
-    T = np.eye(sizes[-1])[y]
-
-    def by_hand(layers: Layers) -> tuple[float, Any]:
-        Z = forward(layers, X)
-        a = Z[-1]
-        top = a.max(1, keepdims=True)
-        e = np.exp(a - top)
-        total = e.sum(1, keepdims=True)
-        loss = float((np.log(total) + top).mean() - (a * T).sum() / batch)
-        return loss, backward(layers, Z, (e / total - T) / batch)
-
-    program = training.program
-    figures = in_turns(lambda: program.backward(rows), program, by_hand, arrays(model), steps)
-    return figures | {"compile_seconds": seconds, "nodes": program.stats["nodes"]}
+def losses(contender: Contender, descents: int) -> list[float]:
+    """The loss before each descent, and after the last."""
+    seen = [contender.step()]
+    for _ in range(descents):
+        contender.descend(RATE)
+        seen.append(contender.step())
+    return seen
 
 
-def in_turns(
-    step: Callable[[], float],
-    program: Any,
-    by_hand: Callable[[Layers], tuple[float, Any]],
-    layers: Layers,
-    steps: int,
-) -> dict[str, Any]:
-    """Medians of steps in turns; the losses of both are compared over 50 descents."""
-    apart = 0.0
-    start = program.vector.copy()
-    for _ in range(50):
-        mine, (theirs, gradients) = step(), by_hand(layers)
-        apart = max(apart, abs(mine - theirs) / abs(theirs))
-        program.vector -= 0.01 * program.gradient
-        for (w, b), (dw, db) in zip(reversed(layers), gradients, strict=True):
-            w -= 0.01 * dw
-            b -= 0.01 * db
-    if not isclose(apart, 0.0, abs_tol=1e-9):
-        raise ValueError(f"the losses differ by {apart:.1e} of their size within 50 steps")
-    program.vector[:] = start
-    times: list[tuple[float, float]] = []
+def timed(contenders: Mapping[str, Contender], sizes: Sizes) -> Figures:
+    """Microseconds a step, and how many times as long as ours, within the same rounds.
+
+    Straight-line Python and micrograd take turns with ours in rounds of their own, which are few.
+    """
+    slow = dict(zip((STRAIGHT, SLOWEST), sizes.slow_blocks, strict=True))
+    fast = {n: (c.step, sizes.block) for n, c in contenders.items() if n not in slow}
+    few = {n: (contenders[n].step, size) for n, size in slow.items() if n in contenders}
+    few = {OURS: fast[OURS], **few}
+    seconds = in_turns(few, sizes.slow_rounds, collecting=True) if len(few) > 1 else {}
+    figures = {name: _row(blocks, seconds[OURS]) for name, blocks in seconds.items()}
+    if STRAIGHT in seconds and SLOWEST in seconds:
+        figures[STRAIGHT]["micrograd_ratio"] = ratio(seconds[SLOWEST], seconds[STRAIGHT])
+    seconds = in_turns(fast, sizes.rounds, collecting=True)
+    figures |= {name: _row(blocks, seconds[OURS]) for name, blocks in seconds.items()}
+    for name, (step, size) in fast.items():
+        figures[name]["threads"] = busy_threads(step, size)
+    return figures
+
+
+def _row(blocks: Sequence[Sequence[float]], ours: Sequence[Sequence[float]]) -> Figures:
+    steps = [second for block in blocks for second in block]
+    return {"us": 1e6 * median(steps), "ratio": ratio(blocks, ours), "steps": len(steps)}
+
+
+def busy_threads(step: Callable[[], Any], steps: int) -> float:
+    """CPU seconds a second of the clock: more than 1 where a second thread worked along."""
+    wall, cpu = perf_counter(), process_time()
     for _ in range(steps):
-        before = perf_counter()
         step()
-        between = perf_counter()
-        by_hand(layers)
-        times.append((between - before, perf_counter() - between))
-    ours, hand = (1e6 * median(column) for column in zip(*times, strict=True))
-    ratio = median(mine / theirs for mine, theirs in times)
-    return {"compiled_us": ours, "numpy_us": hand, "ratio": ratio, "losses_apart": apart}
+    cpu, wall = process_time() - cpu, perf_counter() - wall
+    return cpu / wall
 
 
-def table(figures: Mapping[str, Mapping[str, float]]) -> Iterable[str]:
-    """The figures as lines of text."""
-    yield f"{'':44}{'compiled':>12}{'NumPy by hand':>16}{'ratio':>8}{'compile':>10}{'nodes':>10}"
-    for name, row in figures.items():
-        yield (
-            f"{name:44}{row['compiled_us']:9.1f} µs{row['numpy_us']:13.1f} µs"
-            f"{row['ratio']:8.2f}{row['compile_seconds']:8.2f} s{row['nodes']:10,}"
-        )
+def peak_mib(work: Callable[[], Any]) -> float:
+    """The most memory that ``work`` held at once, as ``tracemalloc`` counts it."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        work()
+        return (tracemalloc.get_traced_memory()[1] - before) / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def _mnist_few(sizes: Sizes) -> dict[str, str]:
+    if sizes.mnist == QUICK.mnist:
+        return {}
+    return {
+        SLOWEST: "left out: two minutes a step",
+        STRAIGHT: "left out: 300,000 nodes are beyond straight-line code's 100,000",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
