@@ -15,9 +15,9 @@ from tinygrad_edu.errors import ExpressionError, FileError, SettingError, Tinygr
 from tinygrad_edu.expression import evaluate, parse_number
 
 _EXAMPLES = """examples:
-  tinygrad-edu demo                         train on handwritten digits, write report/
+  tinygrad-edu demo                         learn handwritten digits, write report/
   tinygrad-edu demo --epochs 3 --out first  a shorter run, into another folder
-  tinygrad-edu demo --compiled              the same network, compiled to matrices
+  tinygrad-edu demo --eager                 every multiplication a single Value: a minute
   tinygrad-edu gradients "sigmoid(w0*x0 + w1*x1 + w2)" w0=2 x0=-1 w1=-3 x1=-2 w2=-3
   tinygrad-edu gradients "max(x, y)**2" x=1 y=2 --json
 
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data (default: 12)")
     demo.add_argument("--hidden", type=int, default=16, help="hidden neurons (default: 16)")
     demo.add_argument("--seed", type=int, default=0, help="same seed, same bits (default: 0)")
-    demo.add_argument("--compiled", action="store_true", help="on matrices: seconds, not a minute")
+    demo.add_argument(
+        "--eager", action="store_true", help="on graphs of Values, not compiled to matrices"
+    )
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
     demo.set_defaults(run=_demo)
 
@@ -86,7 +88,7 @@ def _demo(options: argparse.Namespace) -> int:
         hidden=options.hidden,
         seed=options.seed,
         progress=False if options.quiet else None,
-        compiled=options.compiled,
+        compiled=not options.eager,
     )
     print(headline)
     print(f"report: {options.out / 'index.html'} ({', '.join(files)})")

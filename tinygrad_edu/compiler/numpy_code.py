@@ -179,6 +179,8 @@ class Writer:
             terms = summed
         if it.first:
             self.lines.append(f"{'copyto' if it.sign > 0 else 'negative'}({into(out, terms, it)}")
+        elif it.sign > 0 and self.lines[-1] == f"negative({out}, out={out})":
+            self.lines[-1] = f"subtract({terms}, {out}, out={out})"  # the same bits in one call
         else:
             function = "add" if it.sign > 0 else "subtract"
             self.lines.append(f"{function}({out}, {terms}, out={out})")

@@ -3,16 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler import compile_graph, recording
+from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train.optim import Optimizer
 
+Loss: TypeAlias = Callable[[Any, Any], Value]
 CHECKED = 8  # samples on which the program must agree with the graph before it is trusted
+
+
+def network_equations(
+    model: Module, loss: Callable[[Any, Any], Value], x: Any, y: Any
+) -> Equations:
+    """The matrix equations found in one sample's loss: forward, then the gradients.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.train.compiled import network_equations
+    >>> print(network_equations(nn.MLP(2, [3, 2]), nn.cross_entropy, [0.5, 1.0], 0).forward[0])
+    A1 = X1 W1ᵀ + b1
+    """
+    total, inputs, _ = traced(model, loss, x, y)
+    return compile_graph(total, inputs).equations
+
+
+def traced(model: Module, loss: Loss, x: Sequence[Any], y: Any) -> tuple[Value, list[Value], Any]:
+    """The loss of one symbolic sample, its inputs (features, then targets), the model's output."""
+    features = [Value(float(number)) for number in x]
+    with recording():
+        out = model(features)
+        count = 0 if isinstance(out, Value) else len(out)
+        targets = [Value(number) for number in encode(y, count)]
+        scalar = not _one_hot(y, count) and not isinstance(y, Iterable)
+        return loss(out, targets[0] if scalar else targets), [*features, *targets], out
+
+
+def encode(target: Any, count: int) -> list[float]:
+    """A target as numbers: an index among ``count`` classes one-hot, the rest as it is."""
+    if not _one_hot(target, count):
+        return [*map(float, target)] if isinstance(target, Iterable) else [float(target)]
+    if not 0 <= target < count:
+        raise SettingError(
+            f"the target is class {target} of {count}.",
+            expected=f"an index from 0 to {count - 1}",
+            fix="look at the targets of the data set.",
+        )
+    return [float(i == target) for i in range(count)]
+
+
+def _one_hot(target: Any, count: int) -> bool:
+    return count > 0 and hasattr(target, "__index__")
 
 
 class CompiledTraining:
@@ -30,22 +76,16 @@ class CompiledTraining:
     def __init__(
         self,
         model: Module,
-        loss: Callable[[Any, Any], Value],
+        loss: Loss,
         X: Sequence[Any],
         y: Sequence[Any],
         optimizer: Optimizer,
     ) -> None:
         self.np = extra("numpy", "numpy", "compiled training", "fast")
-        inputs = [Value(float(number)) for number in X[0]]
-        with recording():
-            out = model(inputs)
-            self.single = isinstance(out, Value)
-            self.outputs = [out] if self.single else list(out)
-            target = self._encode(y[0])
-            targets = [Value(number) for number in target]
-            scalar = not self._one_hot(y[0]) and not isinstance(y[0], Iterable)
-            total = loss(out, targets[0] if scalar else targets)
-        self.program = compile_graph(total, [*inputs, *targets], outputs=self.outputs)
+        total, inputs, out = traced(model, loss, X[0], y[0])
+        self.single = isinstance(out, Value)
+        self.outputs = [out] if self.single else list(out)
+        self.program = compile_graph(total, inputs, outputs=self.outputs)
         self.optimizer = optimizer
         self._check_parameters()
         self.state = self._arrays(optimizer.flat_state(self.program.parameters))
@@ -53,8 +93,9 @@ class CompiledTraining:
 
     def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
         """Features and encoded targets, a row a sample."""
+        count = 0 if self.single else len(self.outputs)
         pairs = zip(X, y, strict=True)
-        return self.np.array([[*map(float, x), *self._encode(t)] for x, t in pairs])
+        return self.np.array([[*map(float, x), *encode(t, count)] for x, t in pairs])
 
     def step(self, rows: Any) -> float:
         """Forward, backward and update of the weights on some rows; the loss."""
@@ -79,20 +120,6 @@ class CompiledTraining:
         """Write weights, gradients and the optimizer's state back to the Values."""
         self.program.push()
         self.optimizer.take_flat_state(self.program.parameters, self.state)
-
-    def _encode(self, target: Any) -> list[float]:
-        if self._one_hot(target):
-            if not 0 <= target < len(self.outputs):
-                raise SettingError(
-                    f"the target is class {target} of {len(self.outputs)}.",
-                    expected=f"an index from 0 to {len(self.outputs) - 1}",
-                    fix="look at the targets of the data set.",
-                )
-            return [float(i == target) for i in range(len(self.outputs))]
-        return [*map(float, target)] if isinstance(target, Iterable) else [float(target)]
-
-    def _one_hot(self, target: Any) -> bool:
-        return not self.single and hasattr(target, "__index__")
 
     def _arrays(self, columns: Iterable[Any]) -> list[Any]:
         return [self.np.array(column, dtype=float) for column in columns]

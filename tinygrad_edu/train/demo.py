@@ -10,6 +10,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.expression import evaluate as expression
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import MLP, cross_entropy
+from tinygrad_edu.train.compiled import network_equations
 from tinygrad_edu.train.data import Split, digits
 from tinygrad_edu.train.loop import History, collector_paused, evaluate, fit
 from tinygrad_edu.train.optim import Adam
@@ -23,12 +24,12 @@ def demo(
     hidden: int = 16,
     seed: int = 0,
     progress: bool | None = None,
-    compiled: bool = False,
+    compiled: bool = True,
 ) -> tuple[str, list[str]]:
     """Train ``MLP(64, [hidden, 10])`` on scikit-learn's digits and write a report.
 
-    Every multiplication is a Value, unless the network is ``compiled`` to matrices. Ctrl-C ends
-    the training, not the report: it then shows what was reached.
+    Every multiplication is a Value; ``compiled``, the graph of one sample is trained as the
+    matrices found in it. Ctrl-C ends the training, not the report: it shows what was reached.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def demo(
         f"{len(history.loss)} epochs in {seconds:.1f} s{ended}: MLP(64, [{hidden}, 10]), "
         f"{len(model.parameters()):,} parameters, each a single Value."
     )
-    return headline, write_report(folder, model, history, split, book_neuron(), headline)
+    equations = network_equations(model, cross_entropy, split.X[0], split.y[0])
+    return headline, write_report(folder, model, history, split, book_neuron(), headline, equations)
 
 
 def _train(

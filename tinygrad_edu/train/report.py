@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from dataclasses import asdict
 from html import escape
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.checks import extra
+from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.engine import Value
 from tinygrad_edu.files import write_atomically
 from tinygrad_edu.nn import Module, save
@@ -26,7 +28,13 @@ RIGHT, WRONG, PALE = "#0f766e", "#c2410c", "#b6bcc3"
 
 
 def write_report(
-    folder: Path, model: Module, history: History, split: Split, neuron: Value, headline: str
+    folder: Path,
+    model: Module,
+    history: History,
+    split: Split,
+    neuron: Value,
+    headline: str,
+    equations: Equations,
 ) -> list[str]:
     """Write every file of the report; return their names.
 
@@ -41,7 +49,7 @@ def write_report(
     files["gradients.png"] = _png(lambda axes: plot_gradients(history, axes[0]), 1, 1)
     name, figure = neuron_figure(neuron)
     files[name] = figure
-    files["index.html"] = _page(headline, history, files, name).encode()
+    files["index.html"] = _page(headline, history, files, name, equations).encode()
     for file, content in files.items():
         write_atomically(folder / file, content)
     return ["model.json", *files]
@@ -132,7 +140,26 @@ def _png(draw: Any, rows: int, columns: int, title: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def _page(headline: str, history: History, files: dict[str, bytes], neuron: str) -> str:
+def equations_table(equations: Equations) -> str:
+    """The equations that were found, each beside the textbook's, as an HTML table."""
+    rows = "\n".join(
+        f"<tr><td>{_subscripts(found)}</td><td>{_subscripts(book)}</td></tr>"
+        for found, book in equations.beside_the_book()
+    )
+    return (
+        "<table><thead><tr><th>found in the graph of one sample, a sample a row</th>"
+        "<th>in the book, a sample a column</th></tr></thead>\n"
+        f"<tbody>\n{rows}\n</tbody></table>"
+    )
+
+
+def _subscripts(equation: str) -> str:
+    return re.sub(r"(?<=[A-Za-z])(\d+)", r"<sub>\1</sub>", escape(equation))
+
+
+def _page(
+    headline: str, history: History, files: dict[str, bytes], neuron: str, equations: Equations
+) -> str:
     def picture(name: str, kind: str, text: str) -> str:
         data = b64encode(files[name]).decode()
         return f'<h2>{text}</h2><img alt="{text}" src="data:image/{kind};base64,{data}">'
@@ -148,6 +175,9 @@ def _page(headline: str, history: History, files: dict[str, bytes], neuron: str)
 <style>
 body {{ font: 16px/1.5 Helvetica, Arial, sans-serif; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; color: #1f2328; background: #fff }}
+table {{ border-collapse: collapse; font-family: Georgia, "Times New Roman", serif }}
+th {{ font: bold 14px Helvetica, Arial, sans-serif; text-align: left }}
+th, td {{ padding: .15rem 2rem .15rem 0; border-bottom: 1px solid #d8dee4 }}
 img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto }} h2 {{ margin-top: 2rem }}
 </style>
 <h1>Handwritten digits, learned by single numbers</h1>
@@ -155,6 +185,10 @@ img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto }} h2 {{ margin-
 {picture("loss.png", "png", "Loss and accuracy")}
 {picture("digits.png", "png", "What it says of digits it has never seen")}
 {picture("gradients.png", "png", "Size of the gradient in each layer")}
+<h2>The matrices in it</h2>
+<p>The network was written in single numbers. These equations were found in its graph;
+ΔA is dL/dA, ⊙ multiplies number by number, [A &gt; 0] is 1 where that holds and else 0.</p>
+{equations_table(equations)}
 {one}
 <h2>Epochs</h2>
 <pre>{escape(lines) or "none was finished"}</pre>
