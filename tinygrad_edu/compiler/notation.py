@@ -6,16 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_edu.compiler import symbols
+from tinygrad_edu import symbols
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Total
-from tinygrad_edu.compiler.symbols import Atom, Expression
 from tinygrad_edu.functions import STOP_GRADIENT
 
-_SIGNS = {"add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "true_divide": "/"}
-_SIGNS |= {"greater": ">", "less": "<", "equal": "=", "greater_equal": "≥", "less_equal": "≤"}
-_SIGNS |= {"logical_and": "∧"}
 FEW = 4  # so many products are written out as a sum
 Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it
 
@@ -63,7 +59,7 @@ class Writer:
         if operand.kind == "c":
             numbers = self.constants[places - len(self.plan.parameters)]
             if (numbers == numbers[0]).all():
-                return _number(float(numbers[0]))
+                return symbols.plain(float(numbers[0]))
             prefix = "C" if prefix == "v" else prefix
         key = (operand.store, places.tobytes())
         if key not in self.names:
@@ -100,7 +96,7 @@ class Writer:
             many = self.name(Operand(it.operands[0].store, it.operands[0].kind, every))
             return f"{self.name(it.out, 'Z')} = rowmax({many})"
         atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
-        return f"{self.name(it.out, 'Z')} = {_text(atom, of)}"
+        return f"{self.name(it.out, 'Z')} = {symbols.as_math(atom, of)}"
 
     def _product(self, it: Product) -> str:
         sign = "" if it.sign > 0 else "−"
@@ -132,7 +128,7 @@ class Writer:
         inputs = symbols.inputs_of(len(it.operands), it.literal)
         partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
         return [
-            (operand, _text(symbols.times(symbols.variable("up"), partial), of))
+            (operand, symbols.as_math(symbols.times(symbols.variable("up"), partial), of))
             for operand, partial in zip(it.operands, partials, strict=False)
             if operand in targets
         ]
@@ -176,34 +172,7 @@ def _is_rowwise(it: Product) -> bool:
     return it.out.places.size == 1 and it.left.batched and it.right.batched
 
 
-def _number(x: float) -> str:
-    return f"{x:g}".replace("-", "−")
-
-
 def _times(x: str, y: str) -> str:
     """A product of two names, a number first."""
     x, y = (y, x) if y[-1:].isdigit() and not y[0].isalpha() and x[0].isalpha() else (x, y)
     return y if x == "1" else f"{x} {y}"
-
-
-def _text(atom: Atom, of: dict[str, str], *, top: bool = True) -> str:
-    """An expression with the names of the plan, in the signs of mathematics."""
-    if not isinstance(atom, Expression):
-        return _number(atom)
-    if not atom.arguments:
-        return of[atom.function]
-    if atom.function == "where" and atom.arguments[1:] == (1.0, 0.0):
-        return f"[{_text(atom.arguments[0], of)}]"
-    inner = [_text(x, of, top=False) for x in atom.arguments]
-    if atom.function == "negative":
-        return f"−{inner[0]}"
-    if atom.function == "power":
-        text = f"{inner[0]}^{inner[1]}"
-    elif atom.function == "multiply" and not isinstance(atom.arguments[0], Expression):
-        text = f"{inner[0]} {inner[1]}"
-    elif atom.function in _SIGNS:
-        text = f"{inner[0]} {_SIGNS[atom.function]} {inner[1]}"
-    else:
-        arguments = ", ".join(_text(x, of) for x in atom.arguments)
-        return f"{atom.function.removesuffix('imum')}({arguments})"
-    return text if top else f"({text})"

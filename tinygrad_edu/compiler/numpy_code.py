@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_edu.compiler import symbols
+from tinygrad_edu import symbols
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.layout import (
     Elementwise,
@@ -25,7 +25,7 @@ from tinygrad_edu.compiler.numpy_words import (
     numpy_call,
     total_places,
 )
-from tinygrad_edu.compiler.symbols import Atom, Expression
+from tinygrad_edu.symbols import Atom, Expression
 
 
 @dataclass(frozen=True)

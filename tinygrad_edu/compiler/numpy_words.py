@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_edu.compiler.layout import Product, Slots, Total
-from tinygrad_edu.compiler.symbols import Atom, Expression
+from tinygrad_edu.symbols import Atom, Expression
 
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
-from tinygrad_edu.compiler import symbols
+from tinygrad_edu import symbols
 from tinygrad_edu.compiler.record import PARAMETER, Tape
 from tinygrad_edu.compiler.sums import exponent, uses_of
-from tinygrad_edu.compiler.symbols import Atom, Expression
 from tinygrad_edu.functions import STOP_GRADIENT
 from tinygrad_edu.ops import Primitive
+from tinygrad_edu.symbols import Atom, Expression
 
 LONGEST = 2000  # lines of one function
 DEEPEST = 20  # levels of one expression: CPython's parser stops at a few hundred

@@ -1,13 +1,14 @@
 """Rows of the table run on symbols: what a primitive and its slopes are, as expressions.
 
 Nothing here knows a derivative: the row of ``ops.py`` is called with names instead of numbers, and
-what comes back is what an emitter prints. So a row that a user adds compiles like the others.
+what comes back is what the compiler emits and what figures print. So a row that a user adds
+compiles, and explains itself, like the others.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -139,3 +140,36 @@ def names_in(atom: Atom) -> set[str]:
     if not atom.arguments:
         return {atom.function}
     return set().union(*(names_in(argument) for argument in atom.arguments))
+
+
+def plain(x: float) -> str:
+    """A number as in mathematics, with a real minus sign."""
+    return f"{x:g}".replace("-", "−")
+
+
+_SIGNS = {"add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "true_divide": "/"}
+_SIGNS |= {"greater": ">", "less": "<", "equal": "=", "greater_equal": "≥", "less_equal": "≤"}
+_SIGNS |= {"logical_and": "∧"}
+
+
+def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
+    """An expression in the signs of mathematics, its variables called as ``of`` says."""
+    if not isinstance(atom, Expression):
+        return plain(atom)
+    if not atom.arguments:
+        return of[atom.function]
+    if atom.function == "where" and atom.arguments[1:] == (1.0, 0.0):
+        return f"[{as_math(atom.arguments[0], of)}]"
+    inner = [as_math(x, of, top=False) for x in atom.arguments]
+    if atom.function == "negative":
+        return f"−{inner[0]}"
+    if atom.function == "power":
+        text = f"{inner[0]}^{inner[1]}"
+    elif atom.function == "multiply" and not isinstance(atom.arguments[0], Expression):
+        text = f"{inner[0]} {inner[1]}"
+    elif atom.function in _SIGNS:
+        text = f"{inner[0]} {_SIGNS[atom.function]} {inner[1]}"
+    else:
+        arguments = ", ".join(as_math(x, of) for x in atom.arguments)
+        return f"{atom.function.removesuffix('imum')}({arguments})"
+    return text if top else f"({text})"
