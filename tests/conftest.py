@@ -17,7 +17,8 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
 def pytest_addoption(parser):
-    """``--programs 10000``: the random programs that a test compiles; for the long run by hand."""
+    """``--programs 10000`` for a long run by hand; ``--update-golden`` when figures change."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/viz/golden anew")
     parser.addoption("--programs", type=int, default=60, help="random programs a compiler test")
 
 

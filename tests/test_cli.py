@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def test_help_has_examples(words, capsys):
 
 
 def test_the_demo_trains_and_reports_without_dot(tmp_path):
-    """A machine without ``dot``: the whole report, the figure as text."""
+    """A machine without ``dot``: the whole report all the same."""
     folder = tmp_path / "report"
     demo = start("demo", "--epochs", 1, "--hidden", 4, "--out", folder, env=without_dot(tmp_path))
 
@@ -105,10 +106,13 @@ def test_the_demo_trains_and_reports_without_dot(tmp_path):
     assert "held-out digits right after 1 epochs" in out
     assert sorted(os.listdir(folder)) == [
         "digits.png", "gradients.png", "history.json", "index.html", "loss.png", "model.json",
-        "neuron.txt",
+        "network.svg", "neuron.svg",
     ]  # fmt: skip
-    assert "0.731" in (folder / "neuron.txt").read_text()
-    assert "0.731" in (folder / "index.html").read_text()
+    assert "0.731" in (folder / "neuron.svg").read_text()
+    page = (folder / "index.html").read_text()
+    assert json.dumps("∂L/∂w0 += 0.197 × −1 = −0.197")[1:-1] in page  # a step of the neuron
+    assert "<td>∂L/∂W<sub>1</sub> = ΔA<sub>1</sub>ᵀ X<sub>1</sub></td><td>∂L/∂W = ΔZᵀ</td>" in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
 
 
 def test_ctrl_c_leaves_a_complete_report(tmp_path):
@@ -159,3 +163,35 @@ def test_a_reader_that_stops_early_is_no_error():
 def without_dot(tmp_path):
     """An environment in which no program called ``dot`` is found."""
     return os.environ | {"PATH": str(tmp_path)}
+
+
+def test_draw_prints_a_tree_or_writes_a_figure(tmp_path, capsys):
+    """Without a file the tree of text; with one, the figure of the kind that its ending names."""
+    file = tmp_path / "neuron.html"
+
+    assert main(["draw", "sigmoid(w*x)", "w=2", "x=-1"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "σ        0.119  ∇ 1"
+    assert main(["draw", "-x", "x=2", "-o", str(file), "--theme", "dark", "--step", "0"]) == 0
+    assert capsys.readouterr().out == f"figure: {file}\n"
+    assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--style", "pretty"], "style is 'pretty'"),
+        (["--theme", "neon"], "there is no theme 'neon'"),
+        (["--engine", "fdp"], "engine is 'fdp'"),
+        (["-o", "figure.bmp"], "names no kind of figure"),
+        (["-o", "figure.html", "--step", "99"], "there is no step 99"),
+        (["-o", "no/such/folder/figure.svg"], "can't be written"),
+    ],
+)
+def test_draw_refuses_in_words(words, said, capsys, tmp_path, monkeypatch):
+    """Exit code 2, the setting by name, and what is allowed."""
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["draw", "x*x", "x=2", *words]) == 2
+
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

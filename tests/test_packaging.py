@@ -61,10 +61,10 @@ def test_the_wheel_owns_one_top_level_name(wheel):
 
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
-    """Each module of each room, and py.typed."""
+    """Each module of each room, the script of the stepper, and py.typed."""
     package = ROOT / "tinygrad_edu"
     expected = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
-    expected.add("tinygrad_edu/py.typed")
+    expected |= {"tinygrad_edu/py.typed", "tinygrad_edu/viz/stepper.js"}
 
     assert {path for path in recorded(wheel) if path.startswith("tinygrad_edu/")} == expected
 

@@ -4,6 +4,7 @@ from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.functions import (
     abs,
     as_function,
@@ -22,6 +23,7 @@ from tinygrad_edu.functions import (
 from tinygrad_edu.gradcheck import check_gradient, check_graph, check_rule
 from tinygrad_edu.ops import primitive
 from tinygrad_edu.transforms import grad, value_and_grad
+from tinygrad_edu.viz import draw
 
 __version__ = "0.1.0"
 
@@ -36,8 +38,11 @@ __all__ = [
     "compile_graph",
     "cos",
     "detect_anomaly",
+    "draw",
     "exp",
+    "explain",
     "grad",
+    "graph_stats",
     "log",
     "maximum",
     "minimum",
@@ -49,5 +54,6 @@ __all__ = [
     "sqrt",
     "tanh",
     "topological_order",
+    "trace_nonfinite",
     "value_and_grad",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-edu demo`` and ``tinygrad-edu gradients``."""
+"""The command line: ``tinygrad-edu demo``, ``gradients`` and ``draw``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tinygrad_edu import __version__
-from tinygrad_edu.engine import topological_order
+from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.errors import ExpressionError, FileError, SettingError, TinygradEduError
 from tinygrad_edu.expression import evaluate, parse_number
+from tinygrad_edu.viz.drawing import FORMATS, STYLES, draw
+from tinygrad_edu.viz.engines import ENGINES
+from tinygrad_edu.viz.themes import THEMES
 
 _EXAMPLES = """examples:
   tinygrad-edu demo                         learn handwritten digits, write report/
@@ -20,6 +24,8 @@ _EXAMPLES = """examples:
   tinygrad-edu demo --eager                 every multiplication a single Value: a minute
   tinygrad-edu gradients "sigmoid(w0*x0 + w1*x1 + w2)" w0=2 x0=-1 w1=-3 x1=-2 w2=-3
   tinygrad-edu gradients "max(x, y)**2" x=1 y=2 --json
+  tinygrad-edu draw "sigmoid(w*x + b)" w=2 x=-1 b=3 -o neuron.html
+  tinygrad-edu draw "x*x + 3*x" x=2 -o square.svg --style detail --theme dark
 
 exit codes: 0 done, 1 failed, 2 refused before work started, 130 stopped by Ctrl-C
 """
@@ -28,7 +34,7 @@ exit codes: 0 done, 1 failed, 2 refused before work started, 130 stopped by Ctrl
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["gradients"] and words[1:] and words[1][:2] not in ("-h", "--"):
+    if words[:1] in (["gradients"], ["draw"]) and words[1:] and words[1][:2] not in ("-h", "--"):
         words[1] = " " + words[1]  # "-x" is an expression, not an option
     options = _parser().parse_args(words)
     try:
@@ -68,15 +74,41 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
     demo.set_defaults(run=_demo)
 
-    gradients = commands.add_parser("gradients", help="value and gradients of an expression")
+    gradients = _gradients_parser(commands)
+    picture = _draw_parser(commands)
+    for command in (demo, gradients, picture):
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        command.epilog = _EXAMPLES
+    return parser
+
+
+def _gradients_parser(commands: Any) -> argparse.ArgumentParser:
+    gradients: argparse.ArgumentParser = commands.add_parser(
+        "gradients", help="value and gradients of an expression"
+    )
     gradients.add_argument("expression", help='for example "sigmoid(w*x + b)"')
     gradients.add_argument("numbers", nargs="*", metavar="name=number")
     gradients.add_argument("--json", action="store_true", help="for programs")
     gradients.set_defaults(run=_gradients)
-    for command in (demo, gradients):
-        command.formatter_class = argparse.RawDescriptionHelpFormatter
-        command.epilog = _EXAMPLES
-    return parser
+    return gradients
+
+
+def _draw_parser(commands: Any) -> argparse.ArgumentParser:
+    picture: argparse.ArgumentParser = commands.add_parser(
+        "draw", help="an expression as a figure, with its gradients"
+    )
+    picture.add_argument("expression", help='for example "sigmoid(w*x + b)"')
+    picture.add_argument("numbers", nargs="*", metavar="name=number")
+    picture.add_argument(
+        "-o", "--out", type=Path, metavar="FILE",
+        help=f"ending in {', '.join(f'.{name}' for name in FORMATS)} (default: text, printed)",
+    )  # fmt: skip
+    picture.add_argument("--style", help=f"{', '.join(STYLES)} (default: by size)")
+    picture.add_argument("--theme", default="light", help=f"{', '.join(THEMES)} (default: light)")
+    picture.add_argument("--engine", help=f"layout: {', '.join(ENGINES)} (default: the first here)")
+    picture.add_argument("--step", type=int, help="show this step; a .html begins with it")
+    picture.set_defaults(run=_draw)
+    return picture
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -95,13 +127,32 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _gradients(options: argparse.Namespace) -> int:
+def _expression(options: argparse.Namespace) -> tuple[Value, dict[str, Value]]:
+    """The graph of the expression, after a backward pass, and its leaves."""
     pairs = [parse_number(word) for word in options.numbers]
     given = dict(pairs)
     if len(given) < len(pairs):
         raise ExpressionError("a name got two values.", fix="give each name one.")
     root, leaves = evaluate(options.expression, given)
     root.backward()
+    return root, leaves
+
+
+def _draw(options: argparse.Namespace) -> int:
+    root, _ = _expression(options)
+    for node in topological_order(root):
+        if node.op is not None:
+            node.label = ""  # its text says no more than the figure
+    figure = draw(root, options.style, options.theme, engine=options.engine)
+    if options.out is None:
+        print(figure)
+    else:
+        print(f"figure: {figure.save(options.out, options.step)}")
+    return 0
+
+
+def _gradients(options: argparse.Namespace) -> int:
+    root, leaves = _expression(options)
     steps = [node for node in topological_order(root) if node.op is not None]
     if options.json:
         print(

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from time import perf_counter
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.expression import evaluate as expression
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import MLP, cross_entropy
@@ -95,5 +95,7 @@ def book_neuron() -> Value:
     root, _ = expression(
         "sigmoid(w0*x0 + w1*x1 + w2)", {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
     )
+    for node in topological_order(root):
+        node.label = "" if node.op is not None else node.label  # the figure shows what it is
     root.backward()
     return root

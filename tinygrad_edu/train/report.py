@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from copy import deepcopy
 from dataclasses import asdict
 from html import escape
 from io import BytesIO
@@ -15,15 +16,23 @@ from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.engine import Value
 from tinygrad_edu.files import write_atomically
-from tinygrad_edu.nn import Module, save
+from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.train.data import Split
 from tinygrad_edu.train.loop import History
 from tinygrad_edu.train.progress import epoch_line
-from tinygrad_edu.viz import circuit, tree
+from tinygrad_edu.viz import Drawing, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+STYLE = """\
+body { font: 16px/1.5 Helvetica, Arial, sans-serif; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; color: #1f2328; background: #fff }
+table { border-collapse: collapse; font-family: Georgia, "Times New Roman", serif }
+th { font: bold 14px Helvetica, Arial, sans-serif; text-align: left }
+th, td { padding: .15rem 2rem .15rem 0; border-bottom: 1px solid #d8dee4 }
+img { max-width: 100%; height: auto } pre { overflow-x: auto } h2 { margin-top: 2rem }
+"""
 RIGHT, WRONG, PALE = "#0f766e", "#c2410c", "#b6bcc3"
 
 
@@ -39,17 +48,16 @@ def write_report(
     """Write every file of the report; return their names.
 
     ``model.json`` (weights, with a sha256), ``history.json``, ``loss.png``, ``digits.png``,
-    ``gradients.png``, ``neuron.svg`` (``neuron.txt`` where there is no ``dot``), ``index.html``
-    with all pictures inside.
+    ``gradients.png``, ``neuron.svg``, ``network.svg``, ``index.html`` with all pictures inside.
     """
     save(model, folder / "model.json", headline=headline)
     files = {"history.json": json.dumps(asdict(history), indent=1).encode()}
     files["loss.png"] = _png(lambda axes: plot_history(history, axes), 1, 2)
     files["digits.png"] = _digits_png(model, split)
     files["gradients.png"] = _png(lambda axes: plot_gradients(history, axes[0]), 1, 1)
-    name, figure = neuron_figure(neuron)
-    files[name] = figure
-    files["index.html"] = _page(headline, history, files, name, equations).encode()
+    figures = {"neuron": draw(neuron), "network": network_figure(model, split.X[0], split.y[0])}
+    files |= {f"{name}.svg": figure.svg().encode() for name, figure in figures.items()}
+    files["index.html"] = _page(headline, history, files, figures, equations).encode()
     for file, content in files.items():
         write_atomically(folder / file, content)
     return ["model.json", *files]
@@ -91,14 +99,16 @@ def plot_gradients(history: History, ax: Axes) -> Axes:
     return ax
 
 
-def neuron_figure(neuron: Value) -> tuple[str, bytes]:
-    """The figure of one neuron as (file name, content): SVG, or text where there is no ``dot``."""
-    from graphviz import CalledProcessError, ExecutableNotFound
+def network_figure(model: Module, x: list[float], target: int) -> Drawing:
+    """The network folded to its layers, with the gradients of one sample's loss.
 
-    try:
-        return "neuron.svg", circuit(neuron).pipe("svg")
-    except (ExecutableNotFound, CalledProcessError, OSError):
-        return "neuron.txt", tree(neuron).encode()
+    The model's own gradients are as before.
+    """
+    copy = deepcopy(model)
+    copy.zero_grad()
+    loss = cross_entropy(copy(x), target)
+    loss.backward()
+    return draw(loss, style="folded")
 
 
 def predict(model: Module, x: list[float]) -> int:
@@ -158,38 +168,37 @@ def _subscripts(equation: str) -> str:
 
 
 def _page(
-    headline: str, history: History, files: dict[str, bytes], neuron: str, equations: Equations
+    headline: str,
+    history: History,
+    files: dict[str, bytes],
+    figures: dict[str, Drawing],
+    equations: Equations,
 ) -> str:
-    def picture(name: str, kind: str, text: str) -> str:
+    def picture(name: str, text: str) -> str:
         data = b64encode(files[name]).decode()
-        return f'<h2>{text}</h2><img alt="{text}" src="data:image/{kind};base64,{data}">'
+        return f'<h2>{text}</h2><img alt="{text}" src="data:image/png;base64,{data}">'
 
     lines = "\n".join(epoch_line(history, epoch) for epoch in range(len(history.loss)))
-    one = (
-        picture(neuron, "svg+xml", "One neuron: values above, gradients below")
-        if neuron.endswith(".svg")
-        else f"<h2>One neuron</h2><pre>{escape(files[neuron].decode())}</pre>"
-    )
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>tinygrad_edu: handwritten digits</title>
 <style>
-body {{ font: 16px/1.5 Helvetica, Arial, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; color: #1f2328; background: #fff }}
-table {{ border-collapse: collapse; font-family: Georgia, "Times New Roman", serif }}
-th {{ font: bold 14px Helvetica, Arial, sans-serif; text-align: left }}
-th, td {{ padding: .15rem 2rem .15rem 0; border-bottom: 1px solid #d8dee4 }}
-img {{ max-width: 100%; height: auto }} pre {{ overflow-x: auto }} h2 {{ margin-top: 2rem }}
-</style>
+{STYLE}</style>
 <h1>Handwritten digits, learned by single numbers</h1>
 <p>{escape(headline)}</p>
-{picture("loss.png", "png", "Loss and accuracy")}
-{picture("digits.png", "png", "What it says of digits it has never seen")}
-{picture("gradients.png", "png", "Size of the gradient in each layer")}
+{picture("loss.png", "Loss and accuracy")}
+{picture("digits.png", "What it says of digits it has never seen")}
+{picture("gradients.png", "Size of the gradient in each layer")}
 <h2>The matrices in it</h2>
 <p>The network was written in single numbers. These equations were found in its graph;
 ΔA is dL/dA, ⊙ multiplies number by number, [A &gt; 0] is 1 where that holds and else 0.</p>
 {equations_table(equations)}
-{one}
+<h2>One neuron, step by step</h2>
+<p>The book's neuron: values above the wires, and below them what each wire adds to the gradient.
+Step through the forward and the backward pass with the buttons or the arrow keys.</p>
+{figures["neuron"].html()}
+<h2>The network, folded to its layers</h2>
+<p>One training sample's loss: what flows forwards, and the size of the gradients.</p>
+{figures["network"].html()}
 <h2>Epochs</h2>
 <pre>{escape(lines) or "none was finished"}</pre>
 </html>

@@ -1,7 +1,18 @@
-"""Figures of computation graphs, with values and gradients on the wires."""
+"""Figures of computation graphs, with values and gradients on the wires, step by step."""
 
-from tinygrad_edu.viz.dot import circuit
-from tinygrad_edu.viz.figure import Box, Figure, Wire, figure_of
-from tinygrad_edu.viz.text import tree
+from tinygrad_edu.viz.drawing import Drawing, draw
+from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
+from tinygrad_edu.viz.reading import Reading
+from tinygrad_edu.viz.stepper import Step
 
-__all__ = ["Box", "Figure", "Wire", "circuit", "figure_of", "tree"]
+__all__ = [
+    "Cluster",
+    "Drawing",
+    "Figure",
+    "Line",
+    "Node",
+    "Reading",
+    "Step",
+    "Wire",
+    "draw",
+]

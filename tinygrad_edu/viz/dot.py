@@ -1,65 +1,95 @@
-"""The textbook figure: operations in circles, values above the wires, gradients below them."""
+"""A figure in Graphviz's language, for those who go on from there."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tinygrad_edu.engine import Value
-from tinygrad_edu.viz.figure import Box, figure_of, number
+from tinygrad_edu.viz.figure import Figure, Line, Node, Wire
+from tinygrad_edu.viz.measure import font_size
+from tinygrad_edu.viz.svg import xml
+from tinygrad_edu.viz.themes import FONT, Theme
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-FORWARD, GRADIENT, INK = "#0f766e", "#c2410c", "#57606a"
-FONT = "Helvetica,Arial,sans-serif"
-_KINDS = {
-    "operation": {"shape": "circle", "width": "0.5", "fixedsize": "true", "color": INK},
-    "leaf": {"shape": "box", "style": "rounded,filled", "fillcolor": "#fff8e1", "color": INK},
-    "constant": {"shape": "plaintext"},
-}
+SHAPES = {"circle": "circle", "ellipse": "ellipse", "plain": "plaintext"}  # all others: a box
 
 
-def circuit(root: Value) -> Digraph:
-    """The graph below ``root`` as a ``graphviz.Digraph``, left to right.
-
-    Examples
-    --------
-    >>> from tinygrad_edu import Value
-    >>> from tinygrad_edu.viz import circuit
-    >>> dot = circuit(Value(2.0, "x") * 3.0)
-    >>> "v0 -> v2" in dot.source
-    True
-    """
+def digraph(figure: Figure, theme: Theme) -> Digraph:
+    """The figure as a ``graphviz.Digraph``; its labels are HTML, so that any text is a label."""
     from graphviz import Digraph
 
-    figure = figure_of(root)
-    graph = {"rankdir": "LR", "nodesep": ".35", "ranksep": ".75", "bgcolor": "white"}
-    dot = Digraph(graph_attr=graph | {"fontname": FONT})
-    dot.attr("node", fontname=FONT, fontsize="16", penwidth="1.5")
-    dot.attr("edge", fontname=FONT, fontsize="12", color=INK)
-    for box in figure.boxes:
-        dot.node(box.id, label=f"<{_text(box.text or number(box.data))}>", **_KINDS[box.kind])
+    dot = Digraph(
+        graph_attr={"rankdir": "LR", "nodesep": ".35", "ranksep": ".75", "bgcolor": theme.ground},
+        node_attr={"fontname": FONT, "penwidth": "1.5", "color": theme.stroke, "margin": "0.06"},
+        edge_attr={"fontname": FONT, "color": theme.stroke},
+    )
+    for node in figure.nodes:
+        if not node.cluster:
+            _node(dot, node, theme)
+    for number, cluster in enumerate(figure.clusters):
+        if not cluster.parent:
+            dot.subgraph(_cluster(figure, number, theme))
     for wire in figure.wires:
-        label = _label(wire.data, wire.contribution if figure.has_gradients else None)
-        dot.edge(wire.source, wire.target, label=label)
-    last: Box = figure.boxes[-1]
-    dot.node("out", shape="none", label="" if figure.has_gradients else _call_backward())
-    dot.edge(last.id, "out", label=_label(last.data, last.grad if figure.has_gradients else None))
+        dot.edge(
+            wire.source, wire.target, id=wire.id, label=_wire_label(wire, theme),
+            penwidth=f"{0.8 + 2.6 * wire.weight:.2f}", edgetooltip=xml(wire.tooltip),
+        )  # fmt: skip
     return dot
 
 
-def _label(data: float, gradient: float | None) -> str:
-    rows = [(FORWARD, number(data))]
-    rows += [(GRADIENT, number(gradient))] if gradient is not None else []
-    cells = "".join(f'<tr><td><font color="{ink}">{text}</font></td></tr>' for ink, text in rows)
-    return f'<<table border="0" cellborder="0" cellspacing="0">{cells}</table>>'
+def _node(dot: Digraph, node: Node, theme: Theme) -> None:
+    shape = SHAPES.get(node.form, "box")
+    filled = {} if node.form == "plain" else {"fillcolor": theme.of(node.kind)}
+    style = "filled" if shape != "box" else "rounded,filled"
+    dot.node(
+        node.id, id=node.id, shape=shape, tooltip=xml(node.tooltip), label=_node_label(node, theme),
+        **(filled | {"style": style} if filled else {}),
+    )  # fmt: skip
 
 
-def _text(text: str) -> str:
-    """Label text as DOT's HTML: control characters would end the label, so they are shown."""
-    return escape("".join(c if c.isprintable() else "\ufffd" for c in text)) or "\u00a0"
+def _cluster(figure: Figure, number: int, theme: Theme) -> Digraph:
+    """A frame with all that is in it, the innermost made first."""
+    from graphviz import Digraph
+
+    inside = {figure.clusters[number].id}
+    numbers = [number]
+    for i, cluster in enumerate(figure.clusters[number + 1 :], number + 1):
+        if cluster.parent in inside:  # parents come before what they hold
+            inside.add(cluster.id)
+            numbers.append(i)
+    made: dict[str, list[Digraph]] = {}
+    for i in reversed(numbers):
+        cluster = figure.clusters[i]
+        title = f"<{_font(cluster.line, theme)}>"
+        graph = Digraph(f"cluster_{i}", graph_attr={"label": title, "color": theme.frame})
+        for node in figure.nodes:
+            if node.cluster == cluster.id:
+                _node(graph, node, theme)
+        for inner in reversed(made.get(cluster.id, [])):
+            graph.subgraph(inner)
+        made.setdefault(cluster.parent, []).append(graph)
+    return graph
 
 
-def _call_backward() -> str:
-    return "no gradients yet:\\ncall backward()"
+def _node_label(node: Node, theme: Theme) -> str:
+    columns = "".join(f"<td>{_lines(column, theme)}</td>" for column in node.columns)
+    below = f'<tr><td colspan="9">{_lines(node.below, theme)}</td></tr>' if node.below else ""
+    return f'<<table border="0" cellborder="0" cellspacing="0"><tr>{columns}</tr>{below}</table>>'
+
+
+def _wire_label(wire: Wire, theme: Theme) -> str:
+    lines = (*wire.above, *wire.below)
+    rows = "".join(f"<tr><td>{_font(line, theme)}</td></tr>" for line in lines)
+    return f'<<table border="0" cellborder="0" cellspacing="0">{rows}</table>>' if rows else ""
+
+
+def _lines(lines: Sequence[Line], theme: Theme) -> str:
+    return "<br/>".join(_font(line, theme) for line in lines) or " "
+
+
+def _font(line: Line, theme: Theme) -> str:
+    """A line of text in Graphviz's HTML, which breaks on empty and on control characters."""
+    text = xml("".join(c if c.isprintable() else "\ufffd" for c in line.text)) or "\u00a0"
+    return f'<font color="{theme.of(line.role)}" point-size="{font_size(line):g}">{text}</font>'

@@ -1,65 +1,114 @@
-"""The neutral model of a figure: boxes and wires, from which every drawing is made."""
+"""The neutral model of a figure, which every style makes and every output draws.
+
+A new style is one more function from a :class:`~tinygrad_edu.viz.reading.Reading` to a
+:class:`Figure`; a new output is one more function of a Figure. Neither knows the other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from types import MappingProxyType
 
 from tinygrad_edu import ieee
-from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.viz.stepper import Step
 
-GLYPHS = {"add": "+", "sub": "−", "neg": "−", "mul": "×", "div": "÷", "pow": "^"}
-GLYPHS |= {"sigmoid": "σ", "maximum": "max", "minimum": "min", "sqrt": "√", "abs": "|·|"}
+LONGEST = 24  # characters of a label that are drawn; the tooltip has the whole
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Box:
-    """A value of the graph: ``kind`` is "leaf", "constant" or "operation"."""
+class Line:
+    """A line of text. ``role`` chooses the colour, ``id`` lets the stepper show it in time.
+
+    Roles: "ink", "name" (larger), "faint", "forward" (values), "gradient", "local" (upstream
+    times slope) and "warning" (a number that is not finite).
+    """
+
+    text: str
+    role: str = "ink"
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What is drawn as one shape.
+
+    Attributes
+    ----------
+    form : "circle", "box", "card", "record" (columns with bars between), "ellipse" or "plain"
+    kind : "operation", "leaf", "constant", "group" or "note"; chooses the fill
+    columns : lines of text, column by column
+    below : lines under the shape
+    tooltip : every digit and letter
+    cluster : id of the frame it stands in, "" for none
+    """
 
     id: str
+    form: str
     kind: str
-    text: str
-    data: float
-    grad: float
+    columns: tuple[tuple[Line, ...], ...]
+    below: tuple[Line, ...] = ()
+    tooltip: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
 class Wire:
-    """From an input to the operation it feeds; ``contribution`` is upstream times local slope.
+    """From an input to what it feeds; ``above`` and ``below`` stand on the two sides of it.
 
-    The contributions on the wires that leave a value add up to its gradient.
+    ``weight`` is the size of its contribution in units of the figure's largest, from 0 to 1.
     """
 
+    id: str
     source: str
     target: str
-    data: float
-    contribution: float
+    above: tuple[Line, ...] = ()
+    below: tuple[Line, ...] = ()
+    weight: float = 0.0
+    tooltip: str = ""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A titled frame round nodes; ``parent`` is the frame around it, "" for none."""
+
+    id: str
+    title: str
+    parent: str = ""
+
+    @property
+    def line(self) -> Line:
+        """The title as a line of text."""
+        return Line(shortened(self.title), "faint")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Boxes in topological order, root last; wires in operand order."""
+    """Nodes in topological order, wires in operand order, steps in time.
 
-    boxes: tuple[Box, ...]
+    ``reveal`` tells from which step on a line of text is seen; a line it does not name always is.
+    """
+
+    nodes: tuple[Node, ...]
     wires: tuple[Wire, ...]
-    has_gradients: bool
-
-
-def figure_of(root: Value) -> Figure:
-    """The figure of everything that root depends on; gradients are those of the last backward."""
-    order = topological_order(root)
-    names = {node: f"v{position}" for position, node in enumerate(order)}
-    boxes = [Box(names[v], _kind(v), _text(v), v.data, v.grad) for v in order]
-    wires: list[Wire] = []
-    for node in order:
-        if node.op is not None:
-            slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-            for source, slope in zip(node.inputs, slopes, strict=True):
-                wires.append(Wire(names[source], names[node], source.data, slope * node.grad))
-    return Figure(tuple(boxes), tuple(wires), has_gradients=root.grad != 0.0)
+    clusters: tuple[Cluster, ...] = ()
+    steps: tuple[Step, ...] = ()
+    reveal: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    title: str = "computation graph"
 
 
 def number(x: float) -> str:
-    """Three significant digits, trailing zeros cut, a real minus sign."""
+    """Three significant digits, trailing zeros cut, a real minus sign.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.viz.figure import number
+    >>> number(-0.59055), number(12345.0), number(1e-9)
+    ('−0.591', '1.23e4', '1e−9')
+    """
+    x += 0.0  # no sign for -0.0: the tooltip has every bit
     if x != x or x in (ieee.INF, -ieee.INF):
         text = str(x)
     elif x == 0.0 or 1e-3 <= abs(x) < 1e4:
@@ -70,11 +119,25 @@ def number(x: float) -> str:
     return text.replace("-", "−")
 
 
-def _kind(node: Value) -> str:
-    return "operation" if node.op else "constant" if node.constant else "leaf"
+def line(x: float, role: str, id: str = "", prefix: str = "") -> Line:
+    """A number as a line; one that is not finite warns."""
+    return Line(prefix + number(x), role if abs(x) < ieee.INF else "warning", id)
 
 
-def _text(node: Value) -> str:
-    if node.op is not None:
-        return GLYPHS.get(node.op.name, node.op.name)
-    return number(node.data) if node.constant else node.label
+def lines_of(nodes: Iterable[Node], wires: Iterable[Wire]) -> Iterator[Line]:
+    """All lines of text on them."""
+    for node in nodes:
+        yield from (*chain.from_iterable(node.columns), *node.below)
+    for wire in wires:
+        yield from (*wire.above, *wire.below)
+
+
+def shortened(label: str) -> str:
+    """A label as it is drawn: one line, not too long."""
+    text = " ".join(label.split()) or label.strip()
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def largest(sizes: Iterable[float]) -> float:
+    """The largest finite magnitude, or 1 where there is none: what widths are measured by."""
+    return max((abs(x) for x in sizes if 0.0 < abs(x) < ieee.INF), default=1.0)

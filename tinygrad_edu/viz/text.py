@@ -1,35 +1,60 @@
-"""A figure as text: a line a value, its inputs by number, for where no picture can be shown."""
+"""A graph as an indented tree of text, for terminals and where no picture can be shown."""
 
 from __future__ import annotations
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.viz.figure import figure_of, number
+from tinygrad_edu.viz.figure import number, shortened
+from tinygrad_edu.viz.reading import Reading, glyph
+
+MOST = 150  # lines
+WIDEST = 60  # characters of indentation
 
 
-def tree(root: Value) -> str:
-    """One line for each value below ``root``, inputs before results.
+def tree(reading: Reading) -> str:
+    """The result first, what it was computed from below it, each value in full once.
 
     Examples
     --------
     >>> from tinygrad_edu import Value
-    >>> from tinygrad_edu.viz import tree
+    >>> from tinygrad_edu.viz.reading import Reading
+    >>> from tinygrad_edu.viz.text import tree
     >>> x = Value(2.0, "x")
-    >>> y = x * x
+    >>> y = x * x + 1.0
     >>> y.backward()
-    >>> print(tree(y))
-    [0] x            2   grad 4
-    [1] × [0] [0]    4   grad 1
+    >>> print(tree(Reading(y)))
+    +        5  ∇ 1
+    ├─ ×     4  ∇ 1
+    │  ├─ x  2  ∇ 4
+    │  └─ x  2  ∇ 4
+    └─ 1     1
     """
-    figure = figure_of(root)
-    feeds: dict[str, list[str]] = {}
-    for wire in figure.wires:
-        feeds.setdefault(wire.target, []).append(f"[{wire.source[1:]}]")
-    lines = []
-    for box in figure.boxes:
-        what = " ".join([f"[{box.id[1:]}]", box.text or "(no label)", *feeds.get(box.id, [])])
-        gradient = f"   grad {number(box.grad)}" if figure.has_gradients else ""
-        lines.append((what, number(box.data), "" if box.kind == "constant" else gradient))
-    width = max(len(what) for what, _, _ in lines)
-    digits = max(len(data) for _, data, _ in lines)
-    text = "\n".join(f"{what:<{width}}  {data:>{digits}}{end}" for what, data, end in lines)
-    return text if figure.has_gradients else text + "\nno gradients yet: call backward()"
+    rows: list[tuple[str, str, str]] = []
+    seen: set[Value] = set()
+    stack = [(reading.root, "", "")]
+    while stack and len(rows) < MOST:
+        node, mark, below = stack.pop()
+        again = node.op is not None and node in seen
+        seen.add(node)
+        gradient = f"  ∇ {number(node.grad)}" if reading.has_gradients and not node.constant else ""
+        words = _words(node) + (" (as above)" if again else "")
+        rows.append((f"{mark[-WIDEST:]}{words}", number(node.data), gradient))
+        inputs = () if again else node.inputs
+        for i in reversed(range(len(inputs))):
+            last = i == len(inputs) - 1
+            branch, deeper = ("└─ ", "   ") if last else ("├─ ", "│  ")
+            stack.append((inputs[i], below + branch, (below + deeper)[-WIDEST:]))
+    width = max(len(words) for words, _, _ in rows)
+    digits = max(len(data) for _, data, _ in rows)
+    lines = [f"{words:<{width}}  {data:>{digits}}{gradient}" for words, data, gradient in rows]
+    if stack:
+        lines.append(f"… {len(reading.order) - len(seen):,} more ({len(reading.order):,} in all)")
+    if not reading.has_gradients:
+        lines.append("no gradients yet: call backward()")
+    return "\n".join(lines)
+
+
+def _words(node: Value) -> str:
+    label = "".join(c if c.isprintable() else "\ufffd" for c in shortened(node.label))
+    if node.op is None:
+        return label or (number(node.data) if node.constant else "·")
+    return f"{label} = {glyph(node)}" if label else glyph(node)

@@ -1,0 +1,159 @@
+"""trace_nonfinite: the first nan or inf of a graph, the reason and the way to the root."""
+
+import inspect
+import math
+
+import pytest
+
+from tinygrad_edu import Value, detect_anomaly
+from tinygrad_edu.explain import trace_nonfinite
+
+
+def test_where_all_is_finite_there_is_none():
+    """Before backward and after it."""
+    root = Value(2.0) * 3.0
+
+    before = trace_nonfinite(root)
+    root.backward()
+
+    assert before is None
+    assert trace_nonfinite(root) is None
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda x: x.log(), "log of x = 0 is -inf"),
+        (lambda x: 1.0 / x, "div of constant = 1 and x = 0 is inf"),
+        (lambda x: (x - 1.0).sqrt(), "sqrt of sub = -1 is nan"),
+        (lambda x: x * math.inf, "the constant was given as inf"),
+        (lambda x: Value(math.nan, "bad") + x.log(), "the leaf was given as nan"),
+    ],
+)
+def test_the_first_value_is_found_with_its_reason(build, reason):
+    """With the numbers, however many nans it led to."""
+    root = build(Value(0.0, "x")) * 0.0 + 1.0
+
+    found = trace_nonfinite(root)
+
+    assert (found.what, found.reason) == ("value", reason)
+    assert not math.isfinite(found.node.data)
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda x: 3.0 * x.sqrt(), "upstream 3 times slope inf of sqrt at x = 0 is inf"),
+        (lambda x: 0.0 * x.sqrt(), "upstream 0 times slope inf of sqrt at x = 0 is nan"),
+        (lambda x: x * 1e308 + x * 1e308, "the sum 1e+308 + 1e+308 is inf"),
+    ],
+)
+def test_the_first_gradient_is_found_with_its_reason(build, reason):
+    """The product, or the sum, that finite numbers can't hold."""
+    x = Value(0.0, "x")
+    root = build(x)
+    root.backward()
+
+    found = trace_nonfinite(root)
+
+    assert (found.node, found.what, found.reason) == (x, "gradient", reason)
+    assert found.way[0] is x
+    assert found.way[-1] is root
+
+
+def test_of_gradients_the_one_nearest_to_the_root_is_found():
+    """What it led to, further down, is not the cause."""
+    x = Value(0.0, "x")
+    middle = x * 5.0
+    root = middle.sqrt()
+    root.backward()
+
+    assert trace_nonfinite(root).node is middle
+
+
+def test_a_value_comes_before_a_gradient():
+    """A log of 0 spoils both; the value is the cause."""
+    x = Value(0.0, "x")
+    root = x.log()
+    root.backward()
+
+    assert trace_nonfinite(root).what == "value"
+
+
+def test_a_gradient_that_an_earlier_pass_left_is_told_apart():
+    """A leaf still holds nan, though this pass gave it none."""
+    x = Value(2.0, "x")
+    x.grad = math.nan
+    root = x * 3.0
+    root.backward()
+
+    found = trace_nonfinite(root)
+
+    assert found.node is x
+    assert (
+        found.reason
+        == "this pass did not give it: an earlier pass, or another graph, left it there"
+    )
+
+
+def test_a_gradient_of_the_root_was_given():
+    """There is nothing above it."""
+    root = Value(2.0) * 3.0
+    root.backward(math.inf)
+
+    found = trace_nonfinite(root)
+
+    assert found.reason == "backward() was given it, or it comes from a larger graph"
+    assert found.way == (root,)
+
+
+def test_the_source_line_is_known_inside_detect_anomaly():
+    """For a gradient, that of the operation whose slope it is; else how to get it is said."""
+    x = Value(0.0, "x")
+    with detect_anomaly():
+        y = x.sqrt()
+        line = inspect.currentframe().f_lineno - 1
+    root = y * 2.0
+    root.backward()
+
+    found = trace_nonfinite(root)
+
+    assert found.source == f"test_nonfinite.py:{line}: y = x.sqrt()"
+    assert trace_nonfinite(Value(0.0).log()).source == ""
+    assert "build the graph inside `with detect_anomaly():`" in str(trace_nonfinite(x.log()))
+
+
+def test_the_way_is_a_shortest_one():
+    """x reaches the root over one wire, and over five."""
+    x = Value(math.nan, "x")
+    long = x.neg().neg().neg().neg()
+    root = long + x
+
+    assert trace_nonfinite(root).way == (x, root)
+
+
+def test_a_trace_is_read_as_text_and_as_a_table():
+    """Headline, why, where, way up; markup in a label stays text."""
+    x = Value(math.nan, "<b>")
+    found = trace_nonfinite(x.exp())
+
+    assert str(found).splitlines() == [
+        "the first value that is not finite: <b> has nan.",
+        "  Why     : the leaf was given as nan",
+        "  Where   : not known: build the graph inside `with detect_anomaly():`, which stops there",
+        "  Way up  : <b> → exp",
+    ]
+    assert "&lt;b&gt; → exp</td>" in found._repr_html_()
+    assert "<b>" not in found._repr_html_()
+
+
+def test_a_million_steps_are_walked():
+    """Without recursion."""
+    root = x = Value(0.0, "x").log()
+    for _ in range(1_000_000):
+        root = root.neg()
+
+    found = trace_nonfinite(root)
+
+    assert found.node is x
+    assert len(found.way) == 1_000_001

@@ -1,0 +1,45 @@
+"""The graphs that the tests of figures draw."""
+
+from random import Random
+
+from tinygrad_edu import Value, nn
+from tinygrad_edu.expression import evaluate
+
+
+def neuron():
+    """The book's worked neuron, after a backward pass."""
+    numbers = {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
+    root, _ = evaluate("sigmoid(w0*x0 + w1*x1 + w2)", numbers)
+    return backward(unlabelled(root))
+
+
+def shared():
+    """x feeds three operations, one of them twice; a constant, a labelled result."""
+    x, w = Value(1.5, "x"), Value(-2.0, "w")
+    root = (x * x + w * x).tanh() + x * 3.0
+    root.label = "L"
+    return backward(root)
+
+
+def network(sizes=(3, 1), inputs=2, samples=1):
+    """The mean squared error of a small network, after a backward pass."""
+    model = nn.MLP(inputs, list(sizes), activation="tanh", rng=Random(0))
+    rng = Random(1)
+    X = [[Value(rng.gauss(0.0, 1.0), f"x{i}") for i in range(inputs)] for _ in range(samples)]
+    return backward(sum((model(x) - 1.0) ** 2 for x in X))
+
+
+def backward(root):
+    """The root, after its backward pass."""
+    root.backward()
+    return root
+
+
+def unlabelled(root):
+    """The graph, with no labels on its operations."""
+    from tinygrad_edu import topological_order
+
+    for node in topological_order(root):
+        if node.op is not None:
+            node.label = ""
+    return root

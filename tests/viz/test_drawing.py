@@ -1,0 +1,210 @@
+"""draw: its settings, its files, what a notebook gets, and machines without dot."""
+
+import base64
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import graphs
+import pytest
+
+from tinygrad_edu import Value, draw, explain
+from tinygrad_edu.errors import FileError, MissingExtraError, SettingError
+from tinygrad_edu.viz import engines
+from tinygrad_edu.viz.reading import Reading
+
+STYLES = ("circuit", "detail", "card", "folded", "micrograd")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"style": "pretty"}, "style is 'pretty'"),
+        ({"theme": "neon"}, "there is no theme 'neon'"),
+        ({"engine": "fdp"}, "engine is 'fdp'"),
+        ({"depth": 0}, "depth is 0"),
+        ({"max_nodes": -1}, "max_nodes is -1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(settings, said):
+    """Before anything is drawn, with the allowed ones."""
+    with pytest.raises(SettingError, match=said):
+        draw(graphs.shared(), **settings)
+
+
+def test_only_a_value_can_be_drawn():
+    """A number or a list of values is refused in words."""
+    with pytest.raises(SettingError, match=r"not \[Value"):
+        draw([Value(1.0)])
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("engine", engines.ENGINES)
+@pytest.mark.parametrize("theme", ["light", "dark", "colorblind", "book"])
+def test_every_style_on_every_engine(style, engine, theme):
+    """Well-formed SVG with the same elements, whoever laid out."""
+    root = graphs.network()
+    try:
+        source = draw(root, style, theme, engine=engine).svg()
+    except MissingExtraError:
+        pytest.skip(f"{engine} is not here")
+
+    builtin = draw(root, style, theme, engine="builtin").svg()
+    assert ids(source) == ids(builtin)
+
+
+def ids(source):
+    """The ids in a picture, in order."""
+    return [
+        element.get("id") for element in ElementTree.fromstring(source).iter() if element.get("id")
+    ]
+
+
+def test_without_dot_the_next_engine_draws(monkeypatch):
+    """Neither a missing dot nor one that hangs is an exception in a notebook's cell."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(engines.RUN, "pygraphviz", lambda source: None)
+
+    assert draw(graphs.shared()).svg() == draw(graphs.shared(), engine="builtin").svg()
+    with pytest.raises(MissingExtraError, match="'dot' did not answer"):
+        draw(graphs.shared(), engine="dot").svg()
+
+
+def test_a_dot_that_hangs_is_given_up(monkeypatch, tmp_path):
+    """After the time limit the next engine draws."""
+    slow = tmp_path / "dot"
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(engines, "TIMEOUT", 0.2)
+    monkeypatch.setitem(engines.RUN, "pygraphviz", lambda source: None)
+
+    assert draw(graphs.shared()).svg().startswith("<svg")
+
+
+def test_large_graphs_never_reach_dot(monkeypatch):
+    """More than 2,000 nodes: the built-in layout, and dot refuses in words."""
+    chain = Value(1.0)
+    for _ in range(1100):
+        chain = chain + 1.0
+
+    def never(source):
+        raise AssertionError("dot was called")
+
+    monkeypatch.setitem(engines.RUN, "dot", never)
+    draw(chain, "card", max_nodes=None).svg()
+    with pytest.raises(SettingError, match="too many for dot"):
+        draw(chain, "card", max_nodes=None, engine="dot").svg()
+
+
+def test_the_notebook_gets_a_static_image_and_text():
+    """Without scripts the image is left; without HTML, the tree."""
+    figure = draw(graphs.neuron(), engine="builtin")
+
+    bundle = figure._repr_mimebundle_()
+
+    assert set(bundle) == {"text/plain", "text/html"}
+    assert bundle["text/plain"].startswith("σ")
+    data = bundle["text/html"].split("data:image/svg+xml;base64,")[1].split('"')[0]
+    assert base64.b64decode(data).decode() == figure.svg()
+    assert len(bundle["text/html"]) - len(data) < 20_000
+
+
+@pytest.mark.parametrize("ending", ["svg", "html", "txt", "dot", "png", "pdf", "gif"])
+def test_every_format_is_saved(tmp_path, ending):
+    """The file begins as its kind does."""
+    starts = {
+        "svg": b"<svg", "html": b"<!DOCTYPE html", "txt": "σ".encode(), "dot": b"digraph",
+        "png": b"\x89PNG", "pdf": b"%PDF", "gif": b"GIF89a",
+    }  # fmt: skip
+    try:
+        file = draw(graphs.neuron()).save(tmp_path / f"figure.{ending}")
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+    assert file.read_bytes().startswith(starts[ending])
+
+
+def test_a_film_has_a_frame_a_step(tmp_path):
+    """The GIF shows the passes one step after the other."""
+    images = pytest.importorskip("PIL.Image")
+    pytest.importorskip("resvg_py")
+    figure = draw(graphs.neuron())
+
+    with images.open(figure.save(tmp_path / "neuron.gif")) as film:
+        frames = film.n_frames
+
+    assert frames == len(figure.figure.steps) == 12
+
+
+def test_what_can_not_be_saved_is_refused(tmp_path):
+    """An unknown ending, a step that is not there, a folder that is not there."""
+    figure = draw(graphs.neuron(), engine="builtin")
+
+    with pytest.raises(SettingError, match="names no kind of figure"):
+        figure.save(tmp_path / "figure.bmp")
+    with pytest.raises(SettingError, match="there is no step 99"):
+        figure.save(tmp_path / "figure.html", step=99)
+    with pytest.raises(FileError, match="can't be written"):
+        figure.save(tmp_path / "missing" / "figure.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drawing_is_of_the_moment_it_was_made():
+    """Another backward pass does not change a figure that was made before it."""
+    root = graphs.neuron()
+    figure = draw(root, engine="builtin")
+    text = figure.text
+
+    root.zero_grad()
+
+    assert figure.text == text
+    assert "−0.197" in figure.svg()
+
+
+def test_a_path_of_explain_is_highlighted():
+    """The wires of one path, and no others, are drawn in the colour of what is active."""
+    root = graphs.shared()
+    x = next(v for v in Reading(root).order if v.label == "x")
+    paths = explain(x, root).paths
+
+    source = draw(root, highlight=paths[0], engine="builtin").svg()
+
+    bright = [
+        g for g in ElementTree.fromstring(source) if "#bf8700" in ElementTree.tostring(g).decode()
+    ]
+    assert len(bright) == len(paths[0].wires)
+
+
+@pytest.mark.parametrize("engine", ["builtin", "dot"])
+def test_the_same_graph_is_the_same_picture(engine, with_dot):
+    """Byte for byte, in another process too, whatever the hash seed."""
+    code = (
+        "import sys; sys.path.insert(0, 'tests/viz'); import graphs; from tinygrad_edu import draw;"
+        f"print(draw(graphs.network(), 'card', engine={engine!r}).svg())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+
+    assert runs[0] == runs[1]
+    assert runs[0].count('class="node"') > 30
+
+
+def test_a_deep_graph_is_drawn_without_recursion():
+    """100,000 values: the last 150, and as text."""
+    node = Value(1.0, "x")
+    for _ in range(100_000):
+        node = node + 1e-9
+
+    figure = draw(node)
+
+    assert "… 199,851 more (200,001 in all)" in figure.svg()
+    assert len(figure.text.splitlines()) < 160

@@ -1,0 +1,241 @@
+"""What each style shows: contributions, both wires, no red too early, boxes for modules."""
+
+import math
+import re
+from random import Random
+
+import graphs
+import programs
+import pytest
+
+from tinygrad_edu import Value, nn, topological_order
+from tinygrad_edu.viz import draw, styles
+from tinygrad_edu.viz.figure import number
+from tinygrad_edu.viz.folding import fold, folded
+from tinygrad_edu.viz.reading import Reading
+
+EVERY = ("circuit", "detail", "card", "folded", "micrograd")
+
+
+def texts(figure, role):
+    """All lines of a role on a figure."""
+    from tinygrad_edu.viz.figure import lines_of
+
+    return [line.text for line in lines_of(figure.nodes, figure.wires) if line.role == role]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_contributions_add_up_to_the_gradient_at_every_fork(seed):
+    """What flows back over the wires that leave a value sums to its gradient."""
+    root = graphs.backward(programs.random_program(Random(seed), steps=25).run(programs.VALUES)[-1])
+    reading = Reading(root)
+    arrived = dict.fromkeys(reading.order, 0.0)
+    arrived[root] = root.grad
+    for flows in reading.flows.values():
+        for flow in flows:
+            arrived[flow.source] += flow.contribution
+
+    for node in reading.order:
+        if not node.constant:
+            assert arrived[node] == pytest.approx(node.grad, rel=1e-12, abs=1e-300), node
+
+
+def test_a_fork_shows_the_wires_contributions_and_their_sum():
+    """x feeds four wires: each has its own number, x the total; none of them is the total."""
+    figure = draw(graphs.shared()).figure
+    x = next(node for node in figure.nodes if node.columns[0][0].text == "x")
+    wires = [wire for wire in figure.wires if wire.source == x.id]
+
+    assert [line.text for wire in wires for line in wire.below] == ["0.895", "0.895", "−1.19", "3"]
+    assert [line.text for line in x.below] == ["Σ∇ 3.6"]
+
+
+@pytest.mark.parametrize("style", ["circuit", "detail", "card", "micrograd"])
+def test_a_square_has_two_wires(style):
+    """x * x uses x twice, and the figure shows both."""
+    x = Value(3.0, "x")
+    figure = draw(graphs.backward(x * x), style=style).figure
+
+    ends = [wire.source for wire in figure.wires]
+    assert ends.count("v0") == 2
+
+
+@pytest.mark.parametrize("style", EVERY)
+def test_there_is_no_red_before_backward(style):
+    """A figure drawn then shows no gradient, but what to do; after backward it does."""
+    model = nn.MLP(2, [2, 1], rng=Random(0))
+    root = model([1.0, 2.0])
+
+    before = draw(root, style=style)
+    root.backward()
+    after = draw(root, style=style)
+
+    assert texts(before.figure, "gradient") == []
+    assert "call backward()" in before.text
+    assert texts(after.figure, "gradient")
+    assert "call backward()" not in after.text
+
+
+def test_detail_tells_how_a_contribution_came_about():
+    """Below each contribution stands upstream times slope."""
+    x, w = Value(2.0, "x"), Value(-3.0, "w")
+    root = (x * w).tanh()
+    graphs.backward(root)
+
+    figure = draw(root, style="detail").figure
+
+    upstream = number(1.0 / math.cosh(6.0) ** 2)
+    assert texts(figure, "local") == [f"{upstream} × −3", f"{upstream} × 2", f"1 × {upstream}"]
+
+
+def test_cards_stand_in_the_frames_of_their_modules():
+    """Operations and the weights that only they use are in the neuron's frame, inputs are not."""
+    figure = draw(graphs.network(), style="card").figure
+    frames = {cluster.id: cluster for cluster in figure.clusters}
+
+    clusters = {node.columns[0][0].text: node.cluster for node in figure.nodes}
+    assert set(frames) == {
+        "c:layer0", "c:layer0/neuron0", "c:layer0/neuron1", "c:layer0/neuron2",
+        "c:layer1", "c:layer1/neuron0",
+    }  # fmt: skip
+    assert frames["c:layer0/neuron1"].parent == "c:layer0"
+    assert clusters["x0"] == clusters["x1"] == ""
+    assert clusters["w0"] != ""
+
+
+def test_a_network_folds_to_its_layers():
+    """MLP(2, [16, 16, 1]) of one point: inputs, three layers and the loss, all wires forward."""
+    root = graphs.network(sizes=(16, 16, 1))
+
+    figure = folded(Reading(root))
+
+    titles = [node.columns[0][0].text for node in figure.nodes[:-1]]
+    assert titles == ["inputs", "layer0", "layer1", "layer2", "loss"]
+    assert "48 params · 80 ops" in [line.text for line in figure.nodes[1].columns[0]]
+    order = [node.id for node in figure.nodes]
+    assert all(order.index(wire.source) < order.index(wire.target) for wire in figure.wires)
+
+
+def test_neurons_are_boxes_two_levels_deep():
+    """depth=2 looks into the layers."""
+    figure = folded(Reading(graphs.network()), depth=2)
+
+    titles = [node.columns[0][0].text for node in figure.nodes[:-1]]
+    assert [t for t in titles if "/" in t] == [
+        "layer0/neuron0", "layer0/neuron1", "layer0/neuron2", "layer1/neuron0"
+    ]  # fmt: skip
+
+
+def test_a_folded_wire_of_one_value_shows_it():
+    """From layer1's one neuron to the loss: its number, and what flows back to it."""
+    root = graphs.network()
+    figure = folded(Reading(root))
+    answer = next(v for v in topological_order(root) if v.op and v.op.name == "sub").inputs[0]
+
+    wire = next(wire for wire in figure.wires if wire.target == figure.nodes[-2].id)
+    assert [line.text for line in (*wire.above, *wire.below)] == [
+        number(answer.data), number(answer.grad)
+    ]  # fmt: skip
+
+
+def test_a_module_used_twice_in_a_row_is_two_boxes():
+    """A recurrent network folds to a figure without circles, every value in one box."""
+    cell = nn.Layer(2, 1, activation="tanh", rng=Random(0))
+    read_out = nn.Neuron(1, rng=Random(1))
+
+    class Recurrent(nn.Module):
+        def __init__(self):
+            self.cell, self.read_out = cell, read_out
+
+        def forward(self, xs):
+            h = [Value(0.0, "h")]
+            for x in xs:
+                h = [self.cell([x, self.read_out(h)])[0]]
+            return h[0]
+
+    root = graphs.backward(Recurrent()([0.1, 0.2, 0.3]))
+    reading = Reading(root)
+
+    group_of, groups = fold(reading, 1)
+
+    assert set(group_of) == set(reading.order)
+    titles = [group.title for group in groups]
+    assert titles.count("cell") == 3
+    draw(root, style="folded", engine="builtin").svg()  # would refuse wires in a circle
+
+
+def test_the_size_of_the_graph_picks_the_style():
+    """Up to 30 operations the circuit, then cards, then boxes; without modules the last values."""
+    small, middle, large = graphs.shared(), graphs.network((4, 2, 1)), graphs.network((16, 16, 1))
+    chain = Value(1.0)
+    for _ in range(300):
+        chain = chain + 1.0
+
+    assert [draw(g).style for g in (small, middle, large)] == ["circuit", "card", "folded"]
+    figure = draw(chain).figure
+    assert len(figure.nodes) == 151
+    assert figure.nodes[0].columns[0][0].text == "… 451 more (601 in all)"
+    assert len(draw(chain, max_nodes=None, style="card").figure.nodes) == 601
+
+
+def test_numbers_that_are_not_finite_warn():
+    """nan and inf have the role of a warning, not of an ordinary number."""
+    x = Value(0.0, "x")
+    figure = draw(graphs.backward(x.log() * 0.0)).figure
+
+    assert {"−inf", "nan"} <= set(texts(figure, "warning"))
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (0.0, "0"), (-0.0, "0"), (-0.5, "−0.5"), (0.73105, "0.731"), (1234.5, "1234"),
+        (12345.0, "1.23e4"), (0.0001234, "1.23e−4"), (float("nan"), "nan"),
+        (float("-inf"), "−inf"), (-1e300, "−1e300"),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_digits(x, text):
+    """Three significant digits, scientific outside 1e-3 .. 1e4, a real minus sign."""
+    assert number(x) == text
+
+
+def test_wires_are_as_wide_as_their_contribution():
+    """The largest contribution has weight 1, the others their share."""
+    x = Value(1.0, "x")
+    figure = styles.circuit(Reading(graphs.backward(x * 8.0 + x * -2.0)))
+
+    weights = [wire.weight for wire in figure.wires if wire.source == "v0"]
+    assert weights == [1.0, 0.25]
+
+
+@pytest.mark.parametrize("style", EVERY)
+def test_ids_are_unique(style):
+    """Elements and lines of text: the stepper finds each by its id."""
+    source = draw(graphs.network(), style=style, engine="builtin").svg()
+
+    ids = re.findall(r' id="([^"]*)"', source)
+    assert len(ids) == len(set(ids)) > 3
+
+
+@pytest.mark.parametrize("style", EVERY)
+def test_the_smallest_graphs_are_drawn(style):
+    """A leaf, a constant, an operation on constants alone."""
+    for root in (Value(2.0), Value(2.0, "x").detach(), Value(2.0).detach() * 3.0):
+        for figure in (draw(root, style), draw(graphs.backward(root), style, engine="builtin")):
+            assert figure.svg().startswith("<svg")
+            assert figure.html()
+            assert str(figure)
+
+
+@pytest.mark.parametrize("style", EVERY)
+@pytest.mark.parametrize("seed", range(15))
+def test_random_graphs_are_drawn_in_every_style(style, seed):
+    """Repeats, forks, constants, scopes: each with all its wires."""
+    rng = Random(seed)
+    root = programs.random_program(rng, steps=30).run(programs.VALUES)[-1]
+    model = nn.MLP(2, [2, 1], rng=rng)
+    root = graphs.backward(model([root, 0.5]) * root + model([0.5, root]))
+
+    figure = draw(root, style, engine="builtin", max_nodes=rng.choice([None, 20]))
+
+    figure.svg(len(figure.figure.steps) // 2)

@@ -1,0 +1,207 @@
+"""``explain``: a gradient is the sum, over all paths, of the products of local derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isclose, prod
+
+from tinygrad_edu import checks
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.explain.routes import Routes
+from tinygrad_edu.explain.words import (
+    ends,
+    graph_of,
+    html_table,
+    name,
+    number,
+    operation,
+    plural,
+    text_table,
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Path:
+    """One way from a root down to a value x.
+
+    Attributes
+    ----------
+    nodes : tuple of Value, the root first, x last
+    operands : tuple of int, which input each step goes down to: 0 or 1
+    slopes : tuple of float, the local derivative of each step
+    """
+
+    nodes: tuple[Value, ...]
+    operands: tuple[int, ...]
+    slopes: tuple[float, ...]
+
+    @property
+    def product(self) -> float:
+        """The slopes multiplied from the root down, as ``backward`` does: d(root)/d(x) this way."""
+        return prod(self.slopes, start=1.0)
+
+    @property
+    def wires(self) -> tuple[tuple[Value, int], ...]:
+        """The steps as (value, operand) pairs, to find them in a figure."""
+        return tuple(zip(self.nodes, self.operands, strict=False))
+
+    def __str__(self) -> str:
+        return " = ".join((self.route, *filter(None, (self.factors, number(self.product)))))
+
+    def __repr__(self) -> str:
+        return f"Path({self})"
+
+    @property
+    def route(self) -> str:
+        """The nodes in words, ``·`` for the operand that the path goes through."""
+        last = len(self.operands)
+
+        def node(i: int) -> str:
+            return operation(self.nodes[i], self.operands[i]) if i < last else name(self.nodes[i])
+
+        return " ← ".join(ends(node, last + 1))
+
+    @property
+    def factors(self) -> str:
+        """The slopes in words."""
+        return " × ".join(ends(lambda i: number(self.slopes[i]), len(self.slopes)))
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """What :func:`explain` found.
+
+    Attributes
+    ----------
+    x, root : Value
+    paths : tuple of Path, those with the largest products, largest first
+    count : int, how many paths there are
+    total : float, the sum over all of them: d(root)/d(x), the very bits that ``backward`` gives
+    """
+
+    x: Value
+    root: Value
+    paths: tuple[Path, ...]
+    count: int
+    total: float
+
+    @property
+    def rest_count(self) -> int:
+        """How many paths are not in ``paths``."""
+        return self.count - len(self.paths)
+
+    @property
+    def rest(self) -> float:
+        """What the paths not shown add: the total less the others, and as rounded as they are."""
+        return self.total - sum(path.product for path in self.paths) if self.rest_count else 0.0
+
+    def __str__(self) -> str:
+        rows = [(route, factors, f"= {product}") for route, factors, product in self._rows()]
+        width = max((len(row[2]) for row in rows), default=0)  # the "=" stay in one column
+        rows = [(a, b, f"= {c[2:]:>{width - 2}}") for a, b, c in rows]
+        lines = [f"  {line}" for line in text_table(rows, "<<<")] if rows else []
+        return "\n".join([self._headline(), *lines, self._verdict()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = ("path", "local derivatives", "product")
+        return html_table(self._headline(), head, self._rows(), "<<>", self._verdict())
+
+    def _headline(self) -> str:
+        derivative = f"{_differential(self.root)}/{_differential(self.x)}"
+        return f"{derivative} = {number(self.total)} over {plural(self.count, 'path')}"
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        rows = [(path.route, path.factors, number(path.product)) for path in self.paths]
+        if self.rest_count:
+            others = plural(self.rest_count, "other path" if rows else "path")
+            rows.append((f"and {others}" if rows else others, "", number(self.rest)))
+        return rows
+
+    def _verdict(self) -> str:
+        """How the total compares with the gradient that x has now."""
+        x, total = name(self.x), self.total
+        grad, above = self.x.grad, self.root.grad
+        what = f"sum is {number(total)}, {x}.grad is {number(grad)}"
+        if self.x.constant:
+            return f"{x} is a constant: it keeps no gradient"
+        if grad == total or (grad != grad and total != total):
+            return f"sum = {x}.grad"
+        if above == 0.0:
+            return f"{what}: no backward() has come through {name(self.root)} yet"
+        if self.x is not self.root and above != 1.0 and isclose(grad, above * total, rel_tol=1e-9):
+            return f"{what}: the sum times {name(self.root)}.grad, which is {number(above)}"
+        times = grad / total if total else 0.0
+        if times > 1.5 and isclose(times, round(times), rel_tol=1e-9):
+            return f"{what}: {times:.0f} times the sum, as if zero_grad() was not called"
+        return f"{what}: it holds other backward passes too, or a part of a larger graph"
+
+
+def explain(x: Value, root: Value, k: int = 5) -> Explanation:
+    """Say why d(root)/d(x) is what it is: every path from root to x, and what each adds.
+
+    Parameters
+    ----------
+    x : Value, the one whose gradient is explained: a leaf, a constant or an inner value
+    root : Value, what is differentiated
+    k : int, how many paths to show; the others are counted and summed, never listed
+
+    Returns
+    -------
+    Explanation
+        Prints as text, and as a table in a notebook. Paths are ordered by the magnitude of
+        their products, those that are nan before all others. No gradient is changed.
+
+    Raises
+    ------
+    SettingError
+        If root does not depend on x.
+    StaleGraphError
+        If a value was changed after the graph was built.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value
+    >>> from tinygrad_edu.explain import explain
+    >>> x, w = Value(3.0, "x"), Value(2.0, "w")
+    >>> L = x * w + x * x
+    >>> L.label = "L"
+    >>> L.backward()
+    >>> explain(x, L)
+    dL/dx = 8 over 3 paths
+      L ← · × x ← x  1 × 3  = 3
+      L ← x × · ← x  1 × 3  = 3
+      L ← · × w ← x  1 × 2  = 2
+    sum = x.grad
+    """
+    k, order = checks.whole("k", k, least=0), graph_of(root, "explain")
+    below = graph_of(x, "explain")
+    if x not in set(order):
+        swapped = root in set(below)
+        raise SettingError(
+            f"{name(root)} does not depend on {name(x)}, so there is no path to explain.",
+            fix="swap them: explain(x, root) takes the root last."
+            if swapped
+            else "pass a root that was computed from x; a value built again is another value.",
+        )
+    routes = Routes(order, x)
+    total, count = routes.total_and_count()
+    return Explanation(x, root, tuple(_paths(routes, min(k, count))), count, total)
+
+
+def _paths(routes: Routes, k: int) -> list[Path]:
+    """The k largest paths, with their nodes."""
+    found = []
+    for wires in routes.largest(k):
+        nodes = (routes.nodes[-1], *[routes.nodes[wire.below] for wire in wires])
+        found.append(
+            Path(nodes, tuple(wire.operand for wire in wires), tuple(w.slope for w in wires))
+        )
+    return found
+
+
+def _differential(node: Value) -> str:
+    """``dL``, or ``d(sigmoid)`` where there is no name to put a d before."""
+    return f"d{node.label}" if node.label.isidentifier() else f"d({name(node)})"

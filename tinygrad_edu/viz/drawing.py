@@ -1,0 +1,248 @@
+"""``draw``: a graph as a figure that shows itself in a notebook and saves itself to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.checks import whole
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.files import write_atomically
+from tinygrad_edu.viz import raster, styles
+from tinygrad_edu.viz.dot import digraph
+from tinygrad_edu.viz.engines import ENGINES, place
+from tinygrad_edu.viz.figure import Figure
+from tinygrad_edu.viz.folding import folded
+from tinygrad_edu.viz.layout import Placement
+from tinygrad_edu.viz.reading import Reading, scope
+from tinygrad_edu.viz.stepper import page, stepper
+from tinygrad_edu.viz.svg import svg
+from tinygrad_edu.viz.text import tree
+from tinygrad_edu.viz.themes import THEMES, theme_called
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+STYLES: dict[str, Callable[[Reading, int], Figure]] = {
+    "circuit": lambda reading, depth: styles.circuit(reading),
+    "detail": lambda reading, depth: styles.detail(reading),
+    "card": lambda reading, depth: styles.card(reading),
+    "folded": folded,
+    "micrograd": lambda reading, depth: styles.micrograd(reading),
+}
+FORMATS = ("svg", "png", "pdf", "html", "gif", "dot", "txt")
+FEW, MANY = 30, 150  # operations of a circuit; values that are drawn one by one
+Wires = Iterable[tuple[Value, int]]
+
+
+def draw(
+    root: Value,
+    style: str | None = None,
+    theme: str = "light",
+    depth: int = 1,
+    max_nodes: int | None = MANY,
+    engine: str | None = None,
+    highlight: Any = (),
+) -> Drawing:
+    """Draw everything that ``root`` depends on, with values and gradients.
+
+    Parameters
+    ----------
+    root : Value; call ``root.backward()`` first to see gradients
+    style : "circuit" (the textbook's), "detail" (with upstream × slope on each wire), "card",
+        "folded" (a box a module), "micrograd"; None chooses by the size of the graph
+    theme : "light", "dark", "colorblind" or "book"
+    depth : int, how deep "folded" looks into modules: 1 for layers, 2 for neurons
+    max_nodes : int, so many values next to the result are drawn, the others are one box; None: all
+    engine : layout by "dot", "pygraphviz" or "builtin"; None for the first that is installed
+    highlight : wires to emphasise, as (value, operand) pairs, or a path of ``explain``
+
+    Returns
+    -------
+    Drawing
+        Shows itself at the end of a notebook's cell; ``save`` writes it to a file.
+
+    Raises
+    ------
+    SettingError
+        If a setting is none of those above.
+
+    References
+    ----------
+    Das and Varma, The Backprop Algorithm, Figure backprop4: values above, gradients below.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value, draw
+    >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
+    >>> y = x * w
+    >>> y.backward()
+    >>> figure = draw(y, engine="builtin")
+    >>> figure.svg().startswith("<svg")
+    True
+    >>> print(figure)
+    ×     −6  ∇ 1
+    ├─ x   2  ∇ −3
+    └─ w  −3  ∇ 2
+    """
+    if not isinstance(root, Value):
+        raise SettingError(
+            f"draw takes the result of a graph, not {root!r:.60}.",
+            fix="pass a Value: draw(loss), or draw(model(x)).",
+        )
+    for setting, value, allowed in (("style", style, STYLES), ("engine", engine, ENGINES)):
+        if value is not None and value not in allowed:
+            raise SettingError(
+                f"{setting} is {value!r:.40}.",
+                expected=f"{', '.join(allowed)}, or None",
+                fix=f"choose a {setting}.",
+            )
+    theme_called(theme)
+    depth = whole("depth", depth)
+    if max_nodes is not None:
+        max_nodes = whole("max_nodes", max_nodes)
+    return Drawing(root, style, theme, depth, max_nodes, engine, highlight)
+
+
+class Drawing:
+    """What :func:`draw` returns: read at that moment, laid out when first looked at.
+
+    Attributes
+    ----------
+    figure : Figure, nodes and wires, steps in time
+    dot : graphviz.Digraph; source : str, its text
+    """
+
+    def __init__(
+        self,
+        root: Value,
+        style: str | None,
+        theme: str,
+        depth: int,
+        max_nodes: int | None,
+        engine: str | None,
+        highlight: Any,
+    ) -> None:
+        every = Reading(root)
+        self.style = style or _fitting(every)
+        folds = self.style == "folded"
+        self.reading = every if folds else Reading(root, max_nodes)
+        self.figure = STYLES[self.style](self.reading, depth)
+        self.theme, self.engine = THEMES[theme], engine
+        self.bright = _ids(highlight, self.reading)
+        self.text = tree(self.reading)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where everything is."""
+        return place(self.figure, self.engine)
+
+    @cached_property
+    def dot(self) -> Digraph:
+        """The figure in Graphviz's language."""
+        return digraph(self.figure, self.theme)
+
+    @property
+    def source(self) -> str:
+        """The text of :attr:`dot`."""
+        return str(self.dot.source)
+
+    def svg(self, step: int | None = None) -> str:
+        """The picture, whole or as it is at one of the steps (0, 1, ..., negative from the end)."""
+        if step is None:
+            return svg(self.figure, self.placement, self.theme, bright=self.bright)
+        at = self._step(step)
+        now = self.figure.steps[at]
+        hidden = {id for id, first in self.figure.reveal.items() if first > at}
+        bright = {*self.bright, *now.wires}
+        return svg(
+            self.figure, self.placement, self.theme, hidden=hidden, ring=now.ring, bright=bright
+        )
+
+    def html(self, step: int | None = None) -> str:
+        """The stepper, to be put into a page; it shows that step first, the last if None."""
+        at = None if step is None else self._step(step)
+        alt = f"{self.figure.title}\n{self.text}"[:2000]
+        return stepper(self.svg(), self.figure.steps, self.figure.reveal, alt=alt, at=at)
+
+    def save(self, file: str | Path, step: int | None = None) -> Path:
+        """Write the figure to a file; its ending says as what.
+
+        Parameters
+        ----------
+        file : name that ends in .svg, .png, .pdf, .html (the stepper), .gif (the steps as a
+            film), .dot or .txt
+        step : int, the step to show; of .html the one to begin with
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        SettingError
+            If the ending is another, or there is no such step.
+        FileError
+            If it can't be written.
+        MissingExtraError
+            If what makes that kind of file is not installed.
+        """
+        path = Path(file)
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in FORMATS:
+            raise SettingError(
+                f"{str(path)!r:.80} names no kind of figure.",
+                expected=", ".join(f".{name}" for name in FORMATS),
+                fix="end the file's name with one of these.",
+            )
+        write_atomically(path, self._bytes(kind, step))
+        return path
+
+    def _bytes(self, kind: str, step: int | None) -> bytes:
+        if kind == "png":
+            return raster.png(self.svg(step), self.dot)
+        if kind == "pdf":
+            return raster.by_graphviz(self.dot, "pdf", "")
+        if kind == "gif":
+            return raster.gif([self.svg(i) for i in range(len(self.figure.steps))])
+        if kind == "html":
+            return page(self.html(step), self.figure.title).encode()
+        text = {"svg": lambda: self.svg(step), "dot": lambda: self.source, "txt": lambda: self.text}
+        return text[kind]().encode()
+
+    def _step(self, step: int) -> int:
+        count = len(self.figure.steps)
+        if isinstance(step, bool) or not isinstance(step, int) or not -count <= step < count:
+            raise SettingError(
+                f"there is no step {step!r:.40}.",
+                expected=f"0 to {count - 1}, or from the end -1 to -{count}",
+                fix="choose one of these.",
+            )
+        return step % count
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.text, "text/html": self.html()}
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+def _fitting(reading: Reading) -> str:
+    """The style for a graph of this size."""
+    operations = sum(node.op is not None for node in reading.order)
+    if operations <= FEW:
+        return "circuit"
+    if len(reading.order) > MANY and any(map(scope, reading.order)):
+        return "folded"
+    return "card"
+
+
+def _ids(highlight: Any, reading: Reading) -> Collection[str]:
+    """The wires of (value, operand) pairs."""
+    pairs: Wires = getattr(highlight, "wires", highlight)
+    return {reading.flows[node][operand].id for node, operand in pairs if node in reading.flows}

@@ -1,0 +1,194 @@
+"""The style "folded": a box a module, for graphs too large to draw value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import fsum, sqrt
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, largest, line, number, shortened
+from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
+from tinygrad_edu.viz.stepper import Step
+
+OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
+Key = tuple[str, int]  # path, stage
+
+
+@dataclass
+class Group:
+    """Values that one box stands for."""
+
+    id: str
+    title: str
+    stage: int = 0
+    operations: list[Value] = field(default_factory=list)
+    parameters: list[Value] = field(default_factory=list)
+    constants: list[Value] = field(default_factory=list)
+
+
+def folded(reading: Reading, depth: int = 1) -> Figure:
+    """Boxes for modules ``depth`` deep, wires for what goes from one to the next."""
+    group_of, groups = fold(reading, depth)
+    flows: dict[tuple[str, str], list[Flow]] = {}
+    for node, some in reading.flows.items():
+        for flow in some:
+            ends = group_of[flow.source].id, group_of[node].id
+            if ends[0] != ends[1]:
+                flows.setdefault(ends, []).append(flow)
+    sums = {ends: _through(some) for ends, some in flows.items()}
+    most = largest(size for size, _ in sums.values())
+    wires = [
+        _wire(number, ends, some, sums[ends][0] / most, reading)
+        for number, (ends, some) in enumerate(flows.items())
+    ]
+    nodes = [_node(group, reading) for group in groups]
+    out = group_of[reading.root].id
+    above = (line(reading.root.data, "forward"),)
+    below = (line(reading.root.grad, "gradient"),) if reading.has_gradients else ()
+    wires.append(Wire("wout", out, "out", above, below, tooltip="the result"))
+    hint = () if reading.has_gradients else (Line("no gradients yet: call backward()", "faint"),)
+    nodes.append(Node("out", "plain", "note", (hint,)))
+    title = f"{len(reading.order):,} values folded to {len(groups)} boxes"
+    return Figure(tuple(nodes), tuple(wires), steps=_steps(groups, reading), title=title)
+
+
+def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]:
+    """The group of each value, and the groups in an order in which wires run forwards.
+
+    An operation belongs to its module, and to the stage of its data: one stage later than what
+    reaches it from other modules, so that a module used twice is two boxes and no wire runs
+    back. A leaf belongs to the one innermost module that uses it; else it is an input.
+    """
+    found: dict[Key, Group] = {}
+    group_of: dict[Value, Group] = {}
+    for node, stage in _stages(reading, depth).items():
+        key = (_folded_path(node, depth), stage)
+        if key not in found:
+            found[key] = Group(f"g{len(found)}", *key)
+        group_of[node] = found[key]
+        group_of[node].operations.append(node)
+    inputs = Group("inputs", "inputs")
+    for leaf, users in _users(reading).items():
+        group = group_of[leaf] = _home(leaf, users, group_of, reading) or inputs
+        (group.constants if leaf.constant else group.parameters).append(leaf)
+    every = [group for _, group in sorted(found.items(), key=lambda item: item[0][1])]
+    _name_outsiders(every)
+    return group_of, [inputs, *every] if inputs.parameters or inputs.constants else every
+
+
+def _stages(reading: Reading, depth: int) -> dict[Value, int]:
+    """The stage of each operation; one that only its own module uses goes to where it is used."""
+    stages: dict[Value, int] = {}
+    path = {node: _folded_path(node, depth) for node in reading.order if node.op is not None}
+    for node, own in path.items():
+        before = (stages[v] + (path[v] != own) for v in node.inputs if v in path)
+        stages[node] = max(before, default=1)
+    users: dict[Value, list[Value]] = {node: [] for node in path}
+    for node in path:
+        for v in node.inputs:
+            if v in path:
+                users[v].append(node)
+    for node in reversed(reading.order):
+        if users.get(node) and all(path[user] == path[node] for user in users[node]):
+            stages[node] = min(stages[user] for user in users[node])
+    return stages
+
+
+def _home(
+    leaf: Value, users: Sequence[Value], group_of: dict[Value, Group], reading: Reading
+) -> Group | None:
+    """The box of a leaf: its module's, unless something before that needs it, too."""
+    scopes = {reading.home[leaf]} if reading.home[leaf] else set(map(scope, users))
+    own = [group_of[user] for user in users if scope(user) in scopes]
+    first = min(own, key=lambda group: group.stage, default=None)
+    if first is None or not (leaf.constant or reading.home[leaf]):
+        return None
+    others = (group_of[user] for user in users)
+    return first if all(g is first or g.stage > first.stage for g in others) else None
+
+
+def _users(reading: Reading) -> dict[Value, list[Value]]:
+    """The operations that use each leaf, in order."""
+    users: dict[Value, list[Value]] = {v: [] for v in reading.order if v.op is None}
+    for node in reading.order:
+        for v in node.inputs:
+            if v.op is None:
+                users[v].append(node)
+    return users
+
+
+def _folded_path(node: Value, depth: int) -> str:
+    return "/".join(scope(node).split("/")[:depth])
+
+
+def _name_outsiders(groups: Sequence[Group]) -> None:
+    """Operations in no module: at the end they are the loss, elsewhere just operations."""
+    for i, group in enumerate(groups):
+        if not group.title:
+            group.title = OUTSIDE if i and i == len(groups) - 1 else "operations"
+
+
+def _through(flows: Sequence[Flow]) -> tuple[float, int]:
+    """The size of what flows back over several wires, and how many values they carry."""
+    size = sqrt(fsum(flow.contribution**2 for flow in flows if abs(flow.contribution) < 1e150))
+    return size, len(dict.fromkeys(flow.source for flow in flows))
+
+
+def _node(group: Group, reading: Reading) -> Node:
+    members = [*group.parameters, *group.constants, *group.operations]
+    if len(members) == 1 and members[0].op is None:
+        leaf = members[0]
+        name = (Line(shortened(leaf.label) or number(leaf.data), "name"),)
+        return Node(group.id, "box", kind(leaf), (name,), tooltip=tooltip(leaf, False))
+    if group.id == "inputs":
+        count = counted(members, "value")
+        lines = [Line(group.title, "name"), Line(count, "faint")]
+        return Node(group.id, "box", "constant", (tuple(lines),), tooltip=count)
+    parts = [(group.parameters, "param"), (group.operations, "op")]
+    words = " · ".join(counted(some, noun) for some, noun in parts if some)
+    lines = [Line(group.title, "name"), Line(words, "faint")]
+    if reading.has_gradients:
+        lines.append(Line(_sizes(group), "gradient"))
+    return Node(group.id, "box", "group", (tuple(lines),), tooltip=f"{group.title}\n{words}")
+
+
+def _sizes(group: Group) -> str:
+    """Root mean square and largest gradient: of the parameters, else of all values in it."""
+    sizes = [abs(v.grad) for v in group.parameters or group.operations]
+    rms = sqrt(fsum(size * size for size in sizes if size < 1e150) / len(sizes))
+    return f"|∇| rms {number(rms)} max {number(max(sizes))}"
+
+
+def _wire(
+    i: int, ends: tuple[str, str], flows: Sequence[Flow], weight: float, reading: Reading
+) -> Wire:
+    """A value and its contribution where it is one; else how many, and the size of the gradient."""
+    size, count = _through(flows)
+    below: tuple[Line, ...] = ()
+    if count == 1:
+        above = (line(flows[0].source.data, "forward"),)
+        if reading.has_gradients and not flows[0].source.constant:
+            below = (line(fsum(flow.contribution for flow in flows), "gradient"),)
+    else:
+        above = (Line(f"{count:,} values", "forward"),)
+        if reading.has_gradients:
+            below = (line(size / sqrt(len(flows)), "gradient", prefix="rms "),)
+    text = f"{count:,} values over {len(flows):,} wires"
+    return Wire(f"w{i}", *ends, above, below, weight if weight == weight else 1.0, text)
+
+
+def _steps(groups: Sequence[Group], reading: Reading) -> tuple[Step, ...]:
+    """Box by box, forwards and backwards."""
+    steps = [Step("start", "", (), "Each box stands for a part of the network.", "")]
+    boxes = [group for group in groups if group.operations]
+    for group in boxes:
+        last = group.operations[-1]
+        text = (
+            f"{group.title}: {counted(group.operations, 'op')}, the last gives {number(last.data)}"
+        )
+        steps.append(Step("forward", group.id, (), text, ""))
+    for group in reversed(boxes) if reading.has_gradients else ():
+        what = counted(group.parameters, "param") if group.parameters else "no params"
+        steps.append(Step("backward", group.id, (), f"{group.title}: {what}, {_sizes(group)}", ""))
+    return tuple(steps)

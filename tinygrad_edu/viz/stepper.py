@@ -1,0 +1,194 @@
+"""A figure that a learner steps through, forwards and backwards, as a fragment of HTML.
+
+The fragment is an image, and a script that turns it into a stepper. Where scripts are stripped,
+as in a notebook that is not trusted, the image stays.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib import resources
+from xml.etree import ElementTree
+
+from tinygrad_edu.errors import SettingError
+
+PHASES = ("start", "forward", "backward")
+
+# as escapes, these can't end the script or open a comment, wherever the fragment is pasted
+_ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{title}</title>
+<style>:root {{ color-scheme: light dark; }} body {{ margin: 1.5rem; }}</style>
+</head>
+<body>
+<main>
+{fragment}
+</main>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pass: what is being processed, and what happens with the numbers.
+
+    Attributes
+    ----------
+    phase : str
+        "start", "forward" or "backward".
+    ring : str
+        Id of the node that is being processed; "" for none.
+    wires : tuple of str
+        Ids of the wires to emphasise.
+    text : str
+        What happens, with the numbers.
+    rule : str
+        The rule that is applied, as a formula.
+    """
+
+    phase: str
+    ring: str
+    wires: tuple[str, ...]
+    text: str
+    rule: str
+
+
+def stepper(
+    svg: str,
+    steps: Sequence[Step],
+    reveal: Mapping[str, int],
+    *,
+    alt: str,
+    at: int | None = None,
+) -> str:
+    """An HTML fragment: the figure as an image, which its script makes into a stepper.
+
+    It is ASCII, loads nothing, and may stand on a page any number of times.
+
+    Parameters
+    ----------
+    svg : str
+        The drawing: an element with an id for each node, wire and number named below.
+    steps : sequence of Step
+        At least one.
+    reveal : mapping of str to int
+        For the id of an element, the index of the step at which it appears. Others always show.
+    alt : str
+        The figure in words, for those who can't see it.
+    at : int, optional
+        Index of the step shown first; the last one by default.
+
+    Raises
+    ------
+    SettingError
+        For a drawing that is not XML, an id it does not have, or a step that does not exist.
+
+    Examples
+    --------
+    >>> svg = '<svg xmlns="http://www.w3.org/2000/svg"><g id="v0"><circle r="9"/></g></svg>'
+    >>> fragment = stepper(svg, [Step("start", "v0", (), "x = 2", "")], {"v0": 0}, alt="x")
+    >>> print(fragment[:60])
+    <div data-tinygrad-edu-stepper="..."><img ...
+    """
+    drawing = svg.encode("utf-8", "replace")
+    first = len(steps) - 1 if at is None else at
+    _check(drawing, steps, reveal, first)
+    key = sha256(repr((drawing, [*map(astuple, steps)], [*reveal.items()], first, alt)).encode())
+    data = {
+        "key": key.hexdigest()[:16],
+        "first": first,
+        "steps": [astuple(step) for step in steps],
+        "reveal": list(reveal.items()),
+    }
+    text = json.dumps(data, separators=(",", ":")).translate(_ESCAPES)
+    return (
+        f'<div data-tinygrad-edu-stepper="{data["key"]}">'
+        f'<img src="data:image/svg+xml;base64,{b64encode(drawing).decode()}" '
+        f'alt="{_as_html(alt)}" style="max-width:100%;height:auto"></div>\n'
+        f"<script>\n{_script()}({text});\n</script>\n"
+    )
+
+
+def page(fragment: str, title: str) -> str:
+    """A complete HTML document around a fragment, which may be opened as a file.
+
+    Examples
+    --------
+    >>> print(page("<p>a figure</p>", "x < y"))
+    <!DOCTYPE html>
+    ...
+    <title>x &lt; y</title>
+    ...
+    <p>a figure</p>
+    ...
+    """
+    return _PAGE.format(fragment=fragment, title=_as_html(title))
+
+
+def _as_html(text: str) -> str:
+    """Text for an attribute or an element, in ASCII, so that no charset can spoil it."""
+    return escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+@cache
+def _script() -> str:
+    """The JavaScript function that takes the data of a figure."""
+    file = resources.files("tinygrad_edu.viz") / "stepper.js"
+    return file.read_text(encoding="utf-8").rstrip()
+
+
+def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], first: int) -> None:
+    """Refuse what would be a broken picture, or a script that stops half-way."""
+    if not steps:
+        raise SettingError("a stepper without steps", fix="give at least one Step.")
+    _check_index("at", first, len(steps))
+    for name, index in reveal.items():
+        _check_index(f"reveal[{name!r}]", index, len(steps))
+    for step in steps:
+        if step.phase not in PHASES:
+            raise SettingError(
+                f"{step.phase!r} is not a phase", fix=f"use one of {', '.join(PHASES)}."
+            )
+    ids = _ids(drawing)
+    wanted = dict.fromkeys(name for step in steps for name in (step.ring, *step.wires) if name)
+    missing = [name for name in [*wanted, *reveal] if name not in ids]
+    if missing:
+        raise SettingError(
+            f"the drawing has no element with the id {missing[0]!r}",
+            fix="name elements of the drawing in ring, wires and reveal.",
+        )
+
+
+def _check_index(what: str, index: int, length: int) -> None:
+    """Steps are counted from 0."""
+    if not 0 <= index < length:
+        raise SettingError(
+            f"{what} is {index}, but the steps are 0 to {length - 1}",
+            fix="give the index of a step.",
+        )
+
+
+def _ids(drawing: bytes) -> set[str]:
+    """The ids of a drawing's elements."""
+    try:
+        root = ElementTree.fromstring(drawing)
+    except ElementTree.ParseError as error:
+        raise SettingError(
+            f"the drawing is not XML: {error}", fix="escape its labels, and leave out controls."
+        ) from error
+    return {name for element in root.iter() if (name := element.get("id")) is not None}

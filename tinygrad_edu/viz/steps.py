@@ -1,0 +1,109 @@
+"""The steps of a figure in time: the forward pass, then the backward pass, a sentence each."""
+
+from __future__ import annotations
+
+from tinygrad_edu import symbols
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.ops import Primitive
+from tinygrad_edu.viz.figure import number
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, name
+from tinygrad_edu.viz.stepper import Step
+
+
+def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
+    """The steps, and from which step on each line of text is seen.
+
+    What is known at the start (leaves, and what is computed from values not drawn) is in neither.
+    """
+    steps = [Step("start", "", (), "The leaves have their values; nothing is computed yet.", "")]
+    reveal: dict[str, int] = {}
+    for node in reading.shown:
+        if node.op is not None:
+            steps.append(_forward(node, reading))
+            for id in (*reading.leaving[node], reading.ids[node]):
+                reveal[f"{id}-f"] = len(steps) - 1
+    if not reading.has_gradients:
+        return tuple(steps), reveal
+    waiting = {node: len(wires) for node, wires in reading.leaving.items()}
+    steps.append(_seed(reading))
+    reveal |= {"wout-g": len(steps) - 1, f"{reading.ids[reading.root]}-g": len(steps) - 1}
+    for node in reversed(reading.shown):
+        if node.op is None:
+            continue
+        steps.append(_backward(node, reading))
+        for flow in reading.flows[node]:
+            reveal[f"{flow.id}-g"] = reveal[f"{flow.id}-l"] = len(steps) - 1
+            if flow.source in waiting:
+                waiting[flow.source] -= 1
+                if not waiting[flow.source]:
+                    reveal[f"{reading.ids[flow.source]}-g"] = len(steps) - 1
+    return tuple(steps), reveal
+
+
+def rule_of(op: Primitive) -> str:
+    """The rule of a row in signs: "out = x · y, ∂out/∂x = y, ∂out/∂y = x".
+
+    Examples
+    --------
+    >>> from tinygrad_edu import ops
+    >>> from tinygrad_edu.viz.steps import rule_of
+    >>> rule_of(ops.MUL)
+    'out = x · y,  ∂out/∂x = y,  ∂out/∂y = x'
+    """
+    names = ["x", "y"][: len(op.domain)]
+    of = {"x0": "x", "x1": "y", "out": "out"}
+    inputs = [symbols.variable(f"x{i}") for i in range(len(names))]
+    try:
+        value = symbols.as_math(symbols.forward_of(op, *inputs), of)
+        partials = symbols.partials_of(op, symbols.variable("out"), *inputs)
+    except (SettingError, TypeError, AttributeError):
+        return f"out = {op.name}({', '.join(names)})"  # a row that is not for symbols
+    slopes = [
+        f"∂out/∂{x} = {symbols.as_math(slope, of)}"
+        for x, slope in zip(names, partials, strict=True)
+    ]
+    return ",  ".join([f"out = {value}", *slopes]).replace("⊙", "·")
+
+
+def flow_text(flow: Flow) -> str:
+    """One contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
+    sides = ("left", "right") if len(flow.target.inputs) == 2 else ("input",)
+    source = name(flow.source) or sides[flow.operand]
+    numbers = f"{number(flow.upstream)} × {number(flow.slope)} = {number(flow.contribution)}"
+    return f"∂L/∂{source} += {numbers}"
+
+
+def _forward(node: Value, reading: Reading) -> Step:
+    """The operation at hand, with its numbers."""
+    numbers = [number(v.data) for v in node.inputs]
+    sign = glyph(node)
+    if len(numbers) == 2 and not sign.isalpha():
+        right = f"({numbers[1]})" if numbers[1].startswith("−") else numbers[1]
+        text = f"{numbers[0]} {sign} {right}"
+    else:
+        text = f"{sign}({', '.join(numbers)})"
+    wires = tuple(flow.id for flow in reading.flows[node])
+    result = f"{node.label} = " if node.label else ""
+    sentence = f"{sign}: {result}{text} = {number(node.data)}"
+    return Step("forward", reading.ids[node], wires, sentence, _rule(node))
+
+
+def _seed(reading: Reading) -> Step:
+    text = f"Backward from the result L: ∂L/∂L = {number(reading.root.grad)}"
+    return Step("backward", reading.ids[reading.root], ("wout",), text, "")
+
+
+def _backward(node: Value, reading: Reading) -> Step:
+    """Upstream, and what it becomes on each wire."""
+    flows = reading.flows[node]
+    terms = [flow_text(flow) for flow in flows if not flow.source.constant]
+    sentence = f"{glyph(node)}: upstream {number(node.grad)} → " + (
+        "; ".join(terms) or "its inputs are constants, which keep no gradient"
+    )
+    ids = tuple(flow.id for flow in flows)
+    return Step("backward", reading.ids[node], ids, sentence, _rule(node))
+
+
+def _rule(node: Value) -> str:
+    return rule_of(node.op) if node.op is not None else ""

@@ -1,0 +1,209 @@
+"""The styles that draw every value: circuit, detail, card, micrograd.
+
+Each is a function from a :class:`Reading` to a :class:`Figure`; what several values have become
+one box is the business of folding.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.viz.figure import (
+    Cluster,
+    Figure,
+    Line,
+    Node,
+    Wire,
+    largest,
+    line,
+    lines_of,
+    shortened,
+)
+from tinygrad_edu.viz.figure import number as digits
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, tooltip
+from tinygrad_edu.viz.steps import steps_of
+
+Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
+Labels: TypeAlias = Callable[[Flow], Sides]
+CALL_BACKWARD = "no gradients yet: call backward()"
+
+
+def circuit(reading: Reading, *, detail: bool = False) -> Figure:
+    """The textbook's figure: operations in circles, numbers on the wires, contributions below.
+
+    In ``detail`` each wire also tells how its contribution came about: upstream times slope.
+    """
+    nodes = [*_more(reading), *(_circle(node, reading) for node in reading.shown)]
+    wires = _wires(reading, lambda flow: _on_wire(flow, reading, detail=detail))
+    root = reading.root
+    above = (line(root.data, "forward", "wout-f"),)
+    below = (line(root.grad, "gradient", "wout-g"),) if reading.has_gradients else ()
+    wires.append(Wire("wout", reading.ids[root], "out", above, below, tooltip="the result"))
+    words = () if reading.has_gradients else (Line(CALL_BACKWARD, "faint"),)
+    nodes.append(Node("out", "plain", "note", (words,)))
+    return _figure(reading, nodes, wires)
+
+
+def detail(reading: Reading) -> Figure:
+    """The circuit with upstream × slope on every wire."""
+    return circuit(reading, detail=True)
+
+
+def card(reading: Reading) -> Figure:
+    """A card a value: its name or operation left, its number over its gradient right."""
+    nodes = [*_more(reading), *(_card(node, reading) for node in reading.shown)]
+    clusters = _clusters(reading)
+    return _figure(reading, nodes, _wires(reading, lambda flow: ((), ())), clusters)
+
+
+def micrograd(reading: Reading) -> Figure:
+    """Records ``label | data | grad`` and the operations beside them, as in micrograd's lecture.
+
+    Source: Karpathy, micrograd, trace_graph.ipynb.
+    """
+    nodes: list[Node] = _more(reading)
+    wires: list[Wire] = []
+    for node in reading.shown:
+        id = reading.ids[node]
+        cells = [Line(shortened(node.label)), Line(f"data {node.data:.4f}", "forward", f"{id}-f")]
+        if reading.has_gradients:
+            cells.append(Line(f"grad {node.grad:.4f}", "gradient", f"{id}-g"))
+        if node.op is not None:
+            sign = (Line(glyph(node), "name"),)
+            nodes.append(Node(f"{id}op", "ellipse", "operation", (sign,), tooltip=node.op.name))
+            wires += [
+                Wire(flow.id, reading.ids.get(flow.source, "more"), f"{id}op")
+                for flow in reading.flows[node]
+            ]
+            wires.append(Wire(f"{id}out", f"{id}op", id))
+        nodes.append(
+            Node(
+                id,
+                "record",
+                kind(node),
+                tuple((cell,) for cell in cells),
+                tooltip=tooltip(node, reading.has_gradients),
+            )
+        )
+    return _figure(reading, nodes, wires)
+
+
+def _figure(
+    reading: Reading,
+    nodes: list[Node],
+    wires: list[Wire],
+    clusters: tuple[Cluster, ...] = (),
+) -> Figure:
+    steps, reveal = steps_of(reading)
+    drawn = {wire.id for wire in wires}
+    steps = tuple(replace(s, wires=tuple(id for id in s.wires if id in drawn)) for s in steps)
+    written = {line.id for line in lines_of(nodes, wires)}
+    reveal = {id: step for id, step in reveal.items() if id in written}
+    title = (
+        f"computation graph of {len(reading.order):,} values, result {digits(reading.root.data)}"
+    )
+    return Figure(tuple(nodes), tuple(wires), clusters, steps, reveal, title)
+
+
+def _circle(node: Value, reading: Reading) -> Node:
+    """An operation, a leaf or a constant of the circuit."""
+    id, what = reading.ids[node], kind(node)
+    below: tuple[Line, ...] = ()
+    if reading.has_gradients and not node.constant and len(reading.leaving[node]) > 1:
+        below = (line(node.grad, "gradient", f"{id}-g", "Σ∇ "),)
+    form = {"operation": "circle", "leaf": "box", "constant": "plain"}[what]
+    words = glyph(node) if node.op else shortened(node.label) or digits(node.data)
+    above = (Line(shortened(node.label), "faint"),) if node.op and node.label else ()
+    if node.op is None and not node.label and not node.constant:
+        words = "·"  # a leaf without a name; its number stands on its wire
+    text = (Line(words, "name"),)
+    return Node(id, form, what, (text,), (*above, *below), tooltip(node, reading.has_gradients))
+
+
+def _card(node: Value, reading: Reading) -> Node:
+    id = reading.ids[node]
+    left = [Line(shortened(node.label) or glyph(node) or "·", "name")]
+    if node.op is not None and node.label:
+        left.append(Line(glyph(node), "faint"))
+    right = [line(node.data, "forward", f"{id}-f")]
+    if reading.has_gradients and not node.constant:
+        right.append(line(node.grad, "gradient", f"{id}-g"))
+    columns = (tuple(left), tuple(right))
+    return Node(
+        id, "card", kind(node), columns,
+        tooltip=tooltip(node, reading.has_gradients), cluster=_cluster_id(reading.home[node]),
+    )  # fmt: skip
+
+
+def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
+    """What stands above and below; a constant says its number itself, and keeps no gradient."""
+    if flow.source.constant and not flow.source.label:
+        return (), ()
+    above = (line(flow.source.data, "forward", f"{flow.id}-f"),)
+    if not reading.has_gradients or flow.source.constant:
+        return above, ()
+    below = line(flow.contribution, "gradient", f"{flow.id}-g")
+    if not detail:
+        return above, (below,)
+    factors = f"{digits(flow.upstream)} × {digits(flow.slope)}"
+    return above, (below, Line(factors, "local", f"{flow.id}-l"))
+
+
+def _wires(reading: Reading, labels: Labels) -> list[Wire]:
+    """The wires of all operations that are shown; their width tells their contribution."""
+    flows = [flow for some in reading.flows.values() for flow in some]
+    most = largest(flow.contribution for flow in flows)
+    return [
+        Wire(
+            flow.id,
+            reading.ids.get(flow.source, "more"),
+            reading.ids[flow.target],
+            above=labels(flow)[0],
+            below=labels(flow)[1],
+            weight=_weight(flow, most, reading),
+            tooltip=_wire_tooltip(flow, reading),
+        )
+        for flow in flows
+    ]
+
+
+def _weight(flow: Flow, most: float, reading: Reading) -> float:
+    if not reading.has_gradients or flow.source.constant:
+        return 0.0
+    share = abs(flow.contribution) / most
+    return min(share, 1.0) if share == share else 1.0
+
+
+def _wire_tooltip(flow: Flow, reading: Reading) -> str:
+    lines = [f"value = {flow.source.data!r}", f"slope = {flow.slope!r}"]
+    if reading.has_gradients:
+        lines += [f"upstream = {flow.upstream!r}", f"contribution = {flow.contribution!r}"]
+    return "\n".join(lines)
+
+
+def _more(reading: Reading) -> list[Node]:
+    """The box that stands for values which are not drawn."""
+    if not reading.hidden:
+        return []
+    text = f"… {reading.hidden:,} more ({len(reading.order):,} in all)"
+    return [Node("more", "box", "note", ((Line(text, "faint"),),))]
+
+
+def _cluster_id(path: str) -> str:
+    return f"c:{path}" if path else ""
+
+
+def _clusters(reading: Reading) -> tuple[Cluster, ...]:
+    """A frame for each module that built something, inside those of the modules around it."""
+    found: dict[str, Cluster] = {}
+    for node in reading.shown:
+        parts = reading.home[node].split("/") if reading.home[node] else []
+        for depth in range(1, len(parts) + 1):
+            path, parent = "/".join(parts[:depth]), "/".join(parts[: depth - 1])
+            found.setdefault(
+                path, Cluster(_cluster_id(path), parts[depth - 1], _cluster_id(parent))
+            )
+    return tuple(found.values())
