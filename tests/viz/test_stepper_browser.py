@@ -1,0 +1,367 @@
+"""The stepper in a browser: what a learner sees at each step, and that nothing leaves the page."""
+
+import re
+from html import escape
+
+import pytest
+
+from tinygrad_edu.viz.stepper import Step, page, stepper
+
+HOSTILE = (
+    "</script><img src=x onerror=hacked=1>]]>\"'\u202e\u2028&lt;${1}\n<script>hacked=1</script>"
+)
+RING = "rgb(191, 135, 0)"
+
+
+def node(name, x, y, text, fill="#eaf2fb"):
+    """A circle with a text, and its gradient below."""
+    return (
+        f'<g id="{name}" class="node"><circle cx="{x}" cy="{y}" r="22" fill="{fill}" '
+        f'stroke="#57606a" stroke-width="1.5"/><text x="{x}" y="{y + 5}" text-anchor="middle" '
+        f'font-size="16">{escape(text)}</text></g>'
+    )
+
+
+def wire(name, start, end, value, gradient):
+    """A line with an arrowhead, the value above and the gradient below."""
+    (x, y), (x2, y2) = start, end
+    middle = f'x="{(x + x2) / 2}" text-anchor="middle" font-size="12"'
+    return (
+        f'<g id="{name}" class="wire"><path d="M{x} {y}L{x2} {y2}" fill="none" stroke="#57606a" '
+        f'stroke-width="1.2"/><polygon points="{x2},{y2} {x2 - 9},{y2 - 4} {x2 - 9},{y2 + 4}" '
+        f'fill="#57606a"/></g>'
+        f'<text id="{name}-f" {middle} y="{(y + y2) / 2 - 8}" fill="#0f766e">{value}</text>'
+        f'<text id="{name}-g" {middle} y="{(y + y2) / 2 + 18}" fill="#c2410c">{gradient}</text>'
+    )
+
+
+def drawing(label="w"):
+    """The figure of L = tanh(w·x) at w = 2, x = −3, drawn by hand."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="620" height="220" viewBox="0 0 620 220" '
+        'font-family="Helvetica,Arial,sans-serif"><rect width="620" height="220" fill="white"/>'
+        + node("v0", 60, 60, label) + node("v1", 60, 160, "x")
+        + node("v2", 240, 110, "×", "white") + node("v3", 420, 110, "tanh", "white")
+        + wire("w0", (82, 64), (219, 102), "2", "−7.4e−5")
+        + wire("w1", (82, 156), (219, 118), "−3", "4.9e−5")
+        + wire("w2", (262, 110), (398, 110), "−6", "2.5e−5")
+        + wire("w3", (442, 110), (580, 110), "−1", "1")
+        + "</svg>"
+    )  # fmt: skip
+
+
+STEPS = [
+    Step("start", "", (), "the inputs: w = 2, x = −3", "L = tanh(w · x)"),
+    Step("forward", "v2", ("w0", "w1"), "×: 2 × −3 = −6", "out = x · y"),
+    Step("forward", "v3", ("w2",), "tanh: tanh(−6) = −1", "out = tanh x"),
+    Step("backward", "v3", ("w3",), "∂L/∂L = 1", ""),
+    Step("backward", "v3", ("w2",), "tanh: upstream 1 → += 1 × 2.5e−5 = 2.5e−5", "1 − tanh² x"),
+    Step("backward", "v2", ("w0", "w1"), "×: upstream 2.5e−5 → ∂L/∂w += 2.5e−5 × −3 = −7.4e−5; "
+         "∂L/∂x += 2.5e−5 × 2 = 4.9e−5", "out = x · y, ∂out/∂x = y, ∂out/∂y = x"),
+]  # fmt: skip
+REVEAL = {"w0-f": 0, "w1-f": 0, "w2-f": 1, "w3-f": 2, "w3-g": 3, "w2-g": 4, "w0-g": 5, "w1-g": 5}
+FRAGMENT = stepper(drawing(), STEPS, REVEAL, alt="tanh(w·x)")
+LAST = len(STEPS) - 1
+
+
+def shown(tab, nth=0):
+    """The text of one stepper: phase, text, rule, and where it is."""
+    parts = (".phase", ".text", ".rule", ".count")
+    return [tab.locator(part).nth(nth).text_content() for part in parts]
+
+
+def expected(step):
+    """What should be shown at a step."""
+    here = STEPS[step]
+    phase = here.phase if here.phase == "start" else f"{here.phase} pass"
+    return [phase, here.text, here.rule, f"step {step + 1} of {len(STEPS)}"]
+
+
+def stroke(tab, selector):
+    """The colour and width of a line as drawn."""
+    return tab.locator(selector).first.evaluate(
+        "e => [getComputedStyle(e).stroke, getComputedStyle(e).strokeWidth]"
+    )
+
+
+def press(tab, *keys):
+    """Give the stepper the focus, then press keys."""
+    tab.locator(".stepper").first.focus()
+    for key in keys:
+        tab.keyboard.press(key)
+
+
+def test_every_step_says_what_it_should(tab):
+    """It starts at the last step; the buttons go back and forth through the texts given."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    assert shown(tab) == expected(LAST)
+    for step in reversed(range(LAST)):
+        tab.locator("button.previous").click()
+        assert shown(tab) == expected(step)
+    for step in range(1, LAST + 1):
+        tab.locator("button.next").click()
+        assert shown(tab) == expected(step)
+
+
+def test_numbers_appear_at_their_step(tab):
+    """Before it they are hidden, from it on they are visible; what is not listed always is."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    for step in range(LAST + 1):
+        press(tab, "Home", *["ArrowRight"] * step)
+        for name, appears in REVEAL.items():
+            assert tab.locator(f"#{name}").is_visible() == (step >= appears), (step, name)
+        assert tab.locator("#v3").is_visible()
+
+
+def test_the_active_node_is_ringed_and_restored(tab):
+    """The node being processed and its wires are amber; the others look as they were drawn."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    press(tab, "Home", "ArrowRight")
+    assert stroke(tab, "#v2 circle") == [RING, "3px"]
+    assert stroke(tab, "#w0 path") == [RING, "1.2px"]
+    assert stroke(tab, "#w0 polygon")[0] == RING
+    assert stroke(tab, "#w2 path")[0] != RING
+    press(tab, "ArrowRight")
+    assert stroke(tab, "#v2 circle") == ["rgb(87, 96, 106)", "1.5px"]
+    assert stroke(tab, "#w0 path") == ["rgb(87, 96, 106)", "1.2px"]
+    assert stroke(tab, "#v3 circle") == [RING, "3px"]
+
+
+def test_a_step_to_show_first(tab):
+    """``at`` chooses it."""
+    tab.set_content(page(stepper(drawing(), STEPS, REVEAL, alt="", at=2), "figure"))
+
+    assert shown(tab) == expected(2)
+    assert tab.locator("input").input_value() == "2"
+
+
+def test_the_slider_goes_anywhere(tab):
+    """It says where it is, to screen readers too, and moves with the keys by one step."""
+    tab.set_content(page(FRAGMENT, "figure"))
+    slider = tab.locator("input[type=range]")
+
+    slider.fill("3")
+    assert shown(tab) == expected(3)
+    assert slider.get_attribute("aria-valuetext") == f"step 4 of {len(STEPS)}, backward pass"
+    slider.press("ArrowLeft")
+    assert shown(tab) == expected(2)
+
+
+def test_keys(tab):
+    """Arrows, Home and End, and no further than the ends; other keys are left to the page."""
+    tab.set_content(page(FRAGMENT, "figure"))
+    tab.evaluate("addEventListener('keydown', e => (window.passed ||= []).push(e.key))")
+
+    press(tab, "ArrowRight")
+    assert shown(tab) == expected(LAST)
+    press(tab, "ArrowLeft", "ArrowLeft")
+    assert shown(tab) == expected(LAST - 2)
+    press(tab, "Home", "ArrowLeft")
+    assert shown(tab) == expected(0)
+    press(tab, "End", "Control+ArrowLeft", "a")
+    assert shown(tab) == expected(LAST)
+    assert tab.evaluate("passed") == ["Control", "ArrowLeft", "a"]
+
+
+def test_the_focus_is_seen(tab):
+    """Tab reaches the stepper and then its controls, each outlined."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    for part in (".stepper", "button.previous", "button.play", "button.next", "input"):
+        tab.keyboard.press("Tab")
+        outline = "e => [e.matches(':focus'), getComputedStyle(e).outlineWidth]"
+        assert tab.locator(part).evaluate(outline) == [True, "3px"], part
+
+
+def test_play_runs_to_the_end_and_stops(tab):
+    """From the last step it starts again; its button says what it will do."""
+    tab.clock.install()
+    tab.set_content(page(FRAGMENT, "figure"))
+    button = tab.locator("button.play")
+
+    button.click()
+    assert shown(tab) == expected(0)
+    assert button.get_attribute("aria-label") == button.get_attribute("title") == "pause"
+    for step in range(1, LAST + 1):
+        tab.clock.run_for(1600)
+        assert shown(tab) == expected(step)
+    assert button.get_attribute("aria-label") == "play"
+    tab.clock.run_for(10_000)
+    assert shown(tab) == expected(LAST)
+
+
+@pytest.mark.parametrize("key", [" ", "ArrowRight"])
+def test_play_is_stopped_by_a_key(tab, key):
+    """Space starts it and stops it; so does a step by hand."""
+    tab.clock.install()
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    press(tab, "Home", " ")
+    tab.clock.run_for(1600)
+    press(tab, key)
+    tab.clock.run_for(10_000)
+
+    assert shown(tab) == expected(1 if key == " " else 2)
+
+
+def test_space_on_a_button_presses_it_once(tab):
+    """The stepper's own meaning of space does not come on top."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    tab.locator("button.previous").press(" ")
+
+    assert shown(tab) == expected(LAST - 1)
+    assert tab.locator("button.play").get_attribute("aria-label") == "play"
+
+
+def test_two_figures_do_not_clash(tab):
+    """The identical figure twice and another one: three steppers, each moved alone."""
+    other = stepper(drawing("other"), STEPS, REVEAL, alt="", at=1)
+    tab.set_content(page(FRAGMENT + other + FRAGMENT, "figures"))
+
+    press(tab, "Home")
+
+    assert [shown(tab, nth) for nth in range(3)] == [expected(0), expected(1), expected(LAST)]
+    assert tab.locator("#w0-g").nth(2).is_visible()
+
+
+def test_a_notebook_may_insert_it_again(tab):
+    """As JupyterLab does: innerHTML, then script elements made anew; also while detached."""
+    tab.set_content("<body><div class='output'></div></body>")
+    insert = """([html, late]) => {
+      const output = document.querySelector(".output"), host = document.createElement("div");
+      if (!late) output.replaceChildren(host);
+      host.innerHTML = html;
+      for (const old of host.querySelectorAll("script")) {
+        const script = document.createElement("script");
+        script.textContent = old.textContent;
+        old.parentNode.replaceChild(script, old);
+      }
+      if (late) output.replaceChildren(host);
+    }"""
+
+    for late in (False, True, False):
+        tab.evaluate(insert, [FRAGMENT, late])
+        assert tab.locator(".stepper").count() == 1
+        press(tab, "ArrowLeft")
+        assert shown(tab) == expected(LAST - 1)
+
+
+def test_a_file_opens(tab, tmp_path):
+    """A page saved to disk works from its file:// address."""
+    file = tmp_path / "figure.html"
+    file.write_text(page(FRAGMENT, "L = tanh(w · x)"), encoding="utf-8")
+
+    tab.goto(file.as_uri())
+
+    assert tab.title() == "L = tanh(w · x)"
+    assert shown(tab) == expected(LAST)
+
+
+def test_without_its_script_the_image_shows(tab):
+    """In a notebook that is not trusted, the script is stripped."""
+    stripped = re.sub(r"<script>.*</script>", "", FRAGMENT, flags=re.DOTALL)
+    tab.set_content(page(stripped, "figure"))
+
+    image = tab.get_by_alt_text("tanh(w·x)")
+
+    assert image.is_visible()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 620
+
+
+def test_the_image_stays_when_it_can_not_be_read(tab):
+    """A drawing that was spoilt on its way is no reason to show nothing."""
+    spoilt = re.sub(r'base64,[^"]*', "base64,PHN2Zz4=", FRAGMENT)
+    tab.set_content(page(spoilt, "figure"))
+
+    assert tab.locator("img").is_visible()
+    assert tab.locator(".stepper").count() == 0
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "x" * 10_000], ids=["markup", "long"])
+def test_hostile_labels_are_text(tab, text):
+    """They are read as they were written, run nothing, and do not make the page wide."""
+    steps = [Step("start", "v0", (), text, text)]
+    tab.set_content(page(stepper(drawing(text), steps, {}, alt=text), text))
+
+    assert shown(tab)[1:3] == [text, text]
+    assert tab.locator("#v0 text").text_content() == text
+    assert tab.locator("svg.figure").get_attribute("aria-label") == text
+    assert tab.evaluate("typeof hacked") == "undefined"
+    assert tab.locator("img[src=x]").count() == 0
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 900
+
+
+def test_what_assistive_software_is_told(tab):
+    """Each button has a name, and a change of step is announced politely."""
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    for name in ("previous step", "play", "next step"):
+        assert tab.get_by_role("button", name=name).get_attribute("title") == name
+    assert tab.get_by_role("status").get_attribute("aria-live") == "polite"
+    assert tab.get_by_role("img", name="tanh(w·x)").is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 760])
+def test_the_page_does_not_jump(tab, width):
+    """All steps take the same room, so that what stands around stays in place."""
+    tab.set_viewport_size({"width": width, "height": 500})
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    sizes = set()
+    for _ in STEPS:
+        box = tab.locator(".stepper").bounding_box()
+        sizes.add((box["width"], box["height"]))
+        press(tab, "ArrowLeft")
+
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_motion_is_reduced_where_that_is_preferred(tab, motion):
+    """Numbers fade in, but not for those who prefer no motion."""
+    tab.emulate_media(reduced_motion=motion)
+    tab.set_content(page(FRAGMENT, "figure"))
+
+    duration = tab.locator("#w0-g").evaluate("e => getComputedStyle(e).transitionDuration")
+
+    assert duration == ("0s" if motion == "reduce" else "0.25s")
+
+
+def luminances(tab):
+    """How bright the panel's text and its ground are, 0 to 1."""
+    colours = tab.locator(".stepper").evaluate(
+        "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+    )
+    channels = [[int(c) / 255 for c in re.findall(r"\d+", colour)[:3]] for colour in colours]
+    linear = [[c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+              for rgb in channels]  # fmt: skip
+    return [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "style",
+    [
+        "",
+        "body { background: #111; color: #eee }",
+        ":root { --jp-layout-color1: #111; --jp-ui-font-color1: #ddd }",
+        ":root { --jp-layout-color1: white; --jp-ui-font-color1: #222 }",
+    ],
+    ids=["plain", "dark", "jupyter-dark", "jupyter-light"],
+)
+def test_it_can_be_read_on_any_page(tab, scheme, style):
+    """Text and ground contrast by 7 to 1 or more (WCAG 2.2, 1.4.6), and follow the page's theme."""
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_content(page(f"<style>{style}</style>{FRAGMENT}", "figure"))
+
+    ink, ground = luminances(tab)
+
+    assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 7
+    if "jp" in style:
+        assert (ground < ink) == ("#111" in style)
+    else:
+        assert (ground < ink) == (scheme == "dark")
