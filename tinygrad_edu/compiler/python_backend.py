@@ -36,7 +36,8 @@ class PythonBackend:
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
-        exec(compile(self.source, "<compiled graph>", "exec"), names)
+        for function in self.source.split("\n\n"):  # one by one: a parser's memory grows fast
+            exec(compile(function, "<compiled graph>", "exec"), names)
         self.forward, self.backward = names["forward"], names["backward"]
         clock.lap("compile")
 

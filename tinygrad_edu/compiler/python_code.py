@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from typing import NamedTuple
 
 from tinygrad_edu import symbols
 from tinygrad_edu.compiler.record import PARAMETER, Tape
@@ -20,7 +20,7 @@ from tinygrad_edu.functions import STOP_GRADIENT
 from tinygrad_edu.ops import Primitive
 from tinygrad_edu.symbols import Atom, Expression
 
-LONGEST = 2000  # lines of one function
+LONGEST = 500  # lines of one function
 DEEPEST = 20  # levels of one expression: CPython's parser stops at a few hundred
 _NAME = re.compile(r"\bv\d+\b")
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/"}
@@ -33,8 +33,7 @@ _INFIX |= {
 }
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """An assignment to a name, and the names it reads."""
 
     target: str
@@ -194,33 +193,39 @@ def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
 def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
     """The lines as functions of at most LONGEST lines, and one that calls them."""
     chunks = [lines[i : i + LONGEST] for i in range(0, len(lines), LONGEST)]
-    readers: dict[str, set[int]] = {}
-    for i, chunk in enumerate(chunks):
-        for line in chunk:
-            for read in line.reads:
-                readers.setdefault(read, set()).add(i)
-    pieces = []
-    for i, chunk in enumerate(chunks):
-        elsewhere = {n for n in {line.target for line in chunk} if readers.get(n, set()) - {i}}
-        pieces.append(_function(f"{name}_{i}", chunk, kept | elsewhere))
+    loads = [_loads(chunk) for chunk in chunks]
+    stored = kept.union(*loads)
+    pieces = [
+        _function(f"{name}_{i}", chunk, loaded, stored)
+        for i, (chunk, loaded) in enumerate(zip(chunks, loads, strict=True))
+    ]
     calls = "".join(f"    {name}_{i}(v, g)\n" for i in range(len(chunks)))
     return [*pieces, f"def {name}(v, g):\n{calls or '    pass'}"]
 
 
-def _function(name: str, lines: Sequence[Line], kept: set[str]) -> str:
-    """One function: what it reads from elsewhere is loaded first, what others read is stored."""
+def _loads(lines: Sequence[Line]) -> set[str]:
+    """The names that these lines read before they assign them, if they do."""
     here: set[str] = set()
-    body: list[str] = []
+    loaded: set[str] = set()
+    for line in lines:
+        loaded.update(read for read in line.reads if read not in here)
+        here.add(line.target)
+    return loaded
+
+
+def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[str]) -> str:
+    """One function: what it reads from elsewhere is loaded first, what others read is stored."""
+    body = [f"def {name}(v, g):"]
+    waiting = set(loaded)
     for line in lines:
         for read in line.reads:
-            if read not in here:
+            if read in waiting:
+                waiting.remove(read)
                 body.append(f"    {read} = {read[0]}[{read[1:]}]")
-                here.add(read)
         body.append(f"    {line.target} = {line.text}")
-        here.add(line.target)
-    stored = dict.fromkeys(line.target for line in lines if line.target in kept)
-    body += [f"    {target[0]}[{target[1:]}] = {target}" for target in stored]
-    return "\n".join([f"def {name}(v, g):", *body])
+    targets = dict.fromkeys(line.target for line in lines if line.target in stored)
+    body += [f"    {target[0]}[{target[1:]}] = {target}" for target in targets]
+    return "\n".join(body)
 
 
 def infix(atom: Atom) -> str:
