@@ -4,6 +4,7 @@ hypothesis looks at other places each time, but always at the same ones in CI.
 """
 
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from tinygrad_edu.gradcheck import slopes
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 
 def pytest_addoption(parser):
