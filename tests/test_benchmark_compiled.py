@@ -142,7 +142,7 @@ def test_a_broken_peer_is_not_called_missing(monkeypatch):
     def broken(problem):
         importlib.import_module("no_such_module")
 
-    monkeypatch.setitem(peers.PEERS, "JAX jit", ("jax", broken))
+    monkeypatch.setitem(peers.PEERS, "JAX jit", ("numpy", broken))
 
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         peer("JAX jit", WORKS[0].problem)
