@@ -18,16 +18,23 @@ def within(
     least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    most: float | None = None,
 ) -> float:
     """The number as a float; SettingError, with its name and bounds, outside them."""
     bounds = [
         f"{word} {bound:g}"
-        for word, bound in (("at least", least), ("above", above), ("below", below))
+        for word, bound in (
+            ("at least", least),
+            ("above", above),
+            ("below", below),
+            ("at most", most),
+        )  # fmt: skip
         if bound is not None
     ]
     good = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
     good = good and (least is None or number >= least) and (above is None or number > above)
-    if not good or (below is not None and number >= below):
+    good = good and (below is None or number < below) and (most is None or number <= most)
+    if not good:
         raise SettingError(
             f"{name} is {number!r}.",
             expected="a finite number " + " and ".join(bounds),

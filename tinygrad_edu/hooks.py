@@ -6,7 +6,8 @@ Both are settings of the process: code that runs in several threads shares them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -60,9 +61,24 @@ class PassOn:
             self.before.flowed(node, child, slope, upstream, total)
 
 
+@dataclass
+class Trace:
+    """What a recorded sample (or batch) needs beside its inputs, or tells beside its outputs.
+
+    ``given`` are leaves whose numbers the function beside them tells for each row of each run: a
+    mask, or what was learned since. ``observed`` are numbers that a module keeps from each run,
+    by the function beside them.
+    """
+
+    given: list[tuple[list[Value], Callable[[], list[float]]]] = field(default_factory=list)
+    observed: list[tuple[list[Value], Callable[[Sequence[float]], None]]] = field(
+        default_factory=list
+    )
+
+
 watcher: Watcher | None = None
 quiet = threading.local()  # .on: this thread builds nodes that may turn out not to be needed
-tracing = False  # a sample is being recorded, to stand for all: see compiler.recording
+tracing: Trace | None = None  # a sample is being recorded, to stand for all: compiler.recording
 origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line
 
 

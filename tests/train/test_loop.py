@@ -9,7 +9,7 @@ import pytest
 from tinygrad_edu import Value, nn
 from tinygrad_edu.errors import AnomalyError, LengthError, SettingError
 from tinygrad_edu.train import SGD, History, collector_paused, evaluate, fit, gradient_sizes
-from tinygrad_edu.train.loop import is_right
+from tinygrad_edu.train.runners import is_right
 
 LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
 

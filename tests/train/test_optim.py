@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_edu import Value
 from tinygrad_edu.errors import SettingError
-from tinygrad_edu.train import SGD, Adam, Optimizer
+from tinygrad_edu.train import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
 
 STEPS = 100
 
@@ -55,11 +55,60 @@ def test_adam_follows_its_published_formula():
         assert path[step] == pytest.approx(float(w), rel=1e-12)
 
 
+def test_nesterov_follows_its_published_formula():
+    """The momentum is applied once more to the step itself (PyTorch's form)."""
+    path = run(lambda p: SGD(p, 0.05, momentum=0.9, nesterov=True))
+
+    w, v, m = mpmath.mpf(1.5), mpmath.mpf(0), mpmath.mpf(0.9)
+    for step in range(STEPS):
+        g = mpmath.mpf(gradient_at(step))
+        v = m * v + g
+        w -= mpmath.mpf(0.05) * (g + m * v)
+        assert path[step] == pytest.approx(float(w), rel=1e-12)
+
+
+def test_rmsprop_follows_its_published_formula():
+    """Tieleman and Hinton 2012: w = w - r g / (sqrt(running mean of g^2) + e)."""
+    path = run(lambda p: RMSprop(p, 0.01, smoothing=0.9))
+
+    w, v = mpmath.mpf(1.5), mpmath.mpf(0)
+    for step in range(STEPS):
+        g = mpmath.mpf(gradient_at(step))
+        v = mpmath.mpf(0.9) * v + (1 - mpmath.mpf(0.9)) * g * g
+        w -= mpmath.mpf(0.01) * g / (mpmath.sqrt(v) + mpmath.mpf(1e-8))
+        assert path[step] == pytest.approx(float(w), rel=1e-12)
+
+
+def test_adamw_shrinks_the_weights_apart_from_the_moments():
+    """With no gradient it decays by r d a step, where Adam's decay enters the moments."""
+    w = Value(1.5)
+    optimizer = AdamW([w], 0.1, weight_decay=0.5)
+
+    for step in range(5):
+        optimizer.step()
+        assert w.data == pytest.approx(1.5 * 0.95 ** (step + 1), rel=1e-14)
+    assert optimizer.state == [(0.0, 0.0)]
+
+
+def test_nesterov_without_momentum_is_refused():
+    """It would be plain gradient descent under another name."""
+    with pytest.raises(SettingError, match="nesterov needs momentum"):
+        SGD([Value(1.0)], 0.1, nesterov=True)
+
+
+def test_every_optimizer_has_a_name():
+    """As the command line and the estimators ask for them."""
+    assert list(OPTIMIZERS) == ["sgd", "rmsprop", "adam", "adamw"]
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda p: SGD(p, 0.05, momentum=0.9, weight_decay=0.01),
+        lambda p: SGD(p, 0.05, momentum=0.9, nesterov=True),
+        lambda p: RMSprop(p, 0.01, weight_decay=0.01),
         lambda p: Adam(p, 0.01, weight_decay=0.01),
+        lambda p: AdamW(p, 0.01),
     ],
 )
 def test_the_same_formula_runs_on_arrays(make):

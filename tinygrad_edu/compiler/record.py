@@ -98,8 +98,11 @@ def record(
 
 
 @contextmanager
-def recording() -> Iterator[None]:
+def recording() -> Iterator[hooks.Trace]:
     """Refuse comparisons of Values inside: a branch on data would be baked into the tape.
+
+    Gives a :class:`tinygrad_edu.hooks.Trace`: the random numbers that modules asked for, and what
+    they want to be told of each run.
 
     Examples
     --------
@@ -114,9 +117,9 @@ def recording() -> Iterator[None]:
       Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
     """
     before, tracing = hooks.watch(_NoBranches(hooks.watcher)), hooks.tracing
-    hooks.tracing = True
+    hooks.tracing = trace = hooks.Trace()
     try:
-        yield
+        yield trace
     finally:
         hooks.watch(before)
         hooks.tracing = tracing

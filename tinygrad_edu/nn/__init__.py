@@ -1,6 +1,7 @@
 """Neural networks on Values: modules, layers, losses, files."""
 
 from tinygrad_edu.nn.checkpoint import load, read, save
+from tinygrad_edu.nn.containers import Residual, Sequential
 from tinygrad_edu.nn.init import (
     INITIALIZERS,
     glorot_normal,
@@ -20,14 +21,23 @@ from tinygrad_edu.nn.losses import (
     softmax,
 )
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.normalization import BatchNorm, Dropout, LayerNorm
+from tinygrad_edu.nn.penalties import L1, L2
 
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "L1",
+    "L2",
     "MLP",
+    "BatchNorm",
+    "Dropout",
     "Layer",
+    "LayerNorm",
     "Module",
     "Neuron",
+    "Residual",
+    "Sequential",
     "binary_cross_entropy",
     "cross_entropy",
     "glorot_normal",

@@ -1,8 +1,8 @@
 """Parameters on disk: JSON that no accident can turn into other numbers unnoticed.
 
 A file holds ``format``, ``version``, ``facts`` (whatever the saver wants to remember) and
-``parameters``: name to number, spelled by ``repr``, so that every bit comes back. ``sha256`` is
-taken over the file without its own line. A file that is not byte for byte what :func:`save` makes
+``parameters`` (and buffers): name to number, spelled by ``repr``, so that every bit comes back.
+``sha256`` is taken over the file without its own line. A file that is not byte for byte what :func:`save` makes
 of its content is refused, and so is nan or inf: a model that diverged never replaces a good one.
 
 References
@@ -62,7 +62,7 @@ def save(model: Module, path: str | os.PathLike[str], /, **facts: Any) -> None:
     >>> load(model, path)
     """
     path = Path(path)
-    parameters = {name: value.data for name, value in model.named_parameters()}
+    parameters = {name: value.data for name, value in _kept(model).items()}
     for name, number in parameters.items():
         if not math.isfinite(number):
             _fail(path, f"not written, since {name} is {number}", "save before training diverges.")
@@ -84,7 +84,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     _, numbers = _read(path)
-    parameters = dict(model.named_parameters())
+    parameters = _kept(model)
     if parameters.keys() != numbers.keys():
         first = next(
             name for name in [*parameters, *numbers] if (name in parameters) != (name in numbers)
@@ -109,6 +109,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file can't be read, or was damaged or edited.
     """
     return _read(Path(path))[0]
+
+
+def _kept(model: Module) -> dict[str, Value]:
+    """Parameters, and buffers such as running means."""
+    return dict([*model.named_parameters(), *model.named_buffers()])
 
 
 def _encode(facts: dict[str, Any], parameters: dict[str, float]) -> bytes:

@@ -221,7 +221,7 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
     It is a constant: softmax is the same whatever is subtracted, so no gradient is lost.
     """
     values = [operand(z) for z in _listed("logits", logits)]
-    if hooks.tracing:  # this sample stands for others, whose largest is another
+    if hooks.tracing is not None:  # this sample stands for others, whose largest is another
         shift = stop_gradient(_largest(values))
         return [z - shift for z in values], shift
     largest = max(z.data for z in values)

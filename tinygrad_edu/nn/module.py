@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,7 @@ class Module:
     ----------
     scope : str, where the module stood in the model that last ran it, as "layer0/neuron3"; "" for
         the outermost. The nodes it builds carry this path as ``origin``, for figures.
+    training : bool, whether it behaves as in training (True at the start) or as in use
 
     Examples
     --------
@@ -46,15 +48,24 @@ class Module:
     """
 
     scope = ""
+    training = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
+        return self._run(self.forward, *args, **kwargs)
+
+    def batch(self, samples: Iterable[Any]) -> list[Any]:
+        """The outputs for several samples at once, as a layer needs that looks at all of them."""
+        outputs: list[Any] = self._run(self.forward_batch, list(samples))
+        return outputs
+
+    def _run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         caller, before = _state.running, hooks.origin
         try:
             _state.running = self
             self.scope = _join(caller.scope, _path(caller, self)) if caller is not None else ""
             hooks.enter_scope(self.scope)
-            return self.forward(*args, **kwargs)
+            return work(*args, **kwargs)
         finally:
             _state.running = caller
             hooks.enter_scope(before)
@@ -65,6 +76,30 @@ class Module:
             f"{type(self).__name__} has no forward, so it can't be called.",
             fix="define forward(self, ...) in the class; calling the module runs it.",
         )
+
+    def forward_batch(self, samples: list[Any]) -> list[Any]:
+        """What :meth:`batch` computes: sample by sample, where a subclass writes nothing else."""
+        return [self.forward(x) for x in samples]
+
+    def train(self, mode: bool = True) -> None:
+        """Behave as in training, all modules below too: dropout drops, batches are normalised."""
+        for _, module in self.named_modules():
+            module.training = mode
+
+    def eval(self) -> None:
+        """Behave as in use: nothing is dropped, batch normalisation uses what it has learned."""
+        self.train(False)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Inside the block as in use; afterwards each module is as it was."""
+        before = [(module, module.training) for _, module in self.named_modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
 
     def parameters(self) -> list[Value]:
         """What training changes, in attribute order, each once even if shared."""
@@ -90,6 +125,10 @@ class Module:
                     fix="rename the attribute (or dict key) of one, so that files can tell them.",
                 )
         return list(named.items())
+
+    def named_buffers(self) -> list[tuple[str, Value]]:
+        """Constants with their paths, as the running mean of a BatchNorm: kept, but not trained."""
+        return [(n, v) for n, v in _walk(self, ".") if isinstance(v, Value) and v.constant]
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """This module and all below it with their paths, as "layer0/neuron3"; its own is ""."""

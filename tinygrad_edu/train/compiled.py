@@ -1,8 +1,13 @@
-"""Training at matrix speed: one sample is traced, and its program runs over the rows of data."""
+"""Training at matrix speed: a sample is traced, and its program runs over the rows of data.
+
+Where a layer looks at the whole batch, as BatchNorm does, the batch is traced, as one long row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
 from typing import Any, TypeAlias
 
 from tinygrad_edu.checks import extra
@@ -10,7 +15,9 @@ from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
+from tinygrad_edu.hooks import Trace
 from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.train.optim import Optimizer
 
 Loss: TypeAlias = Callable[[Any, Any], Value]
@@ -35,13 +42,11 @@ def network_equations(
 
 def traced(model: Module, loss: Loss, x: Sequence[Any], y: Any) -> tuple[Value, list[Value], Any]:
     """The loss of one symbolic sample, its inputs (features, then targets), the model's output."""
-    features = [Value(float(number)) for number in x]
-    with recording():
+    with model.evaluating(), recording():
+        features = [Value(float(number)) for number in x]
         out = model(features)
-        count = 0 if isinstance(out, Value) else len(out)
-        targets = [Value(number) for number in encode(y, count)]
-        scalar = not _one_hot(y, count) and not isinstance(y, Iterable)
-        return loss(out, targets[0] if scalar else targets), [*features, *targets], out
+        total, targets = _loss_of(loss, out, y)
+        return total, [*features, *targets], out
 
 
 def encode(target: Any, count: int) -> list[float]:
@@ -61,8 +66,71 @@ def _one_hot(target: Any, count: int) -> bool:
     return count > 0 and hasattr(target, "__index__")
 
 
+def _loss_of(loss: Loss, out: Any, y: Any) -> tuple[Value, list[Value]]:
+    """The loss of an output, and the symbolic target made for it."""
+    count = 0 if isinstance(out, Value) else len(out)
+    targets = [Value(number) for number in encode(y, count)]
+    scalar = not _one_hot(y, count) and not isinstance(y, Iterable)
+    return loss(out, targets[0] if scalar else targets), targets
+
+
+class TracedModel:
+    """Model and loss as a program over rows: a row a sample or, with ``size``, a row a batch.
+
+    ``trace`` is what layers asked for meanwhile: see :class:`tinygrad_edu.hooks.Trace`.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        X: Sequence[Any],
+        y: Sequence[Any],
+        *,
+        size: int = 0,
+        penalty: Penalty | None = None,
+    ) -> None:
+        self.np = extra("numpy", "numpy", "compiled training", "fast")
+        self.size = size
+        samples = [[Value(float(number)) for number in X[i]] for i in range(max(size, 1))]
+        with recording() as trace:
+            outs = model.batch(samples) if size else [model(samples[0])]
+            pairs = [_loss_of(loss, out, t) for out, t in zip(outs, y, strict=False)]
+            total = sum((one for one, _ in pairs[1:]), pairs[0][0]) * (1.0 / len(pairs))
+            total = total + penalty(model) if penalty is not None else total
+        self.trace: Trace = trace
+        inputs = [v for x, (_, targets) in zip(samples, pairs, strict=True) for v in (*x, *targets)]
+        inputs += [v for values, _ in trace.given for v in values]
+        self.single = isinstance(outs[0], Value)
+        self.outputs = [v for out in outs for v in ([out] if self.single else out)]
+        told = [v for values, _ in trace.observed for v in values]
+        self.program = compile_graph(total, inputs, outputs=[*self.outputs, *told])
+
+    def rows(self, data: Any) -> Any:
+        """The rows to run for rows of samples: masks and the like beside them, or all in one."""
+        rows = data.reshape(1, -1) if self.size else data
+        if not self.trace.given:
+            return rows
+        told = [[tell() for _ in range(len(rows))] for _, tell in self.trace.given]
+        return self.np.hstack([rows, *map(self.np.array, told)])
+
+    def logits(self) -> Any:
+        """What the model said in the last run: an array of (samples, outputs)."""
+        found = self.program.outputs()[: len(self.outputs)]
+        each = 1 if self.single else len(self.outputs) // max(self.size, 1)
+        columns = self.np.array([self.np.atleast_1d(column) for column in found])
+        return columns.reshape(-1, each) if self.size else columns.T
+
+    def observe(self) -> None:
+        """Tell the layers what they wanted to know of the last run."""
+        found = self.program.outputs()[len(self.outputs) :]
+        for values, receive in self.trace.observed:
+            receive([float(self.np.ravel(column)[0]) for column in found[: len(values)]])
+            found = found[len(values) :]
+
+
 class CompiledTraining:
-    """A model and its loss as a program over rows; the weights come back with :meth:`push`.
+    """A model and its loss as programs; the weights come back with :meth:`push`.
 
     Raises
     ------
@@ -80,46 +148,63 @@ class CompiledTraining:
         X: Sequence[Any],
         y: Sequence[Any],
         optimizer: Optimizer,
+        *,
+        batch_size: int = 1,
+        penalty: Penalty | None = None,
     ) -> None:
+        self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
         self.np = extra("numpy", "numpy", "compiled training", "fast")
-        total, inputs, out = traced(model, loss, X[0], y[0])
-        self.single = isinstance(out, Value)
-        self.outputs = [out] if self.single else list(out)
-        self.program = compile_graph(total, inputs, outputs=self.outputs)
-        self.optimizer = optimizer
+        self.X, self.y = X, y
+        self.whole = any(getattr(part, "whole_batch", False) for _, part in model.named_modules())
+        self.sizes: dict[int, TracedModel] = {}
+        self.latest = first = self._traced(min(batch_size, len(X)) if self.whole else 0)
+        self.program = first.program
+        self.place = {p: i for i, p in enumerate(self.program.parameters)}
         self._check_parameters()
         self.state = self._arrays(optimizer.flat_state(self.program.parameters))
-        self._check_agreement(model, loss, X, y)
+        self._check_agreement(first)
 
     def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
         """Features and encoded targets, a row a sample."""
-        count = 0 if self.single else len(self.outputs)
+        first = self.latest
+        count = 0 if first.single else len(first.outputs) // max(first.size, 1)
         pairs = zip(X, y, strict=True)
         return self.np.array([[*map(float, x), *encode(t, count)] for x, t in pairs])
 
-    def step(self, rows: Any) -> float:
-        """Forward, backward and update of the weights on some rows; the loss."""
-        return self.program.backward(rows)
+    def step(self, data: Any) -> float:
+        """Forward and backward on some rows of data; the loss, the gradient in ``program``."""
+        self.latest = traced = self._traced(len(data) if self.whole else 0)
+        mine = traced.program
+        if mine is self.program:
+            return mine.backward(traced.rows(data))
+        places = [self.place[p] for p in mine.parameters]  # a smaller last batch
+        self.np.copyto(mine.vector, self.program.vector[places])
+        loss = mine.backward(traced.rows(data))
+        self.program.gradient[places] = mine.gradient
+        return loss
 
     def update(self) -> None:
         """Change the weights against the gradient: the optimizer's formula on arrays."""
-        program, optimizer = self.program, self.optimizer
-        steps = optimizer.steps + 1
-        new, *state = optimizer.update(
-            self.np, steps, program.vector, program.gradient, *self.state
-        )
-        self.np.copyto(program.vector, new)
-        self.state, optimizer.steps = state, steps
-
-    def outcomes(self) -> list[Any]:
-        """What the model said in the last run: a number a row, or a list of logits a row."""
-        columns = [column.tolist() for column in self.program.outputs()]
-        return columns[0] if self.single else [list(row) for row in zip(*columns, strict=True)]
+        program, optimizer, np = self.program, self.optimizer, self.np
+        norm = float(np.sqrt(program.gradient @ program.gradient)) if optimizer.clip else 0.0
+        optimizer.begin()
+        new, *state = optimizer.change(np, norm, program.vector, program.gradient, *self.state)
+        np.copyto(program.vector, new)
+        self.state, optimizer.steps = state, optimizer.steps + 1
+        if self.latest.trace.observed:
+            self.latest.observe()
 
     def push(self) -> None:
         """Write weights, gradients and the optimizer's state back to the Values."""
         self.program.push()
         self.optimizer.take_flat_state(self.program.parameters, self.state)
+
+    def _traced(self, size: int) -> TracedModel:
+        if size not in self.sizes:
+            self.sizes[size] = TracedModel(
+                self.model, self.loss, self.X, self.y, size=size, penalty=self.penalty
+            )
+        return self.sizes[size]
 
     def _arrays(self, columns: Iterable[Any]) -> list[Any]:
         return [self.np.array(column, dtype=float) for column in columns]
@@ -132,14 +217,16 @@ class CompiledTraining:
                 fix="train with compiled=False, or pass the optimizer model.parameters().",
             )
 
-    def _check_agreement(
-        self, model: Module, loss: Any, X: Sequence[Any], y: Sequence[Any]
-    ) -> None:
+    def _check_agreement(self, first: TracedModel) -> None:
         """Nothing tells a tape that code looked at ``v.data``: so compare with the graph."""
-        some = range(0, len(X), -(-len(X) // CHECKED))
+        size = max(first.size, 1)
+        some = [0] if first.size else range(0, len(self.X), -(-len(self.X) // CHECKED))
         for i in some:
-            eager = loss(model(X[i]), y[i]).data
-            mine = self.program.forward(self.rows([X[i]], [y[i]]))
+            X, y = self.X[i : i + size], self.y[i : i + size]
+            with untouched(self.model):
+                eager = batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
+            with untouched(self.model):
+                mine = first.program.forward(first.rows(self.rows(X, y)))
             alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
             if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
                 raise SettingError(
@@ -147,3 +234,33 @@ class CompiledTraining:
                     where="the model or the loss looks at numbers (v.data), and chooses by them",
                     fix="train with compiled=False, or choose with maximum, minimum, relu, abs.",
                 )
+
+
+def batch_loss(
+    model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any], penalty: Penalty | None
+) -> tuple[Value, list[Any]]:
+    """The mean loss of a batch with the penalty, as a graph, and the model's outputs."""
+    outputs = model.batch(X)
+    losses = [loss(out, t) for out, t in zip(outputs, y, strict=True)]
+    total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
+    return (total + penalty(model) if penalty is not None else total), outputs
+
+
+@contextmanager
+def untouched(model: Module) -> Iterator[None]:
+    """Leave the generators and buffers of the layers as they are found."""
+    buffers = [(buffer, buffer.data) for _, buffer in model.named_buffers()]
+    states = [(rng, rng.getstate()) for _, rng in generators(model)]
+    try:
+        yield
+    finally:
+        for buffer, data in buffers:
+            buffer.data = data
+        for rng, state in states:
+            rng.setstate(state)
+
+
+def generators(model: Module) -> list[tuple[str, Random]]:
+    """The random generators of the layers, by the paths of the layers."""
+    parts = [(path, getattr(part, "rng", None)) for path, part in model.named_modules()]
+    return [(path, rng) for path, rng in parts if isinstance(rng, Random)]

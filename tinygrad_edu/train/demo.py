@@ -12,9 +12,11 @@ from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import MLP, cross_entropy
 from tinygrad_edu.train.compiled import network_equations
 from tinygrad_edu.train.data import Split, digits
-from tinygrad_edu.train.loop import History, collector_paused, evaluate, fit
+from tinygrad_edu.train.history import History
+from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import Adam
 from tinygrad_edu.train.report import need_plots, write_report
+from tinygrad_edu.train.runners import evaluate
 
 
 def demo(

@@ -6,10 +6,11 @@ Step 1, the initial weights, is the model's. ``fit`` does the rest and names the
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import fsum, sqrt
+from os import PathLike
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -17,36 +18,22 @@ from typing import Any
 from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.train.data import minibatches
+from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
-from tinygrad_edu.train.progress import progress_bar
+from tinygrad_edu.train.progress import Progress, progress_bar
+from tinygrad_edu.train.resume import Run
 from tinygrad_edu.train.runners import (
     CompiledRunner,
     Data,
     EagerRunner,
+    Job,
     Loss,
     Runner,
-    is_right,
 )
 
-
-@dataclass
-class History:
-    """What a training run was like; one entry for each finished epoch, but for ``batch_loss``.
-
-    ``seconds`` is the time since the start, ``gradient`` the root mean square of dL/dw by layer
-    in the epoch's last batch, ``stopped`` why the run ended: "epochs", "threshold" or, while it
-    runs and after Ctrl-C, "".
-    """
-
-    batch_loss: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
-    gradient: list[dict[str, float]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    stopped: str = ""
+Callback = Callable[[History, Module], Any]
 
 
 def fit(
@@ -59,7 +46,11 @@ def fit(
     batch_size: int = 32,
     optimizer: Optimizer | None = None,
     validation: Data | None = None,
+    penalty: Penalty | None = None,
     stop_below: float | None = None,
+    patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: str | PathLike[str] | None = None,
     rng: Random | None = None,
     progress: bool | None = None,
     history: History | None = None,
@@ -67,14 +58,24 @@ def fit(
 ) -> History:
     """Train a model: minimise the mean of ``loss(model(x), target)``.
 
+    The model is in training mode meanwhile, and as in use (``model.eval()``) afterwards.
+
     Parameters
     ----------
     model : Module; X : samples, each a sequence of features; y : their targets
     loss : function of the output for one sample and its target, for example ``nn.cross_entropy``
-    epochs : int, passes over the data; batch_size : int, samples between two updates
+    epochs : int, passes over the data; batch_size : int, samples between two updates: 1 for
+        stochastic, ``len(X)`` for full-batch gradient descent
     optimizer : default SGD with a learning rate of 0.1
     validation : (X, y) that are not trained on, measured after each epoch
+    penalty : function of the model, such as ``nn.L2(1e-4)``, added to the loss of each batch
     stop_below : float, end when the validation (else training) loss has dropped below it
+    patience : int, end after so many epochs without a better validation (else training) loss;
+        at the end the model has the weights of the best epoch
+    callbacks : functions of (history, model), called after each epoch; one that returns True ends
+        the run
+    checkpoint : path of a file that is written after each epoch. If it exists, the run goes on
+        from there, with the same bits as if it had not stopped; ``epochs`` counts all
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for none, None for one where tqdm is installed
     history : one to go on filling; what was reached is in it even after Ctrl-C
@@ -87,7 +88,7 @@ def fit(
 
     Raises
     ------
-    LengthError, SettingError
+    LengthError, SettingError, FileError
         Before training, if a setting can't be used.
     AnomalyError
         If the loss becomes nan or inf; the weights are those before that batch.
@@ -101,51 +102,87 @@ def fit(
     >>> f"{history.loss[-1]:.3f}"
     '0.000'
     """
-    _check(X, y, epochs, batch_size, validation, stop_below)
-    rng = rng or Random(0)
+    _check(model, X, y, epochs, batch_size, validation, stop_below, patience)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
-    runner = _runner(model, loss, (X, y), validation, optimizer, compiled)
-    start = perf_counter()
-    batches = -(-len(X) // batch_size)
-    with collector_paused(), runner, progress_bar(epochs * batches, progress) as bar:
-        for _ in range(epochs):  # step 2: repeat step 3, E times
-            right = 0
-            for batch in minibatches(len(X), batch_size, rng):  # step 3: M / B batches
-                right += runner.step(batch, history)
-                bar.advance(history.batch_loss[-1])
-            runner.settle()
-            history.seconds.append(perf_counter() - start)
-            history.gradient.append(gradient_sizes(model))
-            history.accuracy.append(right / len(X))
-            history.loss.append(_epoch_loss(history.batch_loss[-batches:], len(X), batch_size))
-            if validation is not None:  # step 4: the loss on validation data, and stop
-                _append(history, runner.validate())
-            bar.end_epoch(history)
-            latest = (history.validation_loss or history.loss)[-1]
-            if stop_below is not None and latest < stop_below:
-                history.stopped = "threshold"
-                return history
-    history.stopped = "epochs"
+    run = Run(model, optimizer, rng or Random(0), history)
+    last = run.begin(checkpoint, epochs)
+    job = Job(model, loss, (X, y), validation, optimizer, batch_size, penalty)
+    stops = Stops(stop_below, patience, callbacks)
+    model.train()
+    try:
+        runner = _runner(job, compiled)
+        total = -(-len(X) // batch_size) * last
+        with collector_paused(), runner, progress_bar(total, progress) as bar:
+            bar.start(len(history.batch_loss))
+            _train(run, runner, job, last, stops, bar, checkpoint)
+        history.stopped = history.stopped or "epochs"
+        if patience is not None:
+            run.best.restore(model)
+    finally:
+        model.eval()
     return history
 
 
-def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> tuple[float, float]:
-    """Mean loss and share of right answers on data, nothing trained."""
-    same_length("y", y, "X", X)
-    outputs = (model(x) for x in X)
-    pairs = [(loss(out, t).data, is_right(out, t)) for out, t in zip(outputs, y, strict=True)]
-    return fsum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
+@dataclass(frozen=True)
+class Stops:
+    """What ends a run before its last epoch."""
+
+    below: float | None
+    patience: int | None
+    callbacks: Sequence[Callback]
+
+    def verdict(self, run: Run) -> str:
+        """Why to stop after this epoch, or ""."""
+        history, epoch = run.history, len(run.history.loss)
+        if self.patience is not None:
+            run.best.look(history.latest, epoch, run.model)
+        asked = [callback(history, run.model) is True for callback in self.callbacks]
+        if self.below is not None and history.latest < self.below:
+            return "threshold"
+        if self.patience is not None and epoch - run.best.epoch >= self.patience:
+            return "patience"
+        return "callback" if any(asked) else ""
 
 
-def _runner(
-    model: Module,
-    loss: Loss,
-    data: Data,
-    validation: Data | None,
-    optimizer: Optimizer,
-    compiled: bool | str,
-) -> Runner:
+def _train(
+    run: Run,
+    runner: Runner,
+    job: Job,
+    last: int,
+    stops: Stops,
+    bar: Progress,
+    checkpoint: str | PathLike[str] | None,
+) -> None:
+    """Steps 2 to 4."""
+    history = run.history
+    start = perf_counter() - (history.seconds or [0.0])[-1]
+    while len(history.loss) < last and not history.stopped:  # step 2: repeat step 3, E times
+        _epoch(run, runner, bar, len(job.data[0]), job.batch_size)
+        history.seconds.append(perf_counter() - start)
+        if job.validation is not None:  # step 4: the loss on validation data, and stop
+            _append(history, runner.validate())
+        bar.end_epoch(history)
+        history.stopped = stops.verdict(run)
+        if checkpoint is not None:
+            run.save(checkpoint)
+
+
+def _epoch(run: Run, runner: Runner, bar: Progress, samples: int, batch_size: int) -> None:
+    """Step 3: M / B batches, an update each; what they were like goes into the history."""
+    right, history = 0, run.history
+    before = len(history.batch_loss)
+    for batch in minibatches(samples, batch_size, run.rng):
+        right += runner.step(batch, history)
+        bar.advance(history.batch_loss[-1])
+    runner.settle()
+    history.learning_rate.append(run.optimizer.rate)
+    history.gradient.append(gradient_sizes(run.model))
+    history.accuracy.append(right / samples)
+    history.loss.append(_epoch_loss(history.batch_loss[before:], samples, batch_size))
+
+
+def _runner(job: Job, compiled: bool | str) -> Runner:
     """The one that was asked for; "auto": compiled, where that can be."""
     if compiled not in (True, False, "auto"):
         raise SettingError(
@@ -153,18 +190,18 @@ def _runner(
         )
     if compiled:
         try:
-            return CompiledRunner(model, loss, data, validation, optimizer)
+            return CompiledRunner(job)
         except (TinygradEduError, TypeError, AttributeError):
             if compiled is True:
                 raise
-    return EagerRunner(model, loss, data, validation, optimizer, evaluate)
+    return EagerRunner(job)
 
 
 def gradient_sizes(model: Module) -> dict[str, float]:
     """Root mean square of dL/dw in each layer, by the layer's name."""
     squares: dict[str, list[float]] = {}
     for name, parameter in model.named_parameters():
-        squares.setdefault(name.partition(".")[0], []).append(parameter.grad**2)
+        squares.setdefault(name.partition(".")[0], []).append(parameter.grad * parameter.grad)
     return {layer: sqrt(fsum(some) / len(some)) for layer, some in squares.items()}
 
 
@@ -196,12 +233,14 @@ def _append(history: History, measured: tuple[float, float]) -> None:
 
 
 def _check(
+    model: Module,
     X: Sequence[Any],
     y: Sequence[Any],
     epochs: int,
     batch_size: int,
     validation: Data | None,
     stop_below: float | None,
+    patience: int | None,
 ) -> None:
     same_length("y", y, "X", X)
     whole("epochs", epochs)
@@ -210,3 +249,12 @@ def _check(
         same_length("validation[1]", validation[1], "validation[0]", validation[0])
     if stop_below is not None:
         within("stop_below", stop_below)
+    if patience is not None:
+        whole("patience", patience)
+    needs_batch = [part for _, part in model.named_modules() if getattr(part, "whole_batch", False)]
+    if needs_batch and min(len(X), len(X) % batch_size or batch_size) == 1:
+        raise SettingError(
+            f"{len(X)} samples in batches of {batch_size} leave a batch of one sample.",
+            where=f"{needs_batch[0]!r} takes the variance of each batch",
+            fix="choose a batch_size that leaves no single sample over.",
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.checks import extra
 
 if TYPE_CHECKING:
-    from tinygrad_edu.train.loop import History
+    from tinygrad_edu.train.history import History
 
 
 class Progress:
@@ -18,6 +18,11 @@ class Progress:
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
+
+    def start(self, done: int) -> None:
+        """So many batches were done before."""
+        if self.bar is not None and done:
+            self.bar.update(done)
 
     def advance(self, loss: float) -> None:
         """One more batch is done."""

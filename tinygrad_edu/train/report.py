@@ -18,7 +18,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.files import write_atomically
 from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.train.data import Split
-from tinygrad_edu.train.loop import History
+from tinygrad_edu.train.history import History
 from tinygrad_edu.train.progress import epoch_line
 from tinygrad_edu.viz import Drawing, draw
 

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from dataclasses import dataclass
+from math import fsum, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tinygrad_edu.checks import same_length
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import AnomalyError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import CompiledTraining
+from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.train.compiled import CompiledTraining, TracedModel, batch_loss
 from tinygrad_edu.train.optim import Optimizer
 
 if TYPE_CHECKING:
-    from tinygrad_edu.train.loop import History
+    from tinygrad_edu.train.history import History
 
 Loss = Callable[[Any, Any], Value]
 Data = tuple[Sequence[Any], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on what, and how."""
+
+    model: Module
+    loss: Loss
+    data: Data
+    validation: Data | None
+    optimizer: Optimizer
+    batch_size: int
+    penalty: Penalty | None
 
 
 class Runner(Protocol):
@@ -29,7 +45,7 @@ class Runner(Protocol):
         """Bring weights and gradients to the Values."""
 
     def validate(self) -> tuple[float, float]:
-        """Mean loss and share of right answers on the validation data."""
+        """Mean loss and share of right answers on the validation data, after :meth:`settle`."""
 
     def __enter__(self) -> Any: ...
     def __exit__(self, *error: object) -> None: ...
@@ -38,37 +54,27 @@ class Runner(Protocol):
 class EagerRunner:
     """Every multiplication a Value."""
 
-    def __init__(
-        self,
-        model: Module,
-        loss: Loss,
-        data: Data,
-        validation: Data | None,
-        optimizer: Optimizer,
-        evaluate: Callable[..., tuple[float, float]],
-    ) -> None:
-        self.model, self.loss, self.data, self.validation = model, loss, data, validation
-        self.optimizer, self.evaluate = optimizer, evaluate
+    def __init__(self, job: Job) -> None:
+        self.job = job
 
     def step(self, batch: Sequence[int], history: History) -> int:
         """Build the graph of the batch, walk it backwards, change the weights."""
-        X, y = self.data
-        outputs = [self.model(X[i]) for i in batch]  # (a) forward pass
-        losses = [self.loss(out, y[i]) for out, i in zip(outputs, batch, strict=True)]
-        total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
+        job = self.job
+        X, y = ([column[i] for i in batch] for column in job.data)
+        total, outputs = batch_loss(job.model, job.loss, X, y, job.penalty)  # (a) forward pass
         _check_finite(total.data, history)
-        self.optimizer.zero_grad()
+        job.optimizer.zero_grad()
         total.backward()  # (b) backward pass, (c) gradient of every weight
-        self.optimizer.step()  # (d) change the weights
+        job.optimizer.step()  # (d) change the weights
         history.batch_loss.append(total.data)
-        return sum(is_right(out, y[i]) for out, i in zip(outputs, batch, strict=True))
+        return sum(is_right(out, t) for out, t in zip(outputs, y, strict=True))
 
     def settle(self) -> None:
         """Nothing to do: the Values are what is trained."""
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers, on graphs."""
-        return self.evaluate(self.model, self.loss, *(self.validation or self.data))
+        return evaluate(self.job.model, self.job.loss, *(self.job.validation or self.job.data))
 
     def __enter__(self) -> EagerRunner:
         return self
@@ -80,27 +86,29 @@ class EagerRunner:
 class CompiledRunner:
     """The same steps on matrices."""
 
-    def __init__(
-        self,
-        model: Module,
-        loss: Loss,
-        data: Data,
-        validation: Data | None,
-        optimizer: Optimizer,
-    ) -> None:
-        self.training = CompiledTraining(model, loss, *data, optimizer)
-        self.rows, self.y = self.training.rows(*data), data[1]
-        self.others = self.training.rows(*validation) if validation else self.rows
-        self.others_y = validation[1] if validation else data[1]
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.training = CompiledTraining(
+            job.model, job.loss, *job.data, job.optimizer,
+            batch_size=job.batch_size, penalty=job.penalty,
+        )  # fmt: skip
+        self.np = self.training.np
+        self.rows = self.training.rows(*job.data)
+        self.targets = self._targets(job.data[1])
+        if job.validation is not None:
+            self.others = self.training.rows(*job.validation)
+            self.other_targets = self._targets(job.validation[1])
+            with job.model.evaluating():  # a program of its own: nothing dropped, no penalty
+                self.judge = TracedModel(job.model, job.loss, *job.data)
 
     def step(self, batch: Sequence[int], history: History) -> int:
         """One run of the program on the rows of the batch, one update of its vector."""
-        total = self.training.step(self.rows[list(batch)])  # (a), (b), (c)
+        some = self.np.array(batch)
+        total = self.training.step(self.rows[some])  # (a), (b), (c)
         _check_finite(total, history)
         self.training.update()  # (d) change the weights
         history.batch_loss.append(total)
-        outcomes = zip(self.training.outcomes(), batch, strict=True)
-        return sum(is_right(out, self.y[i]) for out, i in outcomes)
+        return self._right(self.training.latest, self.targets, some)
 
     def settle(self) -> None:
         """Weights, gradients and the optimizer's state go back to the Values."""
@@ -108,15 +116,40 @@ class CompiledRunner:
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers, on rows."""
-        loss = self.training.program.forward(self.others)
-        outcomes = zip(self.training.outcomes(), self.others_y, strict=True)
-        return loss, sum(is_right(out, t) for out, t in outcomes) / len(self.others_y)
+        self.judge.program.pull()
+        loss = self.judge.program.forward(self.judge.rows(self.others))
+        right = self._right(self.judge, self.other_targets, slice(None))
+        return loss, right / len(self.others)
 
     def __enter__(self) -> CompiledRunner:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.settle()
+
+    def _targets(self, y: Sequence[Any]) -> Any:
+        """The targets as an array, or None where they are no numbers that could be classes."""
+        array = self.np.array(y)
+        return array if array.ndim == 1 else None
+
+    def _right(self, traced: TracedModel, targets: Any, some: Any) -> int:
+        """How many samples of the last run were right, as :func:`is_right` counts."""
+        if targets is None:
+            return 0
+        np, logits, wanted = self.np, traced.logits(), targets[some]
+        if not traced.single:
+            return int(np.count_nonzero(np.argmax(logits, axis=1) == wanted))
+        agree = (logits[:, 0] > 0.0) == (wanted > 0)
+        return int(np.count_nonzero(agree & np.isin(wanted, (-1, 0, 1))))
+
+
+def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> tuple[float, float]:
+    """Mean loss and share of right answers on data, the model as in use; nothing is trained."""
+    same_length("y", y, "X", X)
+    with model.evaluating():
+        outputs = (model(x) for x in X)
+        pairs = [(loss(out, t).data, is_right(out, t)) for out, t in zip(outputs, y, strict=True)]
+    return fsum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
 
 
 def is_right(output: Any, target: Any) -> bool:

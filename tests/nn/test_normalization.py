@@ -1,0 +1,189 @@
+"""Normalisation and dropout: NumPy's mean and variance, hand-made masks, what is refused."""
+
+from contextlib import suppress
+from random import Random
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Value, nn
+from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.gradcheck import check_gradient
+
+
+def rows(samples=5, features=3, seed=0):
+    """Numbers far from mean 0 and variance 1."""
+    rng = Random(seed)
+    return [[rng.gauss(3.0, 2.0) for _ in range(features)] for _ in range(samples)]
+
+
+def data(outputs):
+    """Values as an array."""
+    return np.array([[v.data for v in out] for out in outputs])
+
+
+def test_layer_norm_is_that_of_the_paper():
+    """Ba et al. 2016: each sample by its own mean and standard deviation, then gain and bias."""
+    norm, x = nn.LayerNorm(3), np.array(rows())
+    for i in range(3):
+        norm.gamma[i].data, norm.beta[i].data = 1.0 + i, -0.5 * i
+
+    mine = data(norm(list(row)) for row in x)
+
+    mean, variance = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
+    expected = (x - mean) / np.sqrt(variance + 1e-5) * [1.0, 2.0, 3.0] + [0.0, -0.5, -1.0]
+    np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_batch_norm_in_training_is_algorithm_1():
+    """Ioffe and Szegedy 2015: each feature by the mean and variance of the batch."""
+    norm, x = nn.BatchNorm(3), np.array(rows())
+
+    mine = data(norm.batch(x.tolist()))
+
+    expected = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+    np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_batch_norm_in_use_is_algorithm_2():
+    """Running mean and unbiased running variance, a tenth of them new with each batch."""
+    norm, first, second = nn.BatchNorm(3), np.array(rows(seed=1)), np.array(rows(seed=2))
+
+    norm.batch(first.tolist())
+    norm.batch(second.tolist())
+    norm.eval()
+    mine = data([norm(list(first[0]))])
+
+    mean = 0.9 * (0.1 * first.mean(axis=0)) + 0.1 * second.mean(axis=0)
+    variance = 0.9 * (0.9 + 0.1 * first.var(axis=0, ddof=1)) + 0.1 * second.var(axis=0, ddof=1)
+    np.testing.assert_allclose(mine, [(first[0] - mean) / np.sqrt(variance + 1e-5)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_gradients_flow_through_the_statistics(kind):
+    """Against finite differences: taking mean or variance as constants would show."""
+    norm = nn.LayerNorm(3) if kind == "layer" else nn.BatchNorm(3)
+
+    def loss(*x):
+        samples = [list(x[:3]), list(x[3:])]
+        outs = norm.batch(samples) if kind == "batch" else [norm(sample) for sample in samples]
+        return sum(weight * y for weight, y in enumerate([y for out in outs for y in out]))
+
+    check_gradient(loss, 0.3, -1.2, 0.8, 1.5, 0.1, -0.4)
+
+
+def test_dropout_drops_the_share_and_keeps_the_mean():
+    """20,000 numbers at a rate of 0.3: 0, or divided by 0.7."""
+    out = [v.data for v in nn.Dropout(0.3, Random(0))([1.0] * 20_000)]
+
+    assert {*out} == {0.0, 1.0 / 0.7}
+    assert out.count(0.0) / 20_000 == pytest.approx(0.3, abs=0.01)
+    assert sum(out) / 20_000 == pytest.approx(1.0, abs=0.02)
+
+
+def test_dropout_lets_gradients_through_where_it_lets_numbers_through():
+    """By the same mask."""
+    x = [Value(2.0) for _ in range(50)]
+
+    out = nn.Dropout(0.5)(x)
+    sum(out[1:], out[0]).backward()
+
+    assert [v.grad for v in x] == [y.data / 2.0 for y in out]
+    assert {v.grad for v in x} == {0.0, 2.0}
+
+
+def test_nothing_is_dropped_in_use():
+    """After eval() the numbers pass as they are; train() turns it on again."""
+    dropout, x = nn.Dropout(0.5), [Value(1.0) for _ in range(30)]
+
+    dropout.eval()
+    assert dropout(x) == x
+    dropout.train()
+    assert {v.data for v in dropout(x)} == {0.0, 2.0}
+
+
+def test_each_dropout_has_draws_of_its_own():
+    """Two from one seed differ, and the generator handed in is not used again."""
+    rng = Random(1)
+    one, two = nn.Dropout(0.5, rng), nn.Dropout(0.5, rng)
+    state = rng.getstate()
+
+    masks = [[v.data for v in dropout([1.0] * 40)] for dropout in (one, two)]
+
+    assert masks[0] != masks[1]
+    assert rng.getstate() == state
+
+
+def test_modes_reach_every_part_and_come_back():
+    """evaluating() leaves each part as it was, even after an error."""
+    model = nn.Sequential(nn.Layer(2, 2), nn.Dropout(0.5), nn.Residual(nn.BatchNorm(2)))
+    model.parts[1].eval()
+
+    with suppress(ZeroDivisionError), model.evaluating():
+        assert not any(part.training for _, part in model.named_modules())
+        raise ZeroDivisionError
+
+    assert [name for name, part in model.named_modules() if not part.training] == ["part1"]
+
+
+def test_one_sample_in_training_is_refused():
+    """It has no variance; the message says what to call."""
+    norm = nn.BatchNorm(2)
+
+    with pytest.raises(SettingError, match="was given one sample in training"):
+        norm([1.0, 2.0])
+    with pytest.raises(SettingError, match="a batch of 1 in training"):
+        norm.batch([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("kind", [nn.LayerNorm, nn.BatchNorm])
+def test_a_wrong_number_of_features_is_refused(kind):
+    """Expected and got."""
+    with pytest.raises(LengthError, match="expected 3 numbers, got 2"):
+        kind(3).batch([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.BatchNorm(0),
+        lambda: nn.BatchNorm(2, momentum=0.0),
+        lambda: nn.BatchNorm(2, momentum=1.5),
+        lambda: nn.LayerNorm(2, epsilon=0.0),
+        lambda: nn.Dropout(1.0),
+        lambda: nn.Dropout(-0.1),
+        lambda: nn.Dropout(0.5, 7),
+        lambda: nn.L2(-1.0),
+        lambda: nn.L1(float("nan")),
+    ],
+)
+def test_settings_are_checked(make):
+    """By name and bounds."""
+    with pytest.raises(SettingError):
+        make()
+
+
+def test_running_statistics_are_in_the_file(tmp_path):
+    """Saved and loaded, a model in use answers the same."""
+    model, other = nn.Sequential(nn.BatchNorm(3)), nn.Sequential(nn.BatchNorm(3))
+    model.batch(rows())
+    model.eval()
+    other.eval()
+
+    nn.save(model, tmp_path / "model.json")
+    nn.load(other, tmp_path / "model.json")
+
+    x = rows()[0]
+    assert [v.data for v in other(x)] == [v.data for v in model(x)]
+
+
+def test_penalties_are_of_weights_alone():
+    """Half the squares, or the absolute values, times the strength; no bias, no gain."""
+    model = nn.Sequential(nn.Layer(2, 2), nn.LayerNorm(2), nn.Layer(2, 1))
+    weights = [v.data for name, v in model.named_parameters() if ".w" in name]
+    assert len(weights) == 6
+
+    l2, l1 = nn.L2(0.3)(model), nn.L1(0.3)(model)
+
+    assert l2.data == pytest.approx(0.15 * sum(w * w for w in weights), rel=1e-14)
+    assert l1.data == pytest.approx(0.3 * sum(map(abs, weights)), rel=1e-14)

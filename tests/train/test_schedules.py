@@ -1,0 +1,111 @@
+"""Schedules and clipping: the published formulas, their ends, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_edu import Value, ieee
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.train import (
+    SGD,
+    ClipByNorm,
+    ClipByValue,
+    constant,
+    cosine,
+    linear,
+    step_decay,
+    warm_up,
+)
+
+
+def test_they_start_at_one_and_end_where_they_should():
+    """And stay there for ever after."""
+    for schedule, end in ((linear(10, 0.2), 0.2), (cosine(10, 0.2), 0.2), (constant(), 1.0)):
+        assert schedule(0) == 1.0
+        assert schedule(10) == schedule(1000) == pytest.approx(end, abs=1e-15)
+
+
+def test_cosine_is_that_of_the_paper():
+    """Loshchilov and Hutter 2017, eq. 5, with rates between 1 and 0."""
+    schedule = cosine(8)
+
+    for t in range(9):
+        assert schedule(t) == pytest.approx(0.5 * (1 + math.cos(math.pi * t / 8)), abs=1e-15)
+
+
+def test_warm_up_is_linear_and_hands_over():
+    """Its last update has the full rate, then the other schedule starts from its beginning."""
+    schedule = warm_up(4, then=step_decay(2, 0.5))
+
+    assert [schedule(i) for i in range(9)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
+
+
+def test_the_schedule_moves_the_rate_of_each_step():
+    """With a gradient of 1, the weight falls by the rates themselves."""
+    w = Value(0.0)
+    optimizer = SGD([w], 0.5, schedule=linear(4))
+    path = []
+    for _ in range(5):
+        w.grad = 1.0
+        optimizer.step()
+        path.append(w.data)
+
+    assert path == [-0.5, -0.875, -1.125, -1.25, -1.25]
+    assert optimizer.learning_rate == 0.5
+
+
+@pytest.mark.parametrize("factor", [math.nan, -0.5, math.inf, "1"])
+def test_a_schedule_that_answers_nonsense_is_refused(factor):
+    """Before any weight is changed."""
+    w = Value(1.0)
+    optimizer = SGD([w], 0.1, schedule=lambda step: factor)
+
+    with pytest.raises(SettingError, match="the schedule's factor is"):
+        optimizer.step()
+    assert w.data == 1.0
+
+
+numbers = st.floats(-1e6, 1e6)
+
+
+@given(st.lists(numbers, min_size=1, max_size=8), st.floats(1e-3, 1e3))
+def test_clipping_by_norm_keeps_the_direction(gradients, limit):
+    """The norm is at most the limit, and all gradients shrink by one factor, if at all."""
+    norm = math.sqrt(math.fsum(g * g for g in gradients))
+
+    clipped = [ClipByNorm(limit)(ieee, g, norm) for g in gradients]
+
+    assert math.sqrt(math.fsum(g * g for g in clipped)) <= limit * (1 + 1e-12)
+    factor = min(1.0, limit / (norm + 1e-6))
+    assert clipped == [g * factor for g in gradients]
+
+
+@given(st.lists(numbers, min_size=1, max_size=8), st.floats(1e-3, 1e3))
+def test_clipping_by_value_is_numpys_clip(gradients, limit):
+    """One formula on floats and on arrays."""
+    clip = ClipByValue(limit)
+
+    assert [clip(ieee, g, 0.0) for g in gradients] == np.clip(gradients, -limit, limit).tolist()
+    array = clip(np, np.array(gradients), 0.0)
+    assert array.tolist() == np.clip(gradients, -limit, limit).tolist()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: linear(0),
+        lambda: cosine(2.5),
+        lambda: step_decay(3, 0.0),
+        lambda: warm_up(-1),
+        lambda: ClipByNorm(0.0),
+        lambda: ClipByValue(math.nan),
+        lambda: linear(3, end=-1.0),
+    ],
+)
+def test_settings_are_checked_when_it_is_made(make):
+    """Not in the middle of training."""
+    with pytest.raises(SettingError):
+        make()

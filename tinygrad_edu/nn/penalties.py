@@ -1,0 +1,85 @@
+"""Penalties on large weights, added to a loss: they trade some fit for simpler functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from tinygrad_edu.checks import within
+from tinygrad_edu.engine import Value
+from tinygrad_edu.nn.module import Module
+
+Penalty: TypeAlias = Callable[[Module], Value]
+
+
+class L2:
+    """strength / 2 times the sum of the squared weights; its gradient is strength times the weight.
+
+    Only parameters whose own name starts with ``w`` are penalised: weights, not biases, nor the
+    scale of a normalisation (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 7.1).
+
+    Parameters
+    ----------
+    strength : float, at least 0
+
+    Examples
+    --------
+    >>> from tinygrad_edu.nn import L2, Neuron
+    >>> neuron = Neuron(2)
+    >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = 3.0, -1.0, 5.0
+    >>> L2(0.1)(neuron).data
+    0.5
+    """
+
+    def __init__(self, strength: float) -> None:
+        self.strength = within("strength", strength, least=0.0)
+
+    def __call__(self, model: Module) -> Value:
+        """The penalty of a model's weights, a Value."""
+        return _sum([w * w for w in weights(model)]) * (0.5 * self.strength)
+
+    def __repr__(self) -> str:
+        return f"L2({self.strength:g})"
+
+
+class L1:
+    """strength times the sum of the absolute weights, which draws many of them to 0.
+
+    Of the same parameters as :class:`L2`.
+
+    Parameters
+    ----------
+    strength : float, at least 0
+
+    References
+    ----------
+    Tibshirani, Regression shrinkage and selection via the lasso, J. R. Stat. Soc. B 58 (1996).
+
+    Examples
+    --------
+    >>> from tinygrad_edu.nn import L1, Neuron
+    >>> neuron = Neuron(2)
+    >>> neuron.w[0].data, neuron.w[1].data = 3.0, -1.0
+    >>> L1(0.5)(neuron).data
+    2.0
+    """
+
+    def __init__(self, strength: float) -> None:
+        self.strength = within("strength", strength, least=0.0)
+
+    def __call__(self, model: Module) -> Value:
+        """The penalty of a model's weights, a Value."""
+        return _sum([abs(w) for w in weights(model)]) * self.strength
+
+    def __repr__(self) -> str:
+        return f"L1({self.strength:g})"
+
+
+def weights(model: Module) -> list[Value]:
+    """The parameters whose own name, the last of the path, starts with w."""
+    named = model.named_parameters()
+    return [value for name, value in named if name.rpartition(".")[2].startswith("w")]
+
+
+def _sum(terms: list[Value]) -> Value:
+    return sum(terms[1:], terms[0]) if terms else Value(0.0).detach()

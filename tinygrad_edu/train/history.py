@@ -1,0 +1,37 @@
+"""What a training run was like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """One entry for each finished epoch, but for ``batch_loss``.
+
+    Attributes
+    ----------
+    batch_loss, loss : list of float, with the penalty where there is one
+    accuracy : list of float, share of the samples that were right before their update
+    validation_loss, validation_accuracy : list of float, without penalty, nothing dropped
+    gradient : list of dict, the root mean square of dL/dw by layer, of the epoch's last batch
+    learning_rate : list of float, that of the epoch's last update
+    seconds : list of float, since the start; a resumed run counts on
+    stopped : str, why the run ended: "epochs", "threshold", "patience", "callback" or, while it
+        runs and after Ctrl-C, ""
+    """
+
+    batch_loss: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    gradient: list[dict[str, float]] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    stopped: str = ""
+
+    @property
+    def latest(self) -> float:
+        """The last epoch's validation loss or, where there is none, its training loss."""
+        return (self.validation_loss or self.loss)[-1]

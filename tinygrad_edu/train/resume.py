@@ -1,0 +1,133 @@
+"""A training run on disk: all that it takes to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from math import inf
+from os import PathLike
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import FileError
+from tinygrad_edu.files import writable_folder
+from tinygrad_edu.nn import Module, load, read, save
+from tinygrad_edu.train.compiled import generators
+from tinygrad_edu.train.history import History
+from tinygrad_edu.train.optim import Optimizer, set_data
+
+
+@dataclass
+class Best:
+    """The best epoch so far: its loss, and the numbers of the model then."""
+
+    loss: float | None = None
+    epoch: int = 0
+    numbers: list[float] = field(default_factory=list)
+
+    def look(self, loss: float, epoch: int, model: Module) -> None:
+        """Remember this epoch if it is the best."""
+        if loss < (inf if self.loss is None else self.loss):
+            self.loss, self.epoch = loss, epoch
+            self.numbers = [value.data for value in _numbers(model)]
+
+    def restore(self, model: Module) -> None:
+        """Give the model the numbers of the best epoch."""
+        if self.numbers:
+            set_data(_numbers(model), self.numbers)
+
+
+@dataclass
+class Run:
+    """What changes while a model is trained."""
+
+    model: Module
+    optimizer: Optimizer
+    rng: Random
+    history: History
+    best: Best = field(default_factory=Best)
+
+    def begin(self, checkpoint: str | PathLike[str] | None, epochs: int) -> int:
+        """Go on from the checkpoint, if it is there; the number of the epoch to end with."""
+        if checkpoint is not None:
+            writable_folder(Path(checkpoint).parent)
+            if Path(checkpoint).exists():
+                self.resume(checkpoint)
+                return epochs
+        self.history.stopped = ""
+        return len(self.history.loss) + epochs
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it all to one file, all or nothing."""
+        optimizer = self.optimizer
+        save(
+            self.model,
+            path,
+            optimizer={
+                "kind": type(optimizer).__name__,
+                "steps": optimizer.steps,
+                "state": [[*map(float, numbers)] for numbers in optimizer.state],
+            },
+            rng=_plain(self.rng),
+            layers={name: _plain(rng) for name, rng in generators(self.model)},
+            history=asdict(self.history),
+            best=asdict(self.best),
+        )
+
+    def resume(self, path: str | PathLike[str]) -> None:
+        """Go back to where a file was written; nothing is changed if it does not fit.
+
+        Raises
+        ------
+        FileError
+            If the file can't be read, was damaged, or is of another model or optimizer.
+        """
+        facts = read(path)
+        self._check(Path(path), facts)
+        load(self.model, path)
+        optimizer, kept = self.optimizer, facts["optimizer"]
+        optimizer.steps = kept["steps"]
+        optimizer.state = [tuple(numbers) for numbers in kept["state"]]
+        self.rng.setstate(_state(facts["rng"]))
+        for name, rng in generators(self.model):
+            rng.setstate(_state(facts["layers"][name]))
+        for part in fields(History):
+            setattr(self.history, part.name, facts["history"][part.name])
+        self.best = Best(**facts["best"])
+
+    def _check(self, path: Path, facts: dict[str, Any]) -> None:
+        wanted = {"optimizer", "rng", "layers", "history", "best"}
+        if not wanted <= facts.keys():
+            raise FileError(
+                f"{path}: a model without the state of its training.",
+                fix="name a file that fit(..., checkpoint=...) wrote, or load it with nn.load.",
+            )
+        kind = facts["optimizer"]["kind"]
+        mine = (type(self.optimizer).__name__, len(self.optimizer.state))
+        if (kind, len(facts["optimizer"]["state"])) != mine:
+            raise FileError(
+                f"{path}: written by {kind} of {len(facts['optimizer']['state'])} parameters, "
+                f"not by {mine[0]} of {mine[1]}.",
+                fix="go on with the same model and optimizer, or choose another file.",
+            )
+        if [*facts["layers"]] != [name for name, _ in generators(self.model)]:
+            raise FileError(
+                f"{path}: of a model with other random layers: {[*facts['layers']]!r:.80}.",
+                fix="build the model as it was.",
+            )
+
+
+def _numbers(model: Module) -> Sequence[Value]:
+    return [value for _, value in (*model.named_parameters(), *model.named_buffers())]
+
+
+def _plain(rng: Random) -> list[Any]:
+    """The state of a generator as JSON keeps it."""
+    version, numbers, gauss = rng.getstate()
+    return [version, list(numbers), gauss]
+
+
+def _state(plain: Sequence[Any]) -> Any:
+    return (plain[0], tuple(plain[1]), plain[2])

@@ -1,0 +1,117 @@
+"""Learning-rate schedules and gradient clipping: what is done to a step before it is taken.
+
+A schedule is a function of the number of updates made so far, and answers the factor by which the
+learning rate is multiplied. A clipping is a formula on a gradient, one float or an array, and on
+the norm of all gradients together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import cos, pi
+from typing import Any, TypeAlias
+
+from tinygrad_edu.checks import whole, within
+
+Schedule: TypeAlias = Callable[[int], float]
+
+
+def constant() -> Schedule:
+    """The learning rate as it was given."""
+    return lambda step: 1.0
+
+
+def step_decay(every: int, factor: float = 0.1) -> Schedule:
+    """Times ``factor`` after each ``every`` updates.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import step_decay
+    >>> rate = step_decay(10, 0.5)
+    >>> rate(9), rate(10), rate(25)
+    (1.0, 0.5, 0.25)
+    """
+    every, factor = whole("every", every), within("factor", factor, above=0.0)
+    return lambda step: factor ** (step // every)
+
+
+def linear(steps: int, end: float = 0.0) -> Schedule:
+    """From 1 to ``end`` in so many updates, then constant.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import linear
+    >>> linear(10)(5)
+    0.5
+    """
+    steps, end = whole("steps", steps), within("end", end, least=0.0)
+    return lambda step: 1.0 + (end - 1.0) * min(step / steps, 1.0)
+
+
+def cosine(steps: int, end: float = 0.0) -> Schedule:
+    """From 1 to ``end`` along half a cosine in so many updates, then constant.
+
+    References
+    ----------
+    Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, eq. 5.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import cosine
+    >>> f"{cosine(10)(5):.3f}"
+    '0.500'
+    """
+    steps, end = whole("steps", steps), within("end", end, least=0.0)
+    return lambda step: end + (1.0 - end) * 0.5 * (1.0 + cos(pi * min(step / steps, 1.0)))
+
+
+def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
+    """Up in equal parts to 1 in so many updates; ``then`` starts from its step 0.
+
+    References
+    ----------
+    Goyal et al., Accurate, large minibatch SGD, arXiv:1706.02677 (2017), section 2.2.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import cosine, warm_up
+    >>> rate = warm_up(4, then=cosine(100))
+    >>> rate(0), rate(3), rate(4)
+    (0.25, 1.0, 1.0)
+    """
+    steps, after = whole("steps", steps), then or constant()
+    return lambda step: (step + 1) / steps if step < steps else after(step - steps)
+
+
+class ClipByNorm:
+    """All gradients times one factor, where their norm together is above ``limit``.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML
+    2013, algorithm 1; the 1e-6 is PyTorch's.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = within("limit", limit, above=0.0)
+
+    def __call__(self, xp: Any, g: Any, norm: float) -> Any:
+        """The gradient of one parameter, or an array of them."""
+        return g * min(1.0, self.limit / (norm + 1e-6))
+
+    def __repr__(self) -> str:
+        return f"ClipByNorm({self.limit:g})"
+
+
+class ClipByValue:
+    """Each gradient on its own, to within ``limit`` of 0; the direction may change."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = within("limit", limit, above=0.0)
+
+    def __call__(self, xp: Any, g: Any, norm: float) -> Any:
+        """The gradient of one parameter, or an array of them."""
+        return xp.minimum(xp.maximum(g, -self.limit), self.limit)
+
+    def __repr__(self) -> str:
+        return f"ClipByValue({self.limit:g})"
