@@ -165,9 +165,9 @@ class Program:
 
     def push(self) -> None:
         """Write ``vector`` and ``gradient`` back to the parameters' ``data`` and ``grad``."""
-        pairs = zip(self.parameters, self.vector, self.gradient, strict=True)
+        pairs = zip(self.parameters, self.vector.tolist(), self.gradient.tolist(), strict=True)
         for parameter, data, grad in pairs:
-            parameter.data, parameter.grad = float(data), float(grad)
+            parameter.data, parameter.grad = data, grad
 
     def rebind(self, root: Value, inputs: Sequence[Value] = ()) -> None:
         """Serve another graph of the same structure, such as that of another minibatch.

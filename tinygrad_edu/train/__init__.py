@@ -2,9 +2,9 @@
 
 from tinygrad_edu.train.data import Split, digits, minibatches
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.loop import collector_paused, fit, gradient_sizes
+from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
-from tinygrad_edu.train.runners import evaluate
+from tinygrad_edu.train.runners import evaluate, gradient_sizes
 from tinygrad_edu.train.schedules import (
     ClipByNorm,
     ClipByValue,

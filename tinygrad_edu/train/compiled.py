@@ -130,7 +130,7 @@ class TracedModel:
 
 
 class CompiledTraining:
-    """A model and its loss as programs; the weights come back with :meth:`push`.
+    """A model and its loss as programs; ``program.push()`` gives the weights back.
 
     Raises
     ------
@@ -194,9 +194,8 @@ class CompiledTraining:
         if self.latest.trace.observed:
             self.latest.observe()
 
-    def push(self) -> None:
-        """Write weights, gradients and the optimizer's state back to the Values."""
-        self.program.push()
+    def remember(self) -> None:
+        """Give the optimizer its state."""
         self.optimizer.take_flat_state(self.program.parameters, self.state)
 
     def _traced(self, size: int) -> TracedModel:
@@ -221,11 +220,12 @@ class CompiledTraining:
         """Nothing tells a tape that code looked at ``v.data``: so compare with the graph."""
         size = max(first.size, 1)
         some = [0] if first.size else range(0, len(self.X), -(-len(self.X) // CHECKED))
+        buffers, rngs = self.model.named_buffers(), generators(self.model)
         for i in some:
             X, y = self.X[i : i + size], self.y[i : i + size]
-            with untouched(self.model):
+            with untouched(buffers, rngs):
                 eager = batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
-            with untouched(self.model):
+            with untouched(buffers, rngs):
                 mine = first.program.forward(first.rows(self.rows(X, y)))
             alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
             if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
@@ -247,16 +247,18 @@ def batch_loss(
 
 
 @contextmanager
-def untouched(model: Module) -> Iterator[None]:
-    """Leave the generators and buffers of the layers as they are found."""
-    buffers = [(buffer, buffer.data) for _, buffer in model.named_buffers()]
-    states = [(rng, rng.getstate()) for _, rng in generators(model)]
+def untouched(
+    buffers: Sequence[tuple[str, Value]], rngs: Sequence[tuple[str, Random]]
+) -> Iterator[None]:
+    """Leave the buffers and generators of layers as they are found."""
+    data = [buffer.data for _, buffer in buffers]
+    states = [rng.getstate() for _, rng in rngs]
     try:
         yield
     finally:
-        for buffer, data in buffers:
-            buffer.data = data
-        for rng, state in states:
+        for (_, buffer), number in zip(buffers, data, strict=True):
+            buffer.data = number
+        for (_, rng), state in zip(rngs, states, strict=True):
             rng.setstate(state)
 
 

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import fsum, sqrt
+from math import fsum
 from os import PathLike
 from random import Random
 from time import perf_counter
@@ -165,6 +165,7 @@ def _train(
         bar.end_epoch(history)
         history.stopped = stops.verdict(run)
         if checkpoint is not None:
+            runner.remember()
             run.save(checkpoint)
 
 
@@ -175,9 +176,8 @@ def _epoch(run: Run, runner: Runner, bar: Progress, samples: int, batch_size: in
     for batch in minibatches(samples, batch_size, run.rng):
         right += runner.step(batch, history)
         bar.advance(history.batch_loss[-1])
-    runner.settle()
+    history.gradient.append(runner.settle())
     history.learning_rate.append(run.optimizer.rate)
-    history.gradient.append(gradient_sizes(run.model))
     history.accuracy.append(right / samples)
     history.loss.append(_epoch_loss(history.batch_loss[before:], samples, batch_size))
 
@@ -195,14 +195,6 @@ def _runner(job: Job, compiled: bool | str) -> Runner:
             if compiled is True:
                 raise
     return EagerRunner(job)
-
-
-def gradient_sizes(model: Module) -> dict[str, float]:
-    """Root mean square of dL/dw in each layer, by the layer's name."""
-    squares: dict[str, list[float]] = {}
-    for name, parameter in model.named_parameters():
-        squares.setdefault(name.partition(".")[0], []).append(parameter.grad * parameter.grad)
-    return {layer: sqrt(fsum(some) / len(some)) for layer, some in squares.items()}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import fsum, isfinite
+from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_edu.checks import same_length
@@ -41,8 +41,11 @@ class Runner(Protocol):
     def step(self, batch: Sequence[int], history: History) -> int:
         """One update of the weights; the number of samples that were right before it."""
 
-    def settle(self) -> None:
-        """Bring weights and gradients to the Values."""
+    def settle(self) -> dict[str, float]:
+        """Bring weights and gradients to the Values; the gradient's size in each layer."""
+
+    def remember(self) -> None:
+        """Bring the optimizer's state to the optimizer."""
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers on the validation data, after :meth:`settle`."""
@@ -56,6 +59,7 @@ class EagerRunner:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.layers = parameters_by_layer(job.model)
 
     def step(self, batch: Sequence[int], history: History) -> int:
         """Build the graph of the batch, walk it backwards, change the weights."""
@@ -69,8 +73,12 @@ class EagerRunner:
         history.batch_loss.append(total.data)
         return sum(is_right(out, t) for out, t in zip(outputs, y, strict=True))
 
-    def settle(self) -> None:
-        """Nothing to do: the Values are what is trained."""
+    def settle(self) -> dict[str, float]:
+        """The gradient's size in each layer; the Values are what is trained."""
+        return {name: _rms([p.grad for p in layer]) for name, layer in self.layers.items()}
+
+    def remember(self) -> None:
+        """Nothing to do: the optimizer is what steps."""
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers, on graphs."""
@@ -95,6 +103,11 @@ class CompiledRunner:
         self.np = self.training.np
         self.rows = self.training.rows(*job.data)
         self.targets = self._targets(job.data[1])
+        place = self.training.place
+        self.layers = {
+            name: self.np.array([place[p] for p in layer])
+            for name, layer in parameters_by_layer(job.model).items()
+        }
         if job.validation is not None:
             self.others = self.training.rows(*job.validation)
             self.other_targets = self._targets(job.validation[1])
@@ -110,9 +123,18 @@ class CompiledRunner:
         history.batch_loss.append(total)
         return self._right(self.training.latest, self.targets, some)
 
-    def settle(self) -> None:
-        """Weights, gradients and the optimizer's state go back to the Values."""
-        self.training.push()
+    def settle(self) -> dict[str, float]:
+        """Weights and gradients go back to the Values; the gradient's size in each layer."""
+        program = self.training.program
+        program.push()
+        with self.np.errstate(over="ignore", invalid="ignore"):
+            squares = program.gradient * program.gradient
+            sums = {name: self.np.add.reduce(squares[some]) for name, some in self.layers.items()}
+        return {name: float(sums[name] / len(some)) ** 0.5 for name, some in self.layers.items()}
+
+    def remember(self) -> None:
+        """The optimizer's state goes back to it."""
+        self.training.remember()
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers, on rows."""
@@ -126,6 +148,7 @@ class CompiledRunner:
 
     def __exit__(self, *error: object) -> None:
         self.settle()
+        self.remember()
 
     def _targets(self, y: Sequence[Any]) -> Any:
         """The targets as an array, or None where they are no numbers that could be classes."""
@@ -163,6 +186,24 @@ def is_right(output: Any, target: Any) -> bool:
         return bool((number > 0.0) == (target > 0)) if target in (-1, 0, 1) else False
     data = [v.data if isinstance(v, Value) else v for v in output]
     return bool(data.index(max(data)) == target)
+
+
+def gradient_sizes(model: Module) -> dict[str, float]:
+    """Root mean square of dL/dw in each layer, by the layer's name."""
+    layers = parameters_by_layer(model).items()
+    return {name: _rms([p.grad for p in layer]) for name, layer in layers}
+
+
+def parameters_by_layer(model: Module) -> dict[str, list[Value]]:
+    """The parameters of each top-level part of a model, by its name."""
+    layers: dict[str, list[Value]] = {}
+    for name, parameter in model.named_parameters():
+        layers.setdefault(name.partition(".")[0], []).append(parameter)
+    return layers
+
+
+def _rms(numbers: Sequence[float]) -> float:
+    return sqrt(fsum(number * number for number in numbers) / len(numbers))
 
 
 def _check_finite(loss: float, history: History) -> None:
