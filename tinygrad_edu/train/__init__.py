@@ -1,6 +1,14 @@
 """Training: data, optimisers, the loop, and a report of what was reached."""
 
-from tinygrad_edu.train.data import Split, digits, minibatches
+from tinygrad_edu.train.data import (
+    Split,
+    digits,
+    minibatches,
+    one_hot,
+    split,
+    standardize,
+)
+from tinygrad_edu.train.datasets import DATA_SETS, load
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
@@ -14,8 +22,10 @@ from tinygrad_edu.train.schedules import (
     step_decay,
     warm_up,
 )
+from tinygrad_edu.train.sweeps import SweepResults, read_sweep, sweep
 
 __all__ = [
+    "DATA_SETS",
     "OPTIMIZERS",
     "SGD",
     "Adam",
@@ -26,6 +36,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Split",
+    "SweepResults",
     "collector_paused",
     "constant",
     "cosine",
@@ -34,7 +45,13 @@ __all__ = [
     "fit",
     "gradient_sizes",
     "linear",
+    "load",
     "minibatches",
+    "one_hot",
+    "read_sweep",
+    "split",
+    "standardize",
     "step_decay",
+    "sweep",
     "warm_up",
 ]

@@ -1,27 +1,174 @@
-"""Real data as plain lists of floats, in minibatches: what a network of Values eats."""
+"""Data as plain lists of floats: split, standardised, and in minibatches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import frexp, fsum, inf, isfinite, ldexp, sqrt
+from operator import index
 from random import Random
+from typing import Any, NamedTuple
 
-from tinygrad_edu.checks import extra, whole
+from tinygrad_edu.checks import extra, same_length, whole, within
+from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.nn.init import choose_rng
 
 Rows = list[list[float]]
+
+
+class Arrays(NamedTuple):
+    """A :class:`Split` as NumPy arrays: X of shape (n_samples, n_features), y of (n_samples,)."""
+
+    X: Any
+    y: Any
+    X_test: Any
+    y_test: Any
 
 
 @dataclass(frozen=True)
 class Split:
     """Samples to train on and others, held out, to test on.
 
-    ``X`` has a list of features for each sample, ``y`` a target.
+    Attributes
+    ----------
+    X : list of list of float, shape (n_samples, n_features)
+    y : list of n_samples targets: the numbers of the classes, or what else is to be learned
+    X_test, y_test : the same, held out
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import Split
+    >>> data = Split(X=[[1.0, 2.0], [3.0, 4.0]], y=[0, 1], X_test=[], y_test=[])
+    >>> data.arrays().X.shape
+    (2, 2)
     """
 
     X: Rows
-    y: list[int]
+    y: list[Any]
     X_test: Rows
-    y_test: list[int]
+    y_test: list[Any]
+
+    def arrays(self) -> Arrays:
+        """The same numbers as NumPy arrays: X of float64, y of one dtype in both parts.
+
+        Raises
+        ------
+        MissingExtraError
+            If NumPy is not installed.
+        """
+        np = extra("numpy", "numpy", "data as arrays", "fast")
+        features = len(self.X[0]) if self.X else 0
+        X, X_test = (
+            np.array(rows, dtype=np.float64).reshape(len(rows), features)
+            for rows in (self.X, self.X_test)
+        )
+        y = np.array(self.y)
+        return Arrays(X, y, X_test, np.array(self.y_test, dtype=y.dtype))
+
+
+def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: Random) -> Split:
+    """Hold out a share of the samples, drawn at random, to test on.
+
+    Parameters
+    ----------
+    X : samples, each a sequence of features, or an array of shape (n_samples, n_features)
+    y : their n_samples targets
+    test_share : float, at least 0 and below 1. The number of samples held out is rounded, and at
+        least one stays to train on
+    rng : random.Random that draws them; it shuffles both parts
+
+    Raises
+    ------
+    LengthError
+        If there are not as many targets as samples, or as many features in one as in another.
+    OperandError
+        If a feature is no finite number.
+    SettingError
+        If the share is out of bounds, or rng is no random.Random.
+
+    Examples
+    --------
+    >>> from random import Random
+    >>> from tinygrad_edu.train.data import split
+    >>> data = split([[0.0], [1.0], [2.0], [3.0], [4.0]], [0, 1, 4, 9, 16], rng=Random(0))
+    >>> data.X_test, data.y_test
+    ([[2.0]], [4])
+    """
+    within("test_share", test_share, least=0.0, below=1.0)
+    same_length("y", y, "X", X)
+    rows = _rows(X)
+    targets = y.tolist() if hasattr(y, "tolist") else list(y)
+    order = list(range(len(rows)))
+    choose_rng(rng).shuffle(order)
+    held_out = min(round(len(rows) * test_share), len(rows) - 1)
+    test, training = order[:held_out], order[held_out:]
+    return Split(
+        [rows[i] for i in training],
+        [targets[i] for i in training],
+        [rows[i] for i in test],
+        [targets[i] for i in test],
+    )
+
+
+def standardize(data: Split) -> Split:
+    """Shift and scale each feature to mean 0 and standard deviation 1 on the training part.
+
+    The test part is shifted and scaled by the same numbers, so nothing is learned from it. A
+    feature that is constant on the training part is only shifted: it becomes 0 there.
+
+    Raises
+    ------
+    LengthError
+        If the training part is empty, or a sample has fewer features than another.
+    OperandError
+        If a feature is no finite number.
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller 1998, "Efficient BackProp", section 4.3.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train.data import Split, standardize
+    >>> data = standardize(Split([[1.0, 7.0], [3.0, 7.0]], [0, 1], [[4.0, 8.0]], [1]))
+    >>> data.X, data.X_test
+    ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 1.0]])
+    """
+    same_length("y", data.y, "X", data.X)
+    rows = _rows([*data.X, *data.X_test])
+    columns = [_standardized(column, len(data.X)) for column in zip(*rows, strict=True)]
+    scaled = [list(row) for row in zip(*columns, strict=True)] if columns else rows
+    return replace(data, X=scaled[: len(data.X)], X_test=scaled[len(data.X) :])
+
+
+def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
+    """Each class as a list with 1.0 in its place and 0.0 elsewhere.
+
+    Parameters
+    ----------
+    y : sequence of int, the numbers of the classes, from 0
+    classes : int, how many there are; by default one more than the largest in y
+
+    Returns
+    -------
+    list of list of float, shape (n_samples, classes)
+
+    Raises
+    ------
+    SettingError
+        If an entry of y is no int of 0 .. classes - 1: says which.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train.data import one_hot
+    >>> one_hot([2, 0])
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    numbers = [_class(f"y[{i}]", target, None) for i, target in enumerate(y)]
+    width = max(numbers, default=0) + 1 if classes is None else whole("classes", classes)
+    for i, number in enumerate(numbers):
+        _class(f"y[{i}]", number, width)
+    return [[1.0 if k == number else 0.0 for k in range(width)] for number in numbers]
 
 
 def digits(test_share: float = 0.2, *, rng: Random) -> Split:
@@ -30,18 +177,7 @@ def digits(test_share: float = 0.2, *, rng: Random) -> Split:
     Source: Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part.
     """
     raw = extra("sklearn.datasets", "scikit-learn", "the data of handwritten digits").load_digits()
-    X = [[float(pixel) / 16.0 for pixel in image] for image in raw.data]
-    y = [int(target) for target in raw.target]
-    order = list(range(len(X)))
-    rng.shuffle(order)
-    held_out = round(len(X) * test_share)
-    test, training = order[:held_out], order[held_out:]
-    return Split(
-        [X[i] for i in training],
-        [y[i] for i in training],
-        [X[i] for i in test],
-        [y[i] for i in test],
-    )
+    return split(raw.data / 16.0, raw.target, test_share, rng=rng)
 
 
 def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
@@ -58,3 +194,60 @@ def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int
     size = whole("batch_size", batch_size)
     rng.shuffle(order)
     return (order[start : start + size] for start in range(0, len(order), size))
+
+
+def _rows(X: Sequence[Any]) -> Rows:
+    """The samples as lists of finite floats, all of one length."""
+    rows = []
+    for i, sample in enumerate(X):
+        try:
+            row = [float(feature) for feature in sample]
+        except (TypeError, ValueError, OverflowError):
+            row = [inf]
+        if not all(map(isfinite, row)):
+            raise OperandError(
+                f"X[{i}] is {sample!r:.60}.",
+                expected="a sequence of finite numbers, the features of one sample",
+                fix="drop samples with missing values; write a single feature as [x].",
+            )
+        rows.append(row)
+        if len(row) != len(rows[0]):
+            raise LengthError(
+                f"X[{i}] has {len(row)} features, X[0] has {len(rows[0])}.",
+                expected="as many features in each sample",
+                fix="check how X was made.",
+            )
+    return rows
+
+
+def _standardized(column: tuple[float, ...], training: int) -> list[float]:
+    """(x - mean) / deviation, both of the first entries.
+
+    Dividing by a power of two first costs no digit, and keeps squares and sums of very large and
+    very small numbers within the range of floats.
+    """
+    largest = max(map(abs, column[:training]))
+    unit = ldexp(1.0, frexp(largest)[1] - 1) if largest else 1.0
+    known = [x / unit for x in column[:training]]
+    if min(known) == max(known):  # not deviation == 0: the mean is rounded
+        return [x - column[0] for x in column]
+    mean = fsum(known) / training
+    deviation = sqrt(fsum((x - mean) ** 2 for x in known) / training)
+    return [(x / unit - mean) / deviation for x in column]
+
+
+def _class(name: str, target: Any, classes: int | None) -> int:
+    """A target as the number of a class."""
+    try:
+        number = index(target)
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(target, bool) or (classes is not None and number >= classes):
+        raise SettingError(
+            f"{name} is {target!r:.60}.",
+            expected="the number of a class: 0, 1, ..."
+            if classes is None
+            else f"the number of one of {classes} classes: 0 .. {classes - 1}",
+            fix="number the classes from 0.",
+        )
+    return number

@@ -1,0 +1,250 @@
+"""The data sets by name: some are drawn point by point, others were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, pi, sin
+from random import Random
+
+from tinygrad_edu.checks import extra, whole, within
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.train.data import Rows, Split, split
+
+Points = tuple[Rows, list[int]]
+SAMPLES = 200  # of a set that is drawn, where no other number is asked for
+SPIRAL_TURNS = 1.5  # of each arm
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known about a data set before it is loaded.
+
+    Attributes
+    ----------
+    name : str, by which ``load`` knows it
+    classes, features : int, how many
+    source : str, who measured it, or who uses it
+    make : function ``(rng, samples, noise)`` to (X, y), all of it
+    samples : int, how many were measured; None where any number can be drawn
+    noise : float, standard deviation of what is added to each feature of a set that is drawn,
+        where no other is asked for
+    class_names : tuple of str, one a class, where they have names
+    """
+
+    name: str
+    classes: int
+    features: int
+    source: str
+    make: Callable[[Random, int, float], Points]
+    samples: int | None = None
+    noise: float = 0.0
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is drawn from a rule, not measured."""
+        return self.samples is None
+
+
+def load(
+    name: str,
+    *,
+    rng: Random,
+    samples: int | None = None,
+    noise: float | None = None,
+    test_share: float = 0.2,
+) -> Split:
+    """A data set of ``DATA_SETS``, by name, with a share of it held out.
+
+    Parameters
+    ----------
+    name : str, one of "moons", "circles", "spiral", "xor", "digits", "iris", "wine",
+        "breast_cancer"
+    rng : random.Random, which makes every draw: the points, which samples, which are held out
+    samples : int, training and test part together; by default 200 of a set that is drawn, else
+        all there are. Classes are equally large in a set that is drawn, give or take one sample
+        (xor: on average)
+    noise : float, at least 0, for a set that is drawn: the standard deviation of what is added to
+        each feature, in the units of the figure (about 1 from its middle to its edge)
+    test_share : float, at least 0 and below 1
+
+    Returns
+    -------
+    Split
+        X of shape (n_samples, n_features) as lists of floats, y the numbers of the classes; as
+        NumPy arrays with ``.arrays()``.
+
+    Raises
+    ------
+    SettingError
+        If there is no such set, it has not so many samples, or another setting is not allowed.
+    MissingExtraError
+        If scikit-learn, which has the set, is not installed.
+
+    Examples
+    --------
+    >>> from random import Random
+    >>> from tinygrad_edu.train.datasets import DATA_SETS, load
+    >>> data = load("spiral", rng=Random(0), samples=100)
+    >>> len(data.X), len(data.X_test), len(data.X[0]), sorted(set(data.y))
+    (80, 20, 2, [0, 1])
+    >>> DATA_SETS["iris"].class_names
+    ('setosa', 'versicolor', 'virginica')
+    """
+    kind = _known(name)
+    rng = choose_rng(rng)
+    within("test_share", test_share, least=0.0, below=1.0)
+    number, deviation = _samples(kind, samples), _noise(kind, noise)
+    X, y = kind.make(rng, number, deviation)
+    if len(X) > number:
+        chosen = rng.sample(range(len(X)), number)
+        X, y = [X[i] for i in chosen], [y[i] for i in chosen]
+    return split(X, y, test_share, rng=rng)
+
+
+def _moons(rng: Random, samples: int, noise: float) -> Points:
+    sets = extra("sklearn.datasets", "scikit-learn", "the data set moons")
+    X, y = sets.make_moons(
+        samples, shuffle=False, noise=noise or None, random_state=rng.getrandbits(32)
+    )
+    return X.tolist(), y.tolist()
+
+
+def _circles(rng: Random, samples: int, noise: float) -> Points:
+    sets = extra("sklearn.datasets", "scikit-learn", "the data set circles")
+    X, y = sets.make_circles(
+        samples, shuffle=False, noise=noise or None, random_state=rng.getrandbits(32), factor=0.5
+    )
+    return X.tolist(), y.tolist()
+
+
+def _spiral(rng: Random, samples: int, noise: float) -> Points:
+    """Two arms, half a turn apart, whose distance from the middle grows with the angle."""
+    X, y = [], []
+    for i in range(samples):
+        arm, radius = i % 2, (i // 2 + 1) / ((samples + 1) // 2)
+        angle = 2.0 * pi * SPIRAL_TURNS * radius + pi * arm
+        X.append(_blurred([radius * cos(angle), radius * sin(angle)], rng, noise))
+        y.append(arm)
+    return X, y
+
+
+def _xor(rng: Random, samples: int, noise: float) -> Points:
+    """Points of the square -1 .. 1: class 1 where the signs of the features differ."""
+    X, y = [], []
+    for _ in range(samples):
+        point = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)]
+        y.append(int((point[0] > 0.0) != (point[1] > 0.0)))
+        X.append(_blurred(point, rng, noise))
+    return X, y
+
+
+def _measured(loader: str, unit: float = 1.0) -> Callable[[Random, int, float], Points]:
+    """All samples of one of scikit-learn's sets, features in multiples of a unit."""
+
+    def make(rng: Random, samples: int, noise: float) -> Points:
+        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {loader}")
+        raw = getattr(sets, f"load_{loader}")()
+        return (raw.data / unit).tolist(), raw.target.tolist()
+
+    return make
+
+
+def _blurred(point: list[float], rng: Random, noise: float) -> list[float]:
+    return [x + rng.gauss(0.0, noise) for x in point] if noise else point
+
+
+DATA_SETS: dict[str, DataSet] = {
+    kind.name: kind
+    for kind in (
+        DataSet(
+            "moons", 2, 2, "scikit-learn, make_moons (Pedregosa et al. 2011)", _moons, noise=0.1
+        ),
+        DataSet(
+            "circles",
+            2,
+            2,
+            "scikit-learn, make_circles (Pedregosa et al. 2011)",
+            _circles,
+            noise=0.05,
+        ),
+        DataSet(
+            "spiral", 2, 2, "after Lang and Witbrock 1988, with fewer turns", _spiral, noise=0.02
+        ),
+        DataSet("xor", 2, 2, "after Minsky and Papert 1969, on a whole square", _xor, noise=0.05),
+        DataSet(
+            "digits",
+            10,
+            64,
+            "Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part; "
+            "pixels scaled to 0 .. 1",
+            _measured("digits", 16.0),
+            samples=1797,
+            class_names=tuple("0123456789"),
+        ),
+        DataSet(
+            "iris",
+            3,
+            4,
+            "Anderson 1936; Fisher 1936",
+            _measured("iris"),
+            samples=150,
+            class_names=("setosa", "versicolor", "virginica"),
+        ),
+        DataSet(
+            "wine",
+            3,
+            13,
+            "Forina et al. 1988; Aeberhard and Forina 1991, UCI Wine",
+            _measured("wine"),
+            samples=178,
+        ),
+        DataSet(
+            "breast_cancer",
+            2,
+            30,
+            "Street, Wolberg and Mangasarian 1993; UCI Breast Cancer Wisconsin (Diagnostic)",
+            _measured("breast_cancer"),
+            samples=569,
+            class_names=("malignant", "benign"),
+        ),
+    )
+}
+
+
+def _known(name: str) -> DataSet:
+    if isinstance(name, str) and name in DATA_SETS:
+        return DATA_SETS[name]
+    raise SettingError(
+        f"there is no data set {name!r:.60}.",
+        expected=", ".join(DATA_SETS),
+        fix="choose one of these.",
+    )
+
+
+def _samples(kind: DataSet, asked: int | None) -> int:
+    if asked is None:
+        return SAMPLES if kind.samples is None else kind.samples
+    number = whole("samples", asked, least=2)
+    if kind.samples is not None and number > kind.samples:
+        raise SettingError(
+            f"samples is {number}, but {kind.name} has {kind.samples}.",
+            expected=f"at most {kind.samples}, or None for all",
+            fix="ask for fewer.",
+        )
+    return number
+
+
+def _noise(kind: DataSet, asked: float | None) -> float:
+    if asked is None:
+        return kind.noise
+    noise = within("noise", asked, least=0.0)
+    if not kind.drawn:
+        raise SettingError(
+            f"noise is {noise:g}, but {kind.name} was measured, not drawn.",
+            expected="None for " + ", ".join(k.name for k in DATA_SETS.values() if not k.drawn),
+            fix="leave noise out.",
+        )
+    return noise
