@@ -9,6 +9,12 @@ from tinygrad_edu.train.data import (
     standardize,
 )
 from tinygrad_edu.train.datasets import DATA_SETS, load
+from tinygrad_edu.train.diagnosis import (
+    decision_boundary,
+    gradient_flow,
+    learning_rate_range,
+    loss_surface,
+)
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
@@ -40,12 +46,16 @@ __all__ = [
     "collector_paused",
     "constant",
     "cosine",
+    "decision_boundary",
     "digits",
     "evaluate",
     "fit",
+    "gradient_flow",
     "gradient_sizes",
+    "learning_rate_range",
     "linear",
     "load",
+    "loss_surface",
     "minibatches",
     "one_hot",
     "read_sweep",

@@ -223,9 +223,9 @@ class CompiledTraining:
         buffers, rngs = self.model.named_buffers(), generators(self.model)
         for i in some:
             X, y = self.X[i : i + size], self.y[i : i + size]
-            with untouched(buffers, rngs):
+            with undisturbed(buffers, rngs):
                 eager = batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
-            with untouched(buffers, rngs):
+            with undisturbed(buffers, rngs):
                 mine = first.program.forward(first.rows(self.rows(X, y)))
             alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
             if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
@@ -247,7 +247,7 @@ def batch_loss(
 
 
 @contextmanager
-def untouched(
+def undisturbed(
     buffers: Sequence[tuple[str, Value]], rngs: Sequence[tuple[str, Random]]
 ) -> Iterator[None]:
     """Leave the buffers and generators of layers as they are found."""
