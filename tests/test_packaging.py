@@ -26,10 +26,10 @@ IMPORTED_AS |= {"import-linter": "importlinter"}
 def wheel(tmp_path_factory):
     """The wheel, built offline from a copy of the sources with everything else beside them."""
     copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for folder in ("tinygrad_edu", "tests", "benchmarks"):
+    for folder in ("tinygrad_edu", "tests", "benchmarks", "notebooks"):
         clean = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, copy / folder, ignore=clean)
-    for folder in ("notebooks", "docs", "build"):  # whatever may lie about
+    for folder in ("docs", "build"):  # whatever may lie about
         (copy / folder).mkdir()
         (copy / folder / "__init__.py").touch()
     for name in SHIPPED:
@@ -61,10 +61,12 @@ def test_the_wheel_owns_one_top_level_name(wheel):
 
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
-    """Each module of each room, the script of the stepper, and py.typed."""
+    """Each module of each room, the stepper's script, the notebooks, and py.typed."""
     package = ROOT / "tinygrad_edu"
     expected = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
     expected |= {"tinygrad_edu/py.typed", "tinygrad_edu/viz/stepper.js"}
+    notebooks = (ROOT / "notebooks").glob("*.ipynb")
+    expected |= {f"tinygrad_edu/course/notebooks/{file.name}" for file in notebooks}
 
     assert {path for path in recorded(wheel) if path.startswith("tinygrad_edu/")} == expected
 

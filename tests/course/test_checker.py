@@ -1,0 +1,187 @@
+"""``check``: what is shown, when it raises, hints in stages, the solution last."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tinygrad_edu.course import EXERCISES, Verdict, WrongAnswer, check, progress
+from tinygrad_edu.course import verdict as verdicts
+from tinygrad_edu.errors import SettingError
+
+
+def test_a_right_answer_is_printed_and_true(capsys):
+    """The text is shown once; the verdict is true."""
+    verdict = check.remember_1(-8)
+
+    assert verdict
+    assert capsys.readouterr().out == "✓ remember_1: right\n"
+
+
+def test_a_wrong_answer_prints_and_does_not_raise(capsys):
+    """With the mistake, and where help is to be had."""
+    verdict = check.chain_rule_2(lambda x, y: [x, y + 3])
+
+    assert not verdict
+    out = capsys.readouterr().out
+    assert out.startswith("✗ chain_rule_2: not yet\n  x and y are swapped")
+    assert "check.chain_rule_2.hint(1)" in out
+
+
+def test_a_wrong_answer_raises_in_ci(monkeypatch, capsys):
+    """CI=true: a notebook run with a wrong answer fails, after it was shown."""
+    monkeypatch.setenv("CI", "true")
+
+    with pytest.raises(WrongAnswer, match="remember_1: The sign is wrong"):
+        check.remember_1(8)
+
+    assert "not yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [..., None])
+def test_an_open_exercise_never_raises(answer, monkeypatch, capsys):
+    """Not in CI either: notebooks are committed with exercises open."""
+    monkeypatch.setenv("CI", "true")
+
+    check.chain_rule_2(answer)
+    check.chain_rule_2()
+
+    assert capsys.readouterr().out.count("○ chain_rule_2: open") == 2
+
+
+def test_hints_come_in_order(capsys):
+    """The second is not shown before the first; the next is the default."""
+    first = check.gates_3.hint(2)
+    second = check.gates_3.hint()
+
+    hints = EXERCISES["gates_3"].hints
+    assert hints[0] in first.words
+    assert hints[1] not in first.words
+    assert hints[1] in second.words
+
+
+def test_a_hint_may_be_seen_again(capsys):
+    """An earlier one, and the last one as often as wanted."""
+    hints = EXERCISES["gates_3"].hints
+    for _ in hints:
+        check.gates_3.hint()
+
+    assert hints[0] in check.gates_3.hint(1).words
+    assert hints[-1] in check.gates_3.hint().words
+
+
+def test_a_hint_that_can_not_be_is_refused():
+    """Stages are whole numbers from 1."""
+    with pytest.raises(SettingError, match="stage is 0"):
+        check.gates_3.hint(0)
+
+
+def test_the_solution_comes_after_the_hints(capsys):
+    """Before that, it is told how many hints are left to see."""
+    exercise = EXERCISES["gates_1"]
+
+    early = check.gates_1.solution()
+    for _ in exercise.hints:
+        check.gates_1.hint()
+    late = check.gates_1.solution()
+
+    assert exercise.solution not in early.text + early.code
+    assert "0 of 2 are seen" in early.words
+    assert late.code == exercise.solution
+
+
+def test_who_has_solved_it_may_see_the_solution(capsys):
+    """Without any hint."""
+    check.remember_1(-8)
+
+    assert check.remember_1.solution().code == EXERCISES["remember_1"].solution
+
+
+def test_after_the_last_hint_the_solution_is_offered(capsys):
+    """A wrong answer says what help is next."""
+    for _ in EXERCISES["remember_1"].hints:
+        check.remember_1.hint()
+
+    assert "check.remember_1.solution()" in check.remember_1(1).words
+
+
+def test_an_unknown_exercise_gets_those_like_it():
+    """A slip of the finger is no riddle."""
+    with pytest.raises(AttributeError, match=r"no exercise is called 'chain_rul_2'.*chain_rule_2"):
+        check.chain_rul_2  # noqa: B018
+
+
+def test_all_names_are_offered_for_completion():
+    """The Tab key shows the exercises."""
+    assert dir(check) == sorted(EXERCISES)
+
+
+def test_without_an_answer_the_statement_is_shown():
+    """As text and as HTML."""
+    assert repr(check.remember_1) == f"remember_1: {EXERCISES['remember_1'].statement}"
+    assert "<b>remember_1</b>" in check.remember_1._repr_html_()
+
+
+def test_solving_is_recorded_and_not_forgotten(capsys):
+    """A later wrong answer does not undo a right one."""
+    check.remember_1(-8)
+    check.remember_1(8)
+
+    assert progress().solved == 1
+
+
+def test_html_says_in_words_what_it_says_in_colour():
+    """Status as sign and word; what a learner wrote is escaped."""
+    html = Verdict("x", "wrong", "<script>")._repr_html_()
+
+    assert "✗ x: not yet" in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    """A notebook's shell that writes down what is displayed."""
+    shown = []
+    cell = SimpleNamespace(execution_count=1, shown=shown)
+    display = SimpleNamespace(display=lambda bundle, raw: shown.append(bundle))
+    ipython = SimpleNamespace(get_ipython=lambda: cell, display=display)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    return cell
+
+
+def test_in_a_notebook_html_is_shown_once(shell, capsys):
+    """The last line of a cell is displayed again by Jupyter: that shows nothing more."""
+    verdict = check.remember_1(-8)
+    verdict._ipython_display_()
+
+    assert len(shell.shown) == 1
+    assert "right" in shell.shown[0]["text/html"]
+    assert capsys.readouterr().out == ""
+
+
+def test_in_another_cell_it_is_shown_again(shell):
+    """A verdict kept in a variable."""
+    verdict = check.remember_1(-8)
+    shell.execution_count = 2
+    verdict._ipython_display_()
+
+    assert len(shell.shown) == 2
+
+
+def test_two_checks_in_one_cell_are_both_shown(shell):
+    """Not only the last line of it."""
+    check.remember_1(-8)
+    check.remember_3(3)._ipython_display_()
+
+    assert len(shell.shown) == 2
+
+
+def test_ipython_in_a_terminal_prints(monkeypatch, capsys):
+    """There is no HTML there."""
+    terminal = type("TerminalInteractiveShell", (), {"execution_count": 1})()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: terminal))
+
+    check.remember_1(-8)
+
+    assert "right" in capsys.readouterr().out
+    assert verdicts._notebook() is None

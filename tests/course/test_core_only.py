@@ -1,0 +1,48 @@
+"""The course needs the standard library alone: so it runs in a browser."""
+
+import subprocess
+import sys
+
+CODE = """
+import sys
+for name in ("numpy", "matplotlib", "sklearn", "tqdm", "mpmath", "IPython", "torch"):
+    sys.modules[name] = None
+from tinygrad_edu.course import EXERCISES, FAULTS, check, fault, grade, progress, worksheet
+for exercise in EXERCISES.values():
+    names = {}
+    exec(exercise.solution, names)
+    if not grade(exercise, names["answer"]):
+        print("not right:", exercise.id)
+    for mistake in exercise.mistakes:
+        if grade(exercise, exercise.asks.plant(mistake.wrong)).mistake != mistake.words:
+            print("not named:", exercise.id, mistake.words)
+for name in FAULTS:
+    with fault(name):
+        pass
+worksheet(7).html()
+check.remember_1(-8)
+print(progress().solved)
+"""
+
+
+def test_the_course_runs_on_the_standard_library():
+    """Every exercise, every mistake, every fault, a worksheet, and progress."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CODE], capture_output=True, text=True, check=False
+    )
+
+    assert run.stderr == ""
+    assert run.stdout == "✓ remember_1: right\n1\n"
+
+
+def test_where_no_signal_can_be_set_checks_still_run():
+    """As in a browser: there is no time limit then."""
+    code = (
+        "import sys, signal; del signal.setitimer\n"
+        "from tinygrad_edu.course import EXERCISES, grade\n"
+        "print(grade(EXERCISES['chain_rule_2'], lambda x, y: [y + 3, x]).status)"
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert run.stdout == "right\n", run.stderr

@@ -1,0 +1,160 @@
+"""What the course writes: worksheets and copies of the notebooks."""
+
+import os
+import shutil
+import stat
+
+import pytest
+
+from tinygrad_edu.course import copies, copy_notebooks, printing, read_names, write_worksheets
+from tinygrad_edu.course.worksheets import sheets_of
+from tinygrad_edu.errors import FileError, SettingError
+
+
+def test_a_file_is_written_where_it_is_named(tmp_path):
+    """The page of sheets_of, and nothing else without a PDF."""
+    written = write_worksheets(tmp_path / "mine.html", 3, ["Ada"], pdf=False)
+
+    assert written.files == (tmp_path / "mine.html",)
+    assert written.files[0].read_text(encoding="utf-8") == sheets_of(3, ["Ada"])
+
+
+def test_in_a_folder_the_file_is_named_by_its_seed(tmp_path):
+    """The folder is made."""
+    written = write_worksheets(tmp_path / "new", 3, pdf=False)
+
+    assert written.files == (tmp_path / "new" / "worksheet-3.html",)
+
+
+def test_without_a_browser_there_is_a_note(tmp_path, monkeypatch):
+    """The page is there; how to get a PDF is said."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    written = write_worksheets(tmp_path, 3)
+
+    assert [file.suffix for file in written.files] == [".html"]
+    assert "no Chromium is on PATH" in written.note
+
+
+def test_a_browser_that_fails_leaves_the_page_and_a_note(tmp_path, monkeypatch):
+    """No half a PDF."""
+    fake = tmp_path / "bin" / "chromium"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\nexit 3\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(fake.parent) + os.pathsep + "/bin")
+
+    written = write_worksheets(tmp_path / "out", 3)
+
+    assert [file.suffix for file in written.files] == [".html"]
+    assert "could not print" in written.note
+    assert len(os.listdir(tmp_path / "out")) == 1
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+def test_a_pdf_has_a_page_for_every_section(tmp_path):
+    """Two sheets and two answer pages, none of them broken in two."""
+    written = write_worksheets(tmp_path, 7, ["Ada", "Bo"], level=3)
+
+    pdf = written.files[1].read_bytes()
+
+    assert written.note == ""
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") == 4
+
+
+@pytest.mark.parametrize("names", ["Ada", ["x"] * (printing.MOST_NAMES + 1)])
+def test_names_are_a_list_of_some(names, tmp_path):
+    """One text would be a sheet a letter."""
+    with pytest.raises(SettingError, match="names is"):
+        write_worksheets(tmp_path, 7, names)
+
+
+def test_a_class_list_is_read(tmp_path):
+    """UTF-8 with or without its mark, blank lines left out, blanks trimmed."""
+    file = tmp_path / "names.txt"
+    file.write_bytes("\ufeffAda  Lovelace\r\n\n  Çelik \n".encode())
+
+    assert read_names(file) == ["Ada Lovelace", "Çelik"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n\n", b"\xff\xfe\x00"])
+def test_a_class_list_that_is_none_is_refused(content, tmp_path):
+    """Missing, empty, or no text."""
+    file = tmp_path / "names.txt"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(FileError, match="the class list"):
+        read_names(file)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """Three files of a course, as in a checkout."""
+    folder = tmp_path / "source"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "02_b.ipynb").write_text("two")
+    (folder / "01_a.ipynb").write_text("one")
+    (folder / "figures" / "x.svg").write_text("<svg/>")
+    (folder / "ruff.toml").write_text("no")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "01_a.ipynb").write_text("no")
+    monkeypatch.setattr(copies, "CHECKOUT", folder)
+    monkeypatch.setattr(copies, "INSTALLED", "not there")
+    return folder
+
+
+def test_notebooks_are_copied_with_what_they_need(course, tmp_path):
+    """Folders, too; settings of tools and hidden files not; and it is said how to start."""
+    copied = copy_notebooks(tmp_path / "mine")
+
+    assert copied.copied == ("01_a.ipynb", "02_b.ipynb", "figures/x.svg")
+    assert (tmp_path / "mine" / "figures" / "x.svg").read_text() == "<svg/>"
+    assert len(os.listdir(tmp_path / "mine")) == 3
+    assert "jupyter lab" in str(copied)
+    assert "begin with 01_a.ipynb" in str(copied)
+
+
+def test_changed_notebooks_are_never_overwritten(course, tmp_path):
+    """What the learner wrote stays; what is missing comes back; the rest is counted."""
+    mine = tmp_path / "mine"
+    copy_notebooks(mine)
+    (mine / "01_a.ipynb").write_text("my answers")
+    (mine / "02_b.ipynb").unlink()
+
+    again = copy_notebooks(mine)
+
+    assert (mine / "01_a.ipynb").read_text() == "my answers"
+    assert (again.copied, again.kept) == (("02_b.ipynb",), ("01_a.ipynb",))
+    assert again.unchanged == ("figures/x.svg",)
+    assert "not overwritten" in str(again)
+
+
+def test_a_folder_in_the_place_of_a_notebook_is_kept(course, tmp_path):
+    """It is not the learner's fault, and no traceback."""
+    (tmp_path / "mine" / "01_a.ipynb").mkdir(parents=True)
+
+    assert copy_notebooks(tmp_path / "mine").kept == ("01_a.ipynb",)
+
+
+def test_an_installation_without_notebooks_says_so(course, tmp_path):
+    """As of a wheel that was built wrongly."""
+    shutil.rmtree(course)
+
+    with pytest.raises(FileError, match="not in this installation"):
+        copy_notebooks(tmp_path / "mine")
+
+
+def test_a_target_that_is_a_file_is_refused(course, tmp_path):
+    """Before anything is copied."""
+    (tmp_path / "mine").write_text("a file")
+
+    with pytest.raises(FileError, match="can't be written to"):
+        copy_notebooks(tmp_path / "mine")
+
+
+def test_the_notebooks_of_the_checkout_are_found():
+    """Unless a test says otherwise, the course is that of the project."""
+    assert copies.CHECKOUT.name == "notebooks"
+    assert (copies.CHECKOUT.parent / "tinygrad_edu" / "course").is_dir()

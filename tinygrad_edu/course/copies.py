@@ -1,0 +1,90 @@
+"""The course's notebooks, copied to a folder of the learner's choice; what was changed stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from tinygrad_edu.errors import FileError
+from tinygrad_edu.files import writable_folder, write_atomically
+
+KINDS = (".ipynb", ".svg", ".png", ".csv", ".txt", ".md")  # of files that belong to the course
+INSTALLED = "notebooks"  # beside this file, in an installed package
+CHECKOUT = Path(__file__).parents[2] / "notebooks"  # in a checkout of the project
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What ``copy_notebooks`` did; ``str()`` says it, and how to start."""
+
+    folder: Path
+    copied: tuple[str, ...]
+    kept: tuple[str, ...]  # changed by the learner
+    unchanged: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.copied)} files copied to {self.folder}"]
+        if self.unchanged:
+            lines.append(f"{len(self.unchanged)} were there already")
+        if self.kept:
+            lines += [
+                "not overwritten, as they were changed:",
+                *(f"  {name}" for name in self.kept),
+            ]
+        return "\n".join([*lines, "", f"start:  jupyter lab {self.folder}", self._first()])
+
+    def _first(self) -> str:
+        notebooks = sorted((*self.copied, *self.kept, *self.unchanged))
+        return f"begin with {next((n for n in notebooks if n.endswith('.ipynb')), 'the first')}"
+
+
+def copy_notebooks(folder: str | Path) -> Copied:
+    """Copy the notebooks, and what they need, into a folder; changed files are not overwritten.
+
+    Parameters
+    ----------
+    folder : made if it is not there
+
+    Returns
+    -------
+    Copied
+        The names of what was copied, kept and unchanged.
+
+    Raises
+    ------
+    FileError
+        If the folder can't be written to, or the notebooks were not installed.
+    """
+    sources, target = _sources(), Path(folder)
+    writable_folder(target)
+    copied, kept, unchanged = list[str](), list[str](), list[str]()
+    for name, content in sources.items():
+        place = target / name
+        if not place.exists():
+            writable_folder(place.parent)
+            write_atomically(place, content)
+            copied.append(name)
+        elif place.is_file() and place.read_bytes() == content:
+            unchanged.append(name)
+        else:
+            kept.append(name)
+    return Copied(target, tuple(copied), tuple(kept), tuple(unchanged))
+
+
+def _sources() -> dict[str, bytes]:
+    """Every file of the course, by its path below the folder."""
+    installed = Path(str(resources.files("tinygrad_edu.course"))) / INSTALLED
+    found = next((f for f in (installed, CHECKOUT) if any(f.glob("*.ipynb"))), None)
+    if found is None:
+        raise FileError(
+            "the notebooks are not in this installation.",
+            where=str(installed),
+            fix="pip install the package again, from its wheel or from a checkout.",
+        )
+    files = sorted(file for file in found.rglob("*") if file.is_file() and file.suffix in KINDS)
+    return {
+        file.relative_to(found).as_posix(): file.read_bytes()
+        for file in files
+        if not any(part.startswith((".", "_")) for part in file.relative_to(found).parts)
+    }

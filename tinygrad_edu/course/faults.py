@@ -1,0 +1,171 @@
+"""The engine with one classical bug switched on inside a ``with`` block.
+
+The bug is put in from outside, where the engine looks its own functions up, and taken out on any
+exit; the engine's files know nothing of it. The whole process has it while the block runs, other
+threads too. Blocks nest; they end in the reverse of the order they began in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+from tinygrad_edu import engine, functions, ieee, ops
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.nn import Module, layers, losses
+from tinygrad_edu.train.optim import SGD, Adam, Optimizer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A bug: what it does, and which names stand for what while it is on."""
+
+    words: str
+    patches: tuple[tuple[Any, str, Callable[..., Any]], ...]
+
+
+@contextmanager
+def fault(name: str) -> Iterator[str]:
+    """Switch one of ``FAULTS`` on inside the block; gives its description.
+
+    Parameters
+    ----------
+    name : str, a key of ``FAULTS``
+
+    Raises
+    ------
+    SettingError
+        If there is no such fault: says which there are.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value
+    >>> from tinygrad_edu.course import fault
+    >>> x = Value(3.0)
+    >>> with fault("assign instead of accumulate"):
+    ...     (x * x).backward()
+    >>> x.grad
+    3.0
+    """
+    if not isinstance(name, str) or name not in _FAULTS:
+        raise SettingError(
+            f"there is no fault {name!r:.60}.", expected=", ".join(_FAULTS), fix="choose one."
+        )
+    with ExitStack() as undo:
+        for target, attribute, wrong in _FAULTS[name].patches:
+            undo.callback(_put, target, attribute, _held(target, attribute))
+            _put(target, attribute, wrong)
+        yield _FAULTS[name].words
+
+
+def _held(target: Any, attribute: str) -> Any:
+    """What stands there now, unbound."""
+    if isinstance(target, ops.Primitive):
+        return getattr(target, attribute)
+    return vars(target)[attribute]
+
+
+def _put(target: Any, attribute: str, what: Any) -> None:
+    if isinstance(target, ops.Primitive):
+        object.__setattr__(target, attribute, what)  # a row is frozen to everyone else
+    else:
+        setattr(target, attribute, what)
+
+
+def _assign(order: list[Value]) -> None:
+    """The walk with = where += belongs: the last use of a value overwrites the others."""
+    for node in reversed(order):
+        if node.op is not None:
+            partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+            for value, slope in zip(node.inputs, partials, strict=True):
+                value.grad = slope * node.grad
+
+
+def _as_met(root: Value) -> list[Value]:
+    """Each value once, in an order that hands a gradient on before all of it has arrived."""
+    met: dict[Value, None] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node not in met:
+            met[node] = None
+            waiting.extend(reversed(node.inputs))
+    return [*reversed(met)]
+
+
+def _nothing(self: Any) -> None:
+    """Leave the old gradients where they are."""
+
+
+def _no_shift(logits: Any) -> tuple[list[Value], Value]:
+    """The logits as they are: e to a large one is inf."""
+    return [engine.operand(z) for z in losses._listed("logits", logits)], engine.operand(0.0)
+
+
+def _log_of_softmax(logits: Any, target: Any) -> Value:
+    """The textbook's formula, minus the sum of t times log y, as it is written."""
+    probabilities = losses.softmax(logits)
+    weights = losses._weights(target, len(probabilities))
+    terms = [w * functions.log(y) for w, y in zip(weights, probabilities, strict=True) if w]
+    total: Value = reduce(add, terms)
+    return -total
+
+
+def _all_alike(initializer: Any, activation: object) -> Callable[..., float]:
+    return lambda rng, fan_in, fan_out: 0.5
+
+
+def _uphill_sgd(self: SGD, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    """The right step, mirrored at the weight."""
+    new, *rest = _SGD_UPDATE(self, xp, steps, w, g, *state)
+    return (w + (w - new), *rest)
+
+
+def _uphill_adam(self: Adam, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    new, *rest = _ADAM_UPDATE(self, xp, steps, w, g, *state)
+    return (w + (w - new), *rest)
+
+
+_SGD_UPDATE, _ADAM_UPDATE = SGD.update, Adam.update
+
+_FAULTS = {
+    "assign instead of accumulate": Fault(
+        "a value used twice keeps the gradient of one use only: = stands where += belongs",
+        ((engine, "_accumulate", _assign),),
+    ),
+    "no topological order": Fault(
+        "a value hands its gradient on before all of its uses have sent theirs",
+        ((engine, "topological_order", _as_met),),
+    ),
+    "forgotten zero_grad": Fault(
+        "gradients of earlier passes stay, and every pass adds to them",
+        tuple((owner, "zero_grad", _nothing) for owner in (Value, Module, Optimizer)),
+    ),
+    "wrong sign in subtraction": Fault(
+        "x - y hands y the gradient with a plus sign",
+        ((ops.SUB, "partials", lambda xp, out, x, y: (1.0, 1.0)),),
+    ),
+    "swapped factors in multiplication": Fault(
+        "x * y hands each input its own value in place of the other one's",
+        ((ops.MUL, "partials", lambda xp, out, x, y: (x, y)),),
+    ),
+    "unstable softmax": Fault(
+        "the logits are not shifted, and cross entropy takes the logarithm of a softmax",
+        ((losses, "_shifted", _no_shift), (losses, "_class_entropy", _log_of_softmax)),
+    ),
+    "all weights equal": Fault(
+        "every weight of a new layer starts at 0.5, so that all its neurons stay alike",
+        ((layers, "choose_initializer", _all_alike),),
+    ),
+    "uphill step": Fault(
+        "the optimizer adds the gradient where it should subtract it",
+        ((SGD, "update", _uphill_sgd), (Adam, "update", _uphill_adam)),
+    ),
+}
+
+FAULTS = {name: one.words for name, one in _FAULTS.items()}

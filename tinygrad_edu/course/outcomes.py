@@ -1,0 +1,140 @@
+"""What an answer gives at one point, as plain numbers in a shape, so that answers can be compared.
+
+The learner's answer, the truth and every known mistake are read alike; what is compared is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf, isclose, isnan
+from typing import Any
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import OperandError
+from tinygrad_edu.guards import real
+
+DEEPEST = 3  # lists in lists in lists
+LONGEST = 10_000  # numbers in a list
+
+
+class Misfit(Exception):
+    """An answer of another kind than asked for; the words tell the learner what to hand in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Numbers in a shape: () for one number, (2,) for a list of two, (2, 3) for two rows of three.
+
+    ``problem`` is the name of the exception the learner's function ended with, "None" where it
+    returned nothing; ``words`` says it in a sentence.
+    """
+
+    shape: tuple[int, ...] = ()
+    numbers: tuple[float, ...] = ()
+    problem: str = ""
+    words: str = ""
+
+
+def outcome_of(thing: Any) -> Outcome:
+    """The numbers in a number, a Value, an array, or lists of them; Misfit for all else.
+
+    Examples
+    --------
+    >>> outcome_of([[1, 2], [3, 4]])
+    Outcome(shape=(2, 2), numbers=(1.0, 2.0, 3.0, 4.0), problem='', words='')
+    """
+    if thing is None or thing is ...:
+        return Outcome(problem="None", words="it gives None")
+    level, shape = [_plain(thing)], list[int]()
+    while any(isinstance(item, list) for item in level):
+        lengths = {len(item) if isinstance(item, list) else -1 for item in level}
+        if len(lengths) > 1:
+            raise Misfit("The rows are of different lengths, or numbers stand beside lists.")
+        shape.append(lengths.pop())
+        if len(shape) > DEEPEST or len(level) > LONGEST:
+            raise Misfit("These are lists too deep in lists, or too many numbers.")
+        level = [_plain(inner) for item in level for inner in item]
+    return Outcome(tuple(shape), tuple(map(_number, level)))
+
+
+def same(given: Outcome, expected: Outcome, relative: float, absolute: float) -> bool:
+    """Whether the two agree in shape, in every number and in how they end."""
+    if (given.shape, given.problem) != (expected.shape, expected.problem):
+        return False
+    pairs = zip(given.numbers, expected.numbers, strict=True)
+    return all(near(a, b, relative, absolute) for a, b in pairs)
+
+
+def near(a: float, b: float, relative: float, absolute: float) -> bool:
+    """Whether two numbers agree; nan agrees with nan, inf with inf."""
+    if isnan(a) or isnan(b):
+        return isnan(a) and isnan(b)
+    return isclose(a, b, rel_tol=relative, abs_tol=absolute if abs(b) < inf else 0.0)
+
+
+def written(outcome: Outcome) -> str:
+    """The numbers as one would write them in Python.
+
+    Examples
+    --------
+    >>> written(Outcome((2,), (0.5, -3.0)))
+    '[0.5, -3]'
+    """
+    if outcome.problem:
+        return outcome.words
+    words = [f"{x + 0.0:.6g}" for x in outcome.numbers]  # no sign for -0.0
+    for width in reversed(outcome.shape):
+        words = [
+            "[" + ", ".join(words[i : i + width]) + "]" for i in range(0, len(words), width or 1)
+        ] or ["[]"]
+    return words[0] if len(words[0]) <= 160 else words[0][:157] + "..."
+
+
+def shape_of(outcome: Outcome) -> str:
+    """The shape in words.
+
+    Examples
+    --------
+    >>> shape_of(Outcome((2, 3), (0.0,) * 6))
+    '2 rows of 3'
+    """
+    if not outcome.shape:
+        return "one number"
+    if len(outcome.shape) == 1:
+        return f"a list of {outcome.shape[0]}"
+    return " rows of ".join(map(str, outcome.shape))
+
+
+def _plain(thing: Any) -> Any:
+    """An array as lists, any other collection of numbers as a list, all else as it is."""
+    if isinstance(thing, (Value, str, bytes)):
+        return thing
+    if hasattr(thing, "tolist"):
+        return thing.tolist()
+    if isinstance(thing, (dict, set, frozenset)):
+        raise Misfit(
+            f"A {type(thing).__name__} has no order that can be graded: hand in a list of numbers."
+        )
+    if isinstance(thing, Iterable):
+        taken = []
+        for item in thing:
+            taken.append(item)
+            if len(taken) > LONGEST:
+                raise Misfit(f"There are more than {LONGEST:,} numbers in this list.")
+        return taken
+    return thing
+
+
+def _number(thing: Any) -> float:
+    if isinstance(thing, Value):
+        return thing.data
+    if isinstance(thing, str):
+        raise Misfit(f"{thing!r:.60} is text, a number is needed: write it without the quotes.")
+    if callable(thing):
+        raise Misfit("A number is needed here, and this is a function or class: call it first.")
+    try:
+        return real(thing)
+    except OperandError:
+        kind = "None" if thing is None else f"a {type(thing).__name__}"
+        raise Misfit(f"A number is needed, and {thing!r:.60} is {kind}.") from None

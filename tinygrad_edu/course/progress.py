@@ -1,0 +1,152 @@
+"""What was solved so far: a small JSON file in the working folder.
+
+It is called ``.tinygrad_edu_course.json``; the environment variable TINYGRAD_EDU_COURSE may name
+another. Where it can't be written or read, progress is kept in memory, and a note says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.course.exercise import NOTEBOOKS, Exercise
+from tinygrad_edu.errors import FileError
+from tinygrad_edu.files import write_atomically
+
+NAME = ".tinygrad_edu_course.json"
+FORMAT = 1
+
+
+@dataclass
+class State:
+    """How far a learner is with one exercise."""
+
+    solved: bool = False
+    tries: int = 0
+    hints: int = 0
+
+
+class Record:
+    """The states of all exercises, in a file."""
+
+    def __init__(self) -> None:
+        self.memory: dict[str, State] = {}
+        self.note = ""
+
+    @property
+    def file(self) -> Path:
+        """Where it is kept now."""
+        return Path(os.environ.get("TINYGRAD_EDU_COURSE") or Path.cwd() / NAME)
+
+    def states(self) -> dict[str, State]:
+        """All that is known, read anew: another notebook may have written."""
+        if self.note:
+            return self.memory
+        try:
+            self.memory = _parsed(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self.memory = {}
+        except (OSError, ValueError) as error:
+            self._keep_in_memory(f"{self.file} can't be read ({error})")
+        return self.memory
+
+    def state(self, id: str) -> State:
+        """That of one exercise."""
+        return self.states().get(id, State())
+
+    def put(self, id: str, state: State) -> None:
+        """Change that of one exercise."""
+        states = self.states()
+        states[id] = state
+        if self.note:
+            return
+        content = {"format": FORMAT, "exercises": {k: asdict(v) for k, v in states.items()}}
+        try:
+            write_atomically(self.file, (json.dumps(content, indent=1) + "\n").encode())
+        except FileError as error:
+            self._keep_in_memory(str(error).splitlines()[0])
+
+    def forget(self) -> None:
+        """Begin anew in memory, and look at the file again."""
+        self.memory, self.note = {}, ""
+
+    def _keep_in_memory(self, reason: str) -> None:
+        self.note = f"Progress is kept in memory only: {reason}"
+        print(self.note)
+
+
+def _parsed(text: str) -> dict[str, State]:
+    """ValueError where it is no record, whoever wrote it."""
+    try:
+        content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise ValueError("it is of another version of the course")
+        return {str(id): _state(**state) for id, state in content["exercises"].items()}
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("it is no record of progress") from None
+
+
+def _state(solved: bool, tries: int, hints: int) -> State:
+    return State(bool(solved), int(tries), int(hints))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Solved exercises by notebook; shown as a table."""
+
+    rows: tuple[tuple[int, str, int, int, tuple[str, ...]], ...]  # number, title, solved, all, open
+    note: str = ""
+
+    @property
+    def solved(self) -> int:
+        """How many exercises are solved."""
+        return sum(row[2] for row in self.rows)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(row[3] for row in self.rows)
+
+    def __str__(self) -> str:
+        width = max(len(row[1]) for row in self.rows)
+        lines = [
+            f"{number:02}  {title:<{width}}  {'■' * done}{'□' * (total - done)}  {done} of {total}"
+            for number, title, done, total, _ in self.rows
+        ]
+        lines.append(f"{self.solved} of {self.total} exercises solved")
+        return "\n".join([*lines, *filter(None, [self.note])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f'<tr><td>{number:02}</td><td style="text-align:left">{escape(title)}</td>'
+            f'<td style="text-align:left">{"■" * done}{"□" * (total - done)}</td>'
+            f'<td style="white-space:nowrap">{done} of {total}</td>'
+            f'<td style="text-align:left">{escape(", ".join(left)) or "✓ all solved"}</td></tr>'
+            for number, title, done, total, left in self.rows
+        )
+        head = "<tr><th></th><th>notebook</th><th>solved</th><th></th><th>still open</th></tr>"
+        foot = f"<p>{self.solved} of {self.total} exercises solved. {escape(self.note)}</p>"
+        return f"<table>{head}{cells}</table>{foot}"
+
+
+RECORD = Record()
+
+
+def progress_of(exercises: Iterable[Exercise]) -> Progress:
+    """The table of these exercises."""
+    states, by_stem = RECORD.states(), dict[str, list[Exercise]]()
+    for exercise in exercises:
+        by_stem.setdefault(exercise.stem, []).append(exercise)
+    rows: list[Any] = []
+    for number, (stem, title) in enumerate(NOTEBOOKS.items(), 1):
+        ids = [exercise.id for exercise in by_stem.get(stem, [])]
+        left = tuple(id for id in ids if not states.get(id, State()).solved)
+        rows.append((number, title, len(ids) - len(left), len(ids), left))
+    return Progress(tuple(rows), RECORD.note)

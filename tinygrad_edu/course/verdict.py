@@ -1,0 +1,119 @@
+"""What a check says: text for a terminal, HTML for a notebook."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from html import escape
+from re import sub
+from textwrap import wrap
+from typing import Any
+
+from tinygrad_edu.errors import TinygradEduError
+
+# the sign, the word and the colour of each status: never the colour alone; each colour has a
+# contrast of at least 4.2 to white and to #111111, as notebooks have light and dark themes
+LOOKS = {
+    "right": ("✓", "right", "#1f8a42"),
+    "wrong": ("✗", "not yet", "#d9473f"),
+    "open": ("○", "open", "#777777"),
+    "hint": ("→", "hint", "#8f63dd"),
+}
+
+
+class WrongAnswer(TinygradEduError, AssertionError):
+    """A wrong answer where CI=true; elsewhere it is only printed."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check, a hint or a solution says.
+
+    Attributes
+    ----------
+    id : str, the exercise's
+    status : "right", "wrong", "open" or "hint"
+    words : str, what was found
+    mistake : str, the words of the classical mistake that was made; "" if none was recognised
+    code : str, Python to show below
+    word : str, in the heading, where it is not that of the status
+    """
+
+    id: str
+    status: str
+    words: str
+    mistake: str = ""
+    code: str = ""
+    word: str = ""
+
+    @property
+    def heading(self) -> str:
+        """For example "✓ gates_1: right"."""
+        sign, word, _ = LOOKS[self.status]
+        return f"{sign} {self.id}: {self.word or word}"
+
+    @property
+    def text(self) -> str:
+        """All of it as text, in lines that fit a terminal."""
+        lines = [self.heading]
+        for line in self.words.splitlines():
+            lines += wrap(line, 94, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join([*lines, *(f"    {line}" for line in self.code.splitlines())])
+
+    def _repr_html_(self) -> str:
+        color = LOOKS[self.status][2]
+        words = sub(r"(?<= )\*(\w+)\*(?= )", r"<em>\1</em>", escape(self.words))
+        words = words.replace("\n", "<br>")
+        code = f'<pre style="margin:.5em 0 0">{escape(self.code)}</pre>' if self.code else ""
+        return (
+            f'<div style="border-left:4px solid {color};padding:.3em .8em;margin:.3em 0">'
+            f'<b style="color:{color}">{escape(self.heading)}</b><br>{words}{code}</div>'
+        )
+
+    def _ipython_display_(self) -> None:
+        """Nothing in the cell that has shown it already: the last line of a cell is shown again."""
+        shell = _notebook()
+        if _last.verdict is not self or _last.cell != getattr(shell, "execution_count", None):
+            _display(self)
+
+    def __bool__(self) -> bool:
+        return self.status == "right"
+
+    def __repr__(self) -> str:
+        return f"<{self.heading}>"
+
+
+@dataclass
+class _Shown:
+    """What was shown last, and in which cell."""
+
+    verdict: Verdict | None = None
+    cell: Any = None
+
+
+_last = _Shown()
+
+
+def show(verdict: Verdict) -> Verdict:
+    """Show it at once, wherever the call stands; then WrongAnswer where it is wrong and CI=true."""
+    _display(verdict)
+    _last.verdict, _last.cell = verdict, getattr(_notebook(), "execution_count", None)
+    if verdict.status == "wrong" and os.environ.get("CI") == "true":
+        raise WrongAnswer(f"{verdict.id}: {verdict.words}", fix="correct the answer in the cell.")
+    return verdict
+
+
+def _display(verdict: Verdict) -> None:
+    if _notebook() is None:
+        print(verdict.text)
+        return
+    show_in_notebook: Any = sys.modules["IPython"].display.display
+    show_in_notebook({"text/html": verdict._repr_html_(), "text/plain": verdict.text}, raw=True)
+
+
+def _notebook() -> Any:
+    """The shell of a notebook; None in a terminal or a script."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return None if type(shell).__name__ in ("NoneType", "TerminalInteractiveShell") else shell
