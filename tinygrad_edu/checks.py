@@ -21,16 +21,8 @@ def within(
     most: float | None = None,
 ) -> float:
     """The number as a float; SettingError, with its name and bounds, outside them."""
-    bounds = [
-        f"{word} {bound:g}"
-        for word, bound in (
-            ("at least", least),
-            ("above", above),
-            ("below", below),
-            ("at most", most),
-        )  # fmt: skip
-        if bound is not None
-    ]
+    limits = {"at least": least, "above": above, "below": below, "at most": most}
+    bounds = [f"{word} {bound:g}" for word, bound in limits.items() if bound is not None]
     good = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
     good = good and (least is None or number >= least) and (above is None or number > above)
     good = good and (below is None or number < below) and (most is None or number <= most)

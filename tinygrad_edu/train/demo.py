@@ -15,7 +15,8 @@ from tinygrad_edu.train.data import Split, digits
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import Adam
-from tinygrad_edu.train.report import need_plots, write_report
+from tinygrad_edu.train.page import need_plots
+from tinygrad_edu.train.report import write_report
 from tinygrad_edu.train.runners import evaluate
 
 
