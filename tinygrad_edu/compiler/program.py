@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
@@ -154,9 +155,9 @@ class Program:
         self.loss = self.backend.run(backward=False)
         return self.loss
 
-    def outputs(self) -> list[Any]:
+    def outputs(self) -> Sequence[Any]:
         """What the ``outputs`` compiled for were in the last run: for each a number a row."""
-        found: list[Any] = self.backend.outputs()
+        found: Sequence[Any] = self.backend.outputs()
         return found
 
     def pull(self) -> None:
@@ -165,9 +166,9 @@ class Program:
 
     def push(self) -> None:
         """Write ``vector`` and ``gradient`` back to the parameters' ``data`` and ``grad``."""
-        pairs = zip(self.parameters, self.vector.tolist(), self.gradient.tolist(), strict=True)
-        for parameter, data, grad in pairs:
-            parameter.data, parameter.grad = data, grad
+        for name, numbers in (("data", self.vector), ("grad", self.gradient)):
+            setter = Value.__dict__[name].__set__  # calls in C: twice as fast as a loop
+            deque(map(setter, self.parameters, numbers.tolist()), maxlen=0)
 
     def rebind(self, root: Value, inputs: Sequence[Value] = ()) -> None:
         """Serve another graph of the same structure, such as that of another minibatch.

@@ -2,8 +2,9 @@
 
 A file holds ``format``, ``version``, ``facts`` (whatever the saver wants to remember) and
 ``parameters`` (and buffers): name to number, spelled by ``repr``, so that every bit comes back.
-``sha256`` is taken over the file without its own line. A file that is not byte for byte what :func:`save` makes
-of its content is refused, and so is nan or inf: a model that diverged never replaces a good one.
+``sha256`` is taken over the file without its own line. A file that is not byte for byte what
+:func:`save` makes of its content is refused, and so is nan or inf: a model that diverged never
+replaces a good one.
 
 References
 ----------

@@ -132,7 +132,8 @@ class Module:
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """This module and all below it with their paths, as "layer0/neuron3"; its own is ""."""
-        return [(path, part) for path, part in _walk(self, "/") if isinstance(part, Module)]
+        walk = _walk(self, "/", values=False)
+        return [(path, part) for path, part in walk if isinstance(part, Module)]
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -182,29 +183,39 @@ def _path(whole: Module, part: Module) -> str:
     return next(found, type(part).__name__.lower())
 
 
-def _walk(root: Module, separator: str) -> Iterator[tuple[str, Any]]:
-    """Every module and value below, depth first in attribute order, each once, with its path."""
+def _walk(root: Module, separator: str, values: bool = True) -> Iterator[tuple[str, Any]]:
+    """Every module and value below, depth first in attribute order, each once, with its path.
+
+    Without ``values`` those are passed over, which is much faster.
+    """
+    kinds = _KINDS if values else _HOLDERS
     seen: set[int] = set()
     waiting: list[tuple[str, Any]] = [("", root)]
     while waiting:
         path, part = waiting.pop()
-        if isinstance(part, _KINDS) and id(part) not in seen:
+        if id(part) not in seen:
             seen.add(id(part))
             yield path, part
-            waiting.extend(reversed([*_parts(path, part, separator)]))
+            parts = _parts(path, part, separator, kinds)
+            waiting.extend(reversed([*parts]))
 
 
-_KINDS = (Module, Value, list, tuple, dict)
+_HOLDERS = (Module, list, tuple, dict)
+_KINDS = (*_HOLDERS, Value)
 
 
-def _parts(path: str, whole: Any, separator: str) -> Iterator[tuple[str, Any]]:
-    """What a module or container holds, with paths."""
+def _parts(
+    path: str, whole: Any, separator: str, kinds: tuple[type, ...]
+) -> Iterator[tuple[str, Any]]:
+    """What a module or container holds of these kinds, with paths."""
     if isinstance(whole, (list, tuple)):
         for i, part in enumerate(whole):
-            yield _item_name(path, i, part), part
+            if isinstance(part, kinds):
+                yield _item_name(path, i, part), part
     elif not isinstance(whole, Value):
         for name, part in (whole if isinstance(whole, dict) else vars(whole)).items():
-            yield f"{path}{separator}{name}" if path else name, part
+            if isinstance(part, kinds):
+                yield f"{path}{separator}{name}" if path else name, part
 
 
 def _item_name(path: str, i: int, item: Any) -> str:

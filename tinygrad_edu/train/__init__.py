@@ -1,4 +1,8 @@
-"""Training: data, optimisers, the loop, and a report of what was reached."""
+"""Training: data, optimisers, the loop, and a report of what was reached.
+
+The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``, stand in
+:mod:`tinygrad_edu.train.estimators`, which imports scikit-learn.
+"""
 
 from tinygrad_edu.train.data import (
     Split,
@@ -18,6 +22,7 @@ from tinygrad_edu.train.diagnosis import (
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import collector_paused, fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
+from tinygrad_edu.train.predict import Predictor
 from tinygrad_edu.train.runners import evaluate, gradient_sizes
 from tinygrad_edu.train.schedules import (
     ClipByNorm,
@@ -40,6 +45,7 @@ __all__ = [
     "ClipByValue",
     "History",
     "Optimizer",
+    "Predictor",
     "RMSprop",
     "Split",
     "SweepResults",

@@ -117,6 +117,8 @@ class TracedModel:
     def logits(self) -> Any:
         """What the model said in the last run: an array of (samples, outputs)."""
         found = self.program.outputs()[: len(self.outputs)]
+        if not self.size and hasattr(found, "T"):
+            return found.T
         each = 1 if self.single else len(self.outputs) // max(self.size, 1)
         columns = self.np.array([self.np.atleast_1d(column) for column in found])
         return columns.reshape(-1, each) if self.size else columns.T

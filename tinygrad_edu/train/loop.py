@@ -109,11 +109,14 @@ def fit(
     last = run.begin(checkpoint, epochs)
     job = Job(model, loss, (X, y), validation, optimizer, batch_size, penalty)
     stops = Stops(stop_below, patience, callbacks)
+    total = -(-len(X) // batch_size) * last
     model.train()
     try:
-        runner = _runner(job, compiled)
-        total = -(-len(X) // batch_size) * last
-        with collector_paused(), runner, progress_bar(total, progress) as bar:
+        with (
+            collector_paused(),
+            _runner(job, compiled) as runner,
+            progress_bar(total, progress) as bar,
+        ):
             bar.start(len(history.batch_loss))
             _train(run, runner, job, last, stops, bar, checkpoint)
         history.stopped = history.stopped or "epochs"

@@ -157,7 +157,8 @@ def gradient_flow(
     ----------
     Das and Varma, The Backprop Algorithm, "Issues with Backprop". Glorot and Bengio 2010,
     Understanding the difficulty of training deep feedforward neural networks, figures 2 to 7:
-    activations and gradients by layer. For the rest see :mod:`tinygrad_edu.train.diagnosis.verdicts`.
+    activations and gradients by layer. For the rest see
+    :mod:`tinygrad_edu.train.diagnosis.verdicts`.
 
     Examples
     --------
