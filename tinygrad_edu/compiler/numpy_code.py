@@ -23,6 +23,7 @@ from tinygrad_edu.compiler.numpy_words import (
     affine,
     into,
     numpy_call,
+    runs,
     total_places,
 )
 from tinygrad_edu.symbols import Atom, Expression
@@ -89,11 +90,16 @@ class Writer:
         known = len(self.names)
         name = self.name(view, "v")
         if len(self.names) > known:
-            self.code.tables[f"i_{name}"] = places.reshape(-1)
-            self.code.forward.append(
-                f"take({operand.store}, i_{name}, 0, out=flat_{name}, mode='clip')"
-            )
+            self.code.forward += self.gathered(operand.store, places, name)
         return name
+
+    def gathered(self, store: str, places: Slots, name: str) -> list[str]:
+        """Lines that collect scattered values: by slices, where a few will do, else by a table."""
+        pieces = runs(places)
+        if pieces:
+            return [f"flat_{name}[{a}:{b}] = {store}[{at}:{at + b - a}]" for a, b, at in pieces]
+        self.code.tables[f"i_{name}"] = places.reshape(-1)
+        return [f"take({store}, i_{name}, 0, out=flat_{name}, mode='clip')"]
 
     def gradient(self, operand: Operand, places: Slots) -> str | None:
         """The name of an operand's gradient as a view, None where it is scattered."""
@@ -328,10 +334,17 @@ class Writer:
         flat = places.reshape(-1)
         order = np.argsort(flat, kind="stable")
         unique, starts = np.unique(flat[order], return_index=True)
+        rows = f"({flat.size}, -1)" if operand.batched else f"{flat.size}"
+        pieces, sign = runs(flat), "=" if fresh else "+="
+        if pieces and len(unique) == flat.size:
+            self.lines += [
+                f"d{operand.store}[{at}:{at + b - a}] {sign} {value}.reshape({rows})[{a}:{b}]"
+                for a, b, at in pieces
+            ]
+            return
         name = f"{len(self.code.tables)}"
         self.code.tables |= {f"order{name}": order, f"starts{name}": starts, f"at{name}": unique}
-        rows = f"({flat.size}, -1)" if operand.batched else f"{flat.size}"
         self.lines.append(
-            f"d{operand.store}[at{name}] {'=' if fresh else '+='} "
+            f"d{operand.store}[at{name}] {sign} "
             f"reduceat({value}.reshape({rows})[order{name}], starts{name}, 0)"
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from tinygrad_edu.compiler.layout import Product, Slots, Total
 from tinygrad_edu.symbols import Atom, Expression
 
+SLICES, LENGTH = 8, 16  # at most so many slices, on average so long: else a table is faster
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
 
 
@@ -23,6 +25,24 @@ def affine(places: Slots) -> tuple[int, tuple[int, ...]] | None:
         steps.append(int(places[tuple(index)]) - offset)
         expected = expected[..., None] + steps[-1] * np.arange(length)
     return (offset, tuple(steps)) if np.array_equal(expected, places) else None
+
+
+def runs(places: Slots) -> list[tuple[int, int, int]]:
+    """Scattered places as slices: (first, last, place of the first); none where it takes many.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_edu.compiler.numpy_words import runs
+    >>> runs(np.array([*range(100), *range(200, 300)]))
+    [(0, 100, 0), (100, 200, 200)]
+    """
+    flat = places.reshape(-1)
+    breaks = np.flatnonzero(np.diff(flat) != 1) + 1
+    if not len(breaks) < min(SLICES, flat.size / LENGTH):
+        return []
+    edges = [0, *breaks.tolist(), flat.size]
+    return [(a, b, int(flat[a])) for a, b in pairwise(edges)]
 
 
 def squeezed(places: Slots, axes: int) -> Slots:
