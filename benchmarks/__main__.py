@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import README, RESULTS, as_text, load, missed, with_figures
+from benchmarks.report import (
+    PROMISES,
+    README,
+    RESULTS,
+    as_text,
+    load,
+    missed,
+    with_figures,
+    with_promises,
+)
 
 _EXAMPLES = """examples:
   python -m benchmarks eager               measure, print the table, write results/eager.json
@@ -18,11 +27,18 @@ _EXAMPLES = """examples:
   python -m benchmarks compiled            against NumPy by hand, PyTorch, JAX, micrograd, and
                                            a million nodes; writes results/compiled.json
   python -m benchmarks compiled --quick    the same on small networks; writes nothing
-  python -m benchmarks readme              make README's figures from results/eager.json
+  python -m benchmarks estimators          against scikit-learn's MLPClassifier: accuracy and time
+  python -m benchmarks promises            every promise with its stated number of cases, in half an
+                                           hour; writes results/promises.json and docs/promises.md
+  python -m benchmarks promises --only depth labels
+  python -m benchmarks promises --quick    fewer cases, within minutes; writes nothing
+  python -m benchmarks mutation            small changes of ops.py and engine.py: which test fails?
+  python -m benchmarks readme              make README's tables from results/
 
 needs micrograd and scikit-learn: pip install -e ".[test,peers]"
 compiled does without micrograd, PyTorch and JAX, and says so in their rows
-exit codes: 0 done, 1 the engines disagree, 2 something is missing or was not understood
+exit codes: 0 done, 1 the engines disagree, or a promise is missed,
+            2 something is missing or was not understood
 """
 
 
@@ -51,11 +67,46 @@ def _parser() -> argparse.ArgumentParser:
     compiled.add_argument("--quick", action="store_true", help="small networks and graphs")
     compiled.add_argument("--out", type=Path, help="JSON file (default: results/compiled.json)")
     compiled.set_defaults(run=_compiled)
+    estimators = commands.add_parser(
+        "estimators", help="against scikit-learn's MLPClassifier", epilog=_EXAMPLES
+    )
+    estimators.add_argument("--quick", action="store_true", help="fewer folds and epochs")
+    estimators.add_argument("--out", type=Path, help="JSON file (default: results/estimators.json)")
+    estimators.set_defaults(run=_estimators)
+    checks = _add_promises(commands)
     readme = commands.add_parser("readme", help="write the figures into README.md")
     readme.set_defaults(run=_readme)
-    for command in (eager, compiled, readme):
+    for command in (eager, compiled, estimators, *checks, readme):
         command.formatter_class = shape
     return parser
+
+
+def _add_promises(commands: Any) -> list[argparse.ArgumentParser]:
+    promises: argparse.ArgumentParser = commands.add_parser(
+        "promises", help="measure every promise of the project", epilog=_EXAMPLES
+    )
+    promises.add_argument("--only", nargs="+", metavar="NAME", help="these promises alone")
+    promises.add_argument("--quick", action="store_true", help="fewer cases; writes nothing")
+    promises.set_defaults(run=_promises)
+    mutation: argparse.ArgumentParser = commands.add_parser(
+        "mutation", help="change ops.py and engine.py: do the tests notice?", epilog=_EXAMPLES
+    )
+    mutation.add_argument("--minutes", type=float, default=120.0, help="stop then (default: 120)")
+    mutation.add_argument("--most", type=int, help="so many mutants; writes nothing")
+    mutation.set_defaults(run=_mutation)
+    return [promises, mutation]
+
+
+def _promises(options: argparse.Namespace) -> int:
+    from benchmarks.promises.run import main
+
+    return main(options)
+
+
+def _mutation(options: argparse.Namespace) -> int:
+    from benchmarks.mutation import run
+
+    return run(options)
 
 
 def _eager(options: argparse.Namespace) -> int:
@@ -90,6 +141,14 @@ def _compiled(options: argparse.Namespace) -> int:
     return 0
 
 
+def _estimators(options: argparse.Namespace) -> int:
+    try:
+        from benchmarks.estimators import run
+    except ModuleNotFoundError as error:
+        return _not_installed(error, "numpy", "sklearn")
+    return run(options.quick, options.out)
+
+
 def _not_installed(error: ModuleNotFoundError, *expected: str) -> int:
     if error.name not in expected:
         raise error
@@ -112,7 +171,8 @@ def _write(figures: Mapping[str, Any], options: argparse.Namespace, default: Pat
 
 def _readme(options: argparse.Namespace) -> int:
     text = README.read_text(encoding="utf-8")
-    README.write_text(with_figures(text, load()), encoding="utf-8")
+    text = with_promises(with_figures(text, load()), load(PROMISES))
+    README.write_text(text, encoding="utf-8")
     return 0
 
 

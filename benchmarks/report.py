@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results" / "eager.json"
+PROMISES = RESULTS.with_name("promises.json")
 README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- figures: python -m benchmarks readme -->", "<!-- end of figures -->"
+PROMISED = "<!-- promises: python -m benchmarks readme -->", "<!-- end of promises -->"
 OURS, PEER = "tinygrad_edu", "micrograd"
 
 
@@ -62,12 +64,32 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
 
 
 def with_figures(readme: str, figures: Mapping[str, Any]) -> str:
-    """The text of a README with the block between its two markers made anew."""
-    before, found, rest = readme.partition(START)
-    _, ended, after = rest.partition(END)
+    """The text of a README with the block of these figures made anew."""
+    return with_block(readme, START, END, as_markdown(figures))
+
+
+def with_promises(readme: str, rows: Mapping[str, Any]) -> str:
+    """The text of a README with the short table of promises made anew."""
+    return with_block(readme, *PROMISED, promises_table(rows))
+
+
+def promises_table(rows: Mapping[str, Any]) -> str:
+    """What was promised and what was measured, a line each."""
+    cells = [(row["what"], row["target"], row["measured"], row["verdict"]) for row in rows.values()]
+    head = ("promise", "target", "measured", "")
+    return "\n".join(
+        ["| " + " | ".join(head) + " |", "|---|---|---|---|"]
+        + ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells]
+    )
+
+
+def with_block(readme: str, start: str, end: str, block: str) -> str:
+    """The text with what stands between two markers replaced."""
+    before, found, rest = readme.partition(start)
+    _, ended, after = rest.partition(end)
     if not found or not ended:
-        raise ValueError(f"no block between {START!r} and {END!r} in the README: add both lines.")
-    return f"{before}{START}\n{as_markdown(figures)}\n{END}{after}"
+        raise ValueError(f"no block between {start!r} and {end!r} in the README: add both lines.")
+    return f"{before}{start}\n{block}\n{end}{after}"
 
 
 def missed(figures: Mapping[str, Any]) -> list[str]:

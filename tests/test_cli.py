@@ -195,3 +195,13 @@ def test_draw_refuses_in_words(words, said, capsys, tmp_path, monkeypatch):
 
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_a_long_expression_stays_narrow(capsys):
+    """Each step is shown by the beginning of its text, on one line."""
+    code = main(["gradients", "(" + "x-x*" * 500 + "\nx)", "x=1"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert len(lines) == 2 + 1_000
+    assert max(map(len, lines)) < 110

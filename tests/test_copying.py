@@ -258,3 +258,26 @@ def test_a_million_deep_is_pickled():
 
     assert twin.data == DEEP + 1.0
     assert len(topological_order(twin)) == DEEP + 1
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_collector_pauses_during_a_deep_copy_and_is_back_as_it_was(on):
+    """All that a copy makes is in use: to look at it would be for nothing. Also after an error."""
+    enabled, root, runs = gc.isenabled(), chain(5_000), []
+    (gc.enable if on else gc.disable)()
+    gc.callbacks.append(lambda phase, info: runs.append(phase))
+    try:
+        twin = copy.deepcopy(root)
+        during, after = list(runs), gc.isenabled()
+        root.op = None
+        del root.data
+        with pytest.raises(AttributeError):
+            copy.deepcopy(root)
+        after_an_error = gc.isenabled()
+    finally:
+        gc.callbacks.pop()
+        (gc.enable if enabled else gc.disable)()
+
+    assert during.count("start") <= 1  # a young collection that was due
+    assert (after, after_an_error) == (on, on)
+    assert len(topological_order(twin)) == 5_001

@@ -2,12 +2,13 @@
 
 import math
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import ops
+from tinygrad_edu import ops, topological_order
 from tinygrad_edu.errors import ExpressionError
 from tinygrad_edu.expression import FUNCTIONS, LONGEST, evaluate, parse_number
 
@@ -50,6 +51,29 @@ def test_inner_nodes_carry_their_own_text():
     root, _ = evaluate("  (x + 1) * x ", {"x": 2.0})
 
     assert [root.label, root.inputs[0].label] == ["(x + 1) * x", "x + 1"]
+
+
+def test_inner_nodes_carry_their_own_text_over_lines_and_beyond_ascii():
+    """Lines may end in any of three ways, and letters take more than one byte."""
+    root, _ = evaluate("(é *\r\n2 +\r(é\n** 3)) - é", {"é": 2.0})
+
+    labels = {v.label for v in topological_order(root) if v.op}
+    assert labels == {
+        "(é *\r\n2 +\r(é\n** 3)) - é",
+        "é *\r\n2 +\r(é\n** 3)",
+        "é *\r\n2",
+        "é\n** 3",
+    }
+
+
+def test_a_long_expression_takes_no_longer_than_its_length_explains():
+    """10,000 characters, 5,000 operations: finding the text of each is no search of the whole."""
+    start = time.process_time()
+
+    root, _ = evaluate("x-x*" * 2_499 + "x", {"x": 1.0})
+
+    assert time.process_time() - start < 1.0
+    assert root.data == -2_498.0
 
 
 @pytest.mark.parametrize(

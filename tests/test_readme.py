@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import END, START, as_markdown, load, with_figures
+from benchmarks.report import (
+    END,
+    PROMISED,
+    PROMISES,
+    START,
+    as_markdown,
+    load,
+    with_figures,
+    with_promises,
+)
 from tinygrad_edu.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +73,8 @@ def test_the_command_line_prints_what_the_readme_shows(name, capsys):
 def test_the_figures_are_those_of_the_committed_run():
     """The block between the markers is what ``python -m benchmarks readme`` makes."""
     assert with_figures(README, load()) == README
-    assert README.count(START) == README.count(END) == 1
+    assert with_promises(README, load(PROMISES)) == README
+    assert all(README.count(marker) == 1 for marker in (START, END, *PROMISED))
 
 
 def test_a_figure_typed_by_hand_would_be_noticed():

@@ -5,6 +5,7 @@ Both walk the graph in topological order instead of recursing into it. And copie
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -19,13 +20,28 @@ _state = threading.local()  # .ancestors: weak reference to the list that is bei
 
 
 def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
-    """Copy the nodes, inputs first, but for those that ``copy.deepcopy`` has copied before."""
-    for node in order:
-        if id(node) not in memo:
-            left, right = memo.get(id(node._left)), memo.get(id(node._right))
-            memo[id(node)] = _link((), type(node), _facts(node), node.op, left, right)
-    twin: Value = memo[id(order[-1])]
-    return twin
+    """Copy the nodes, inputs first, but for those that ``copy.deepcopy`` has copied before.
+
+    The garbage collector pauses: all that is made here is in use, and looking at it again and again
+    would take a million nodes from 2 s to 3 s.
+    """
+    twins: dict[Any, Any] = {v: memo[id(v)] for v in order if id(v) in memo} if memo else {}
+    twins[None], was_on, new = None, gc.isenabled(), object.__new__
+    gc.disable()
+    try:
+        for node in order:
+            if node not in twins:  # written out: _link and _facts would take a third longer
+                twins[node] = twin = new(type(node))
+                twin.data, twin.grad, twin.label = node.data, node.grad, node.label
+                twin.constant, twin.origin, twin.op = node.constant, node.origin, node.op
+                twin._left, twin._right = twins[node._left], twins[node._right]
+    finally:
+        if was_on:
+            gc.enable()
+    del twins[None]
+    memo.update(zip(map(id, twins), twins.values(), strict=True))
+    root: Value = twins[order[-1]]
+    return root
 
 
 def reduce(node: Value, topological_order: Callable[[Value], list[Value]]) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ What is allowed: numbers, names, ``+ - * / **``, parentheses and the functions o
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -58,12 +59,13 @@ def evaluate(text: str, given: Mapping[str, float]) -> tuple[Value, dict[str, Va
     leaves = {name: Value(number, name) for name, number in given.items()}
     done: dict[ast.AST, Any] = {}
     used: set[str] = set()
+    words = _words(text)
     for node in _inputs_first(tree):
         if isinstance(node, ast.Name):
             used.add(node.id)
-        done[node] = _one(node, done, leaves, text)
+        done[node] = _one(node, done, leaves, words)
         if isinstance(done[node], Value) and not done[node].label:
-            done[node].label = ast.get_source_segment(text, node) or ""
+            done[node].label = words(node)
     if unused := [name for name in given if name not in used]:
         raise ExpressionError(
             f"{', '.join(unused)} got a value, but is not in the expression.",
@@ -106,6 +108,18 @@ def _parse(text: str) -> ast.expr:
         ) from None
 
 
+def _words(text: str) -> Callable[[ast.expr], str]:
+    """The text of each part. ``ast.get_source_segment`` would look for the lines every time."""
+    raw = text.encode()  # ast counts bytes
+    lines = [0, *(line.end() for line in re.finditer(rb"\r\n|\r|\n", raw))]
+
+    def words(node: ast.expr) -> str:
+        end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        return raw[lines[node.lineno - 1] + node.col_offset : end].decode()
+
+    return words
+
+
 def _unknown(node: ast.expr, name: str) -> ExpressionError:
     functions = ", ".join(FUNCTIONS)
     if isinstance(node, ast.Name):
@@ -141,7 +155,12 @@ def _number(node: ast.expr) -> float | None:
     return float(literal)
 
 
-def _one(node: ast.expr, done: Mapping[ast.AST, Any], leaves: dict[str, Value], text: str) -> Any:
+def _one(
+    node: ast.expr,
+    done: Mapping[ast.AST, Any],
+    leaves: dict[str, Value],
+    words: Callable[[ast.expr], str],
+) -> Any:
     """The value of one sub-expression whose operands are done."""
     operands = [done[child] for child in _operands(node)]
     try:
@@ -158,7 +177,7 @@ def _one(node: ast.expr, done: Mapping[ast.AST, Any], leaves: dict[str, Value], 
     except (TinygradEduError, OverflowError) as error:
         raise ExpressionError(f"{str(error).splitlines()[0]}", fix="see the functions.") from None
     raise ExpressionError(
-        f"{ast.get_source_segment(text, node)!r:.60} is not allowed in an expression.",
+        f"{words(node)!r:.60} is not allowed in an expression.",
         expected="numbers, names, + - * / **, parentheses, and " + ", ".join(FUNCTIONS),
         fix="rewrite that part with these.",
     )

@@ -19,7 +19,7 @@ targets = pytest.mark.parametrize("target", ["numpy", "python"])
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, -0.0, math.inf, math.nan])
 def test_powers_with_a_constant_exponent(target, exponent):
     """Value and slope are eager's at ordinary and at special numbers."""
-    for x in (2.0, -2.0, 0.0, 1e200, 1e-200, math.inf, math.nan):
+    for x in (2.0, -2.0, 0.0, 1e200, 1e-200, math.inf, -math.inf, math.nan):
         w = Value(x)
         root = w**exponent
         root.backward()
@@ -30,6 +30,17 @@ def test_powers_with_a_constant_exponent(target, exponent):
         np.testing.assert_allclose(
             [program.loss, *program.gradient], [root.data, w.grad], rtol=1e-14
         )
+
+
+@targets
+def test_minus_infinity_to_the_one_half_is_infinity_for_any_shape_of_exponent(target):
+    """NumPy takes a square root there, which is nan, unless each number has its own exponent."""
+    x, y = Value(0.0), Value(0.5)
+    compiled = compile_graph(x**y + x**0.5, [x], target=target)
+
+    loss = compiled.forward([[-math.inf], [4.0]])
+
+    assert loss == math.inf
 
 
 def test_a_square_is_no_power():

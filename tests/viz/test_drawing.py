@@ -208,3 +208,24 @@ def test_a_deep_graph_is_drawn_without_recursion():
 
     assert "… 199,851 more (200,001 in all)" in figure.svg()
     assert len(figure.text.splitlines()) < 160
+
+
+def test_a_chain_that_shares_a_leaf_is_not_given_to_dot(monkeypatch):
+    """63 nodes whose wires cross 1,900 columns take dot minutes; the built-in layout, a moment."""
+    monkeypatch.setitem(engines.RUN, "dot", lambda source: pytest.fail("dot was asked"))
+    w, y = Value(1.5, "w"), Value(1.0, "x")
+    for _ in range(60):
+        y = y * w
+
+    assert draw(y).svg().startswith("<svg")
+
+
+def test_an_ordinary_network_is_given_to_dot(monkeypatch):
+    """So the test above can fail."""
+    asked = []
+    monkeypatch.setitem(engines.RUN, "dot", asked.append)
+    monkeypatch.setitem(engines.RUN, "pygraphviz", lambda source: None)
+
+    draw(graphs.network()).svg()
+
+    assert len(asked) == 1

@@ -1,5 +1,6 @@
 """The built-in layout: nothing overlaps, wires find their way, frames hold what is theirs."""
 
+import time
 from dataclasses import replace
 from itertools import combinations, pairwise
 from math import hypot
@@ -372,3 +373,17 @@ def test_what_is_no_graph_is_said(wires, frames, message):
         layered(dict.fromkeys("abc", LEAF), links, frames)
 
     assert "Fix" in str(error.value)
+
+
+def test_wires_that_cross_too_many_columns_are_refused_at_once():
+    """A chain of 400 that share one leaf would take seconds, 2,000 minutes."""
+    box = Size(30.0, 30.0)
+    sizes = {str(i): box for i in range(400)}
+    links = [Link(f"w{i}", "0", str(i), Size(0.0, 0.0)) for i in range(2, 400)]
+    links += [Link(f"c{i}", str(i - 1), str(i), Size(0.0, 0.0)) for i in range(1, 400)]
+    start = time.process_time()
+
+    with pytest.raises(SettingError, match=r"^the 797 wires of this figure cross 79,800 columns"):
+        layered(sizes, links)
+
+    assert time.process_time() - start < 1.0

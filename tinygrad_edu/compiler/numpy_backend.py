@@ -18,7 +18,7 @@ from tinygrad_edu.compiler.sums import gather_sums
 Array = NDArray[np.floating[Any]]
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
-    "log1p logical_and matmul maximum minimum multiply negative power sin sqrt square subtract "
+    "log1p logical_and matmul maximum minimum multiply negative sin sqrt square subtract "
     "take tanh true_divide where"
 )
 
@@ -47,6 +47,8 @@ class NumpyBackend:
         self.du = np.zeros_like(self.u)
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
+        self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
+        self.rows_alone = all(kinds[slot] == "b" for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
         if not columns:
             self.space = Workspace(self, 0)
@@ -85,8 +87,10 @@ class NumpyBackend:
             space.backward()
         return loss
 
-    def outputs(self) -> list[Any]:
+    def outputs(self) -> Any:
         """What the outputs were in the last run: for each a number, or an array of one a row."""
+        if self.rows_alone:
+            return self.space.b[self.output_places]
         stores = {"u": self.u, "p": self.u, "c": self.u, "b": self.space.b, "i": self.space.x.T}
         slots = self.tape.outputs
         return [stores[self.plan.kinds[s]][self.plan.place[s]].copy() for s in slots]
@@ -114,6 +118,7 @@ class Workspace:
         stores = {"u": backend.u, "du": backend.du, "b": self.b, "db": self.db, "i": self.x.T}
         names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
         names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
+        names["power"] = power
         names |= stores | backend.code.tables
         for name, view in backend.code.views.items():
             array = _array(view, stores, rows, dtype)
@@ -123,6 +128,19 @@ class Workspace:
             names[name] = array[..., None] if view.lift else array
         exec(compile(source_of(backend.code), "<compiled graph>", "exec"), names)
         self.forward, self.backward = names["forward"], names["backward"]
+
+
+def power(x: Array, y: Any, out: Array) -> None:
+    """NumPy's, but for (-inf) ** 0.5, which IEEE 754 and eager have as inf, NumPy mostly as nan.
+
+    Where one exponent serves many numbers, NumPy takes a square root for 0.5.
+    """
+    roots = None
+    if np.fmin.reduce(x, axis=None) == -np.inf:
+        roots = np.equal(x, -np.inf) & np.equal(y, 0.5)
+    np.power(x, y, out=out)
+    if roots is not None:
+        np.copyto(out, np.inf, where=roots)
 
 
 def source_of(code: Code) -> str:

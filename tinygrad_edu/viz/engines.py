@@ -17,9 +17,11 @@ from tinygrad_edu.errors import MissingExtraError, SettingError
 from tinygrad_edu.viz.figure import Figure, Node
 from tinygrad_edu.viz.layout import Frame, Link, Placement, Point, Size, layered
 from tinygrad_edu.viz.measure import block, label_size, node_size, room_of
+from tinygrad_edu.viz.ranks import Nest, assign_ranks, crossings
 
 TIMEOUT = 10.0  # seconds that dot may take
 MOST_FOR_DOT = 2_000  # nodes: dot takes 15 s for 3,500
+LONGEST_FOR_DOT = 1_000  # crossings of wires and columns: dot takes minutes for 2,000
 MARGIN = 8.0
 ENGINES = ("dot", "pygraphviz", "builtin")
 
@@ -44,7 +46,7 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
             expected=", ".join(ENGINES),
             fix="choose one of these, or None for the first that works.",
         )
-    if engine == "builtin" or (engine is None and len(figure.nodes) > MOST_FOR_DOT):
+    if engine == "builtin" or (engine is None and _slow(figure)):
         return _met(built_in(figure), figure)
     if len(figure.nodes) > MOST_FOR_DOT:
         raise SettingError(
@@ -64,6 +66,16 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
         if engine == "dot"
         else 'pip install "tinygrad_edu[dot]"',
     )
+
+
+def _slow(figure: Figure) -> bool:
+    """Whether dot would take more than a second or two."""
+    number = {node.id: i for i, node in enumerate(figure.nodes)}
+    if len(number) > MOST_FOR_DOT:
+        return True
+    wires = [(number[wire.source], number[wire.target]) for wire in figure.wires]
+    ranks = assign_ranks(wires, Nest(list(number), [-1] * len(number), []))
+    return crossings(ranks, wires) > LONGEST_FOR_DOT
 
 
 def built_in(figure: Figure) -> Placement:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.viz.heights import MARGIN, Heights
 from tinygrad_edu.viz.ordering import Ordering
-from tinygrad_edu.viz.ranks import Layers, Nest, assign_ranks
+from tinygrad_edu.viz.ranks import Layers, Nest, assign_ranks, check_length
 
 BOXES: Mapping[str, str] = MappingProxyType({})
 STEEPEST = 0.35  # width of a turn by its height
@@ -91,7 +91,7 @@ def layered(
     Raises
     ------
     SettingError
-        Wires that run in a circle, or an id that is not there.
+        Wires that run in a circle, or an id that is not there, or wires too long to be routed.
 
     References
     ----------
@@ -109,7 +109,8 @@ def layered(
     nest = _nest(sizes, frames)
     number = {name: i for i, name in enumerate(sizes)}
     wires = [(_known(number, w.source, w), _known(number, w.target, w)) for w in links]
-    layers = Layers(assign_ranks(wires, nest), wires, nest)
+    check_length(ranks := assign_ranks(wires, nest), wires)
+    layers = Layers(ranks, wires, nest)
     layers.order = Ordering(layers).best()
     circles = [shapes.get(name) == "circle" for name in sizes]
     board = _Board(layers, list(sizes.values()), circles, links)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from tinygrad_edu.errors import SettingError
 
+MOST_CROSSINGS = 20_000  # of wires with columns: a second's work, and more than anyone can read
+
 
 @dataclass(frozen=True)
 class Nest:
@@ -166,6 +168,22 @@ def _movable(links: Sequence[tuple[int, int]], count: int, order: Sequence[int])
             for v in feeds[u]:
                 held[v] += 1
     return [0 < fan_out[u] >= held[u] for u in range(count)]
+
+
+def crossings(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> int:
+    """How many columns all wires cross: a chain of 2,000 values that share a leaf has 2 million."""
+    return sum(ranks[target] - ranks[source] for source, target in wires)
+
+
+def check_length(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> None:
+    """Refuse what would take minutes."""
+    count = crossings(ranks, wires)
+    if count > MOST_CROSSINGS:
+        raise SettingError(
+            f"the {len(wires):,} wires of this figure cross {count:,} columns.",
+            expected=f"at most {MOST_CROSSINGS:,}",
+            fix='draw less of the graph, with max_nodes=150 or less, or style="folded".',
+        )
 
 
 class Layers:
