@@ -181,3 +181,37 @@ def test_what_is_not_recognised_still_runs():
 
     assert program.stats["matrix_products"] == 0
     np.testing.assert_allclose(program.gradient, [p.grad for p in program.parameters], rtol=1e-12)
+
+
+def chain(length, step):
+    """A number on which the same is done so many times over, and its weight."""
+    weight = Value(0.999)
+    node = Value(0.5)
+    for _ in range(length):
+        node = step(node, weight)
+    return node, weight
+
+
+@pytest.mark.parametrize(
+    ("step", "target"),
+    [
+        (lambda node, weight: (node * weight).tanh(), "python"),
+        (lambda node, weight: node * weight + 0.01, "python"),
+        (lambda node, weight: node + weight, "numpy"),  # one sum
+    ],
+)
+def test_a_long_chain_is_straight_line_code(step, target):
+    """It has nothing to do side by side; vector and gradient are arrays all the same."""
+    root, weight = chain(11_000, step)
+
+    program = compile_graph(root)
+    program.backward()
+    root.backward()
+
+    assert program.stats["target"] == target
+    assert isinstance(program.gradient, np.ndarray)
+    at = program.parameters.index(weight)
+    assert program.gradient[at] == pytest.approx(weight.grad, rel=1e-9)
+    program.vector[at] = 0.5
+    program.push()
+    assert weight.data == 0.5

@@ -7,6 +7,25 @@ from dataclasses import replace
 from tinygrad_edu import ieee, ops
 from tinygrad_edu.compiler.record import CONSTANT, INPUT, Tape
 
+CHAIN, WIDTH = 10_000, 2  # operations at least, side by side on average at most: see ``narrow``
+ADDITIVE = (ops.ADD, ops.SUB, ops.NEG)
+
+
+def narrow(tape: Tape) -> bool:
+    """Whether next to nothing in it can be done side by side: a long chain, not a network.
+
+    Additions do not count, however many: they are gathered to sums.
+    """
+    level, count = [0] * len(tape), 0
+    for slot, op in enumerate(tape.ops):
+        if op is not None:
+            right = tape.right[slot]
+            below = max(level[tape.left[slot]], level[right] if right >= 0 else 0)
+            weighs = op not in ADDITIVE
+            level[slot] = below + weighs
+            count += weighs
+    return CHAIN < count < WIDTH * max(level)
+
 
 def fold_constants(tape: Tape) -> Tape:
     """What is computed from constants alone is a constant.

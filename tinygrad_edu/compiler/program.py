@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
@@ -10,7 +9,13 @@ from typing import Any
 
 from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common, split_penalty
+from tinygrad_edu.compiler.passes import (
+    drop_dead,
+    fold_constants,
+    narrow,
+    share_common,
+    split_penalty,
+)
 from tinygrad_edu.compiler.record import Tape, record
 from tinygrad_edu.compiler.sums import exponent
 from tinygrad_edu.engine import Value
@@ -42,7 +47,8 @@ def compile_graph(
     reduce : "mean" or "sum" of the rows' losses; what depends on no input, such as a penalty on
         the parameters, is added once
     dtype : "float64" or "float32", for the target "numpy"
-    target : "numpy", or "python": straight-line code without dependencies
+    target : "numpy", or "python": straight-line code without dependencies, which also serves for
+        "numpy" where a graph is one long chain and has nothing to do side by side
     outputs : Values of the graph whose numbers :meth:`Program.outputs` tells, such as logits
 
     Returns
@@ -96,7 +102,8 @@ class Program:
     tape : Tape, the recorded instructions after the passes; prints one a line
     source : str, the Python that runs
     equations : Equations, the matrix equations found; ``print`` them, or take ``.latex``
-    stats : dict, with ``nodes``, ``instructions``, ``matrix_products`` and ``seconds`` per stage
+    stats : dict, with ``nodes``, ``instructions``, ``matrix_products``, ``seconds`` per stage
+        and the ``target`` that runs
     """
 
     def __init__(
@@ -118,14 +125,17 @@ class Program:
         _check(self.tape, inputs)
         self.columns = len(inputs)
         self.loss = float("nan")
+        if target == "numpy" and dtype == "float64" and not inputs and narrow(self.tape):
+            target = "python"
         self.backend = _backend(target)(self.tape, self.columns, reduce, dtype, clock)
-        self.vector, self.gradient = self.backend.vector, self.backend.gradient
+        self.vector, self.gradient = self._arrays()
         self._bind(recorded, order)
         self.stats: dict[str, Any] = {
             "nodes": len(recorded),
             "instructions": self.backend.instructions,
             "matrix_products": self.backend.matrix_products,
             "seconds": clock.laps,
+            "target": target,
         }
         self.pull()
 
@@ -178,9 +188,10 @@ class Program:
         StaleGraphError
             If its structure is another one.
         """
-        self._serve(*record(root, inputs))
+        self.serve(*record(root, inputs))
 
-    def _serve(self, recorded: Tape, order: Sequence[Value]) -> None:
+    def serve(self, recorded: Tape, order: Sequence[Value]) -> None:
+        """What :meth:`rebind` does, for a graph that is recorded already."""
         if signature(recorded) != self.signature:
             raise StaleGraphError(
                 f"this graph of {len(recorded):,} nodes is built otherwise than the compiled one.",
@@ -203,10 +214,18 @@ class Program:
 
     def __repr__(self) -> str:
         return (
-            f"Program({self.settings['target']}, {len(self.parameters):,} parameters, "
+            f"Program({self.stats['target']}, {len(self.parameters):,} parameters, "
             f"{self.stats['nodes']:,} nodes in {self.stats['instructions']:,} instructions, "
             f"{self.stats['matrix_products']} matrix products)"
         )
+
+    def _arrays(self) -> tuple[Any, Any]:
+        """The backend's vector and gradient; NumPy's arrays, where that target was asked for."""
+        pair = self.backend.vector, self.backend.gradient
+        if self.settings["target"] == "python":
+            return pair
+        np = extra("numpy", "numpy", 'the target "numpy"', "fast")
+        return np.asarray(pair[0]), np.asarray(pair[1])  # views: they share the memory
 
     def _bind(self, recorded: Tape, order: Sequence[Value]) -> None:
         """Remember which Values the parameters are, and the constants' numbers."""
@@ -258,42 +277,6 @@ def signature(tape: Tape) -> int:
     )
     built = (names, tuple(tape.left), tuple(tape.right), tuple(tape.kinds), tape.inputs, exponents)
     return hash(built)
-
-
-class ProgramCache:
-    """Compiles a graph the first time, and reuses the program for graphs built alike.
-
-    Examples
-    --------
-    >>> from tinygrad_edu import Value
-    >>> from tinygrad_edu.compiler import ProgramCache
-    >>> programs = ProgramCache()
-    >>> w = Value(2.0)
-    >>> for x in (1.0, 3.0):  # two graphs, one program
-    ...     program = programs((w * x - 1.0) ** 2)
-    ...     _ = program.backward()
-    >>> program.loss, len(programs.known)
-    (25.0, 1)
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        self.settings = settings
-        self.known: dict[int, Program] = {}
-
-    def __call__(self, root: Value, inputs: Sequence[Value] = ()) -> Program:
-        """The program for this graph, bound to its Values; a new structure warns once."""
-        recorded, order = record(root, inputs)
-        key = signature(recorded)
-        if key in self.known:
-            self.known[key]._serve(recorded, order)
-        else:
-            if len(self.known) == 1:
-                warnings.warn(
-                    "a graph of another structure was compiled anew; this is said once.",
-                    stacklevel=2,
-                )
-            self.known[key] = compile_graph(root, inputs, **self.settings)
-        return self.known[key]
 
 
 class _Clock:
