@@ -383,7 +383,7 @@ def test_wires_that_cross_too_many_columns_are_refused_at_once():
     links += [Link(f"c{i}", str(i - 1), str(i), Size(0.0, 0.0)) for i in range(1, 400)]
     start = time.process_time()
 
-    with pytest.raises(SettingError, match=r"^the 797 wires of this figure cross 79,800 columns"):
+    with pytest.raises(SettingError, match=r"^the 797 wires of this figure cross 80,198 columns"):
         layered(sizes, links)
 
     assert time.process_time() - start < 1.0

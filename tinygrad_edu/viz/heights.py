@@ -15,7 +15,7 @@ from tinygrad_edu.viz.ranks import Layers
 MARGIN = 8.0  # between frames, and between a frame and what is in it
 WIRE_ROOM = 4.0  # round a label, and round a wire that passes
 ROUNDS = 12  # sweeps to and fro
-BIG = 8000  # vertices from which on there are half as many
+BIG, FEWER = 8000, 4  # vertices from which on there are fewer of them
 SNAP = 12.0  # a wire this near the level of its end takes it
 STRAIGHT = 8.0  # how much more a wire's inner stretch wants to be straight than its ends
 
@@ -102,7 +102,7 @@ class Heights:
             for token, step in zip(chain, steps, strict=True):
                 self.y[token] = step - steps[-1] / 2
         framed = self._constraints()
-        rounds = ROUNDS // (1 + (self.first_edge > BIG))
+        rounds = FEWER if self.first_edge > BIG else ROUNDS
         for turn in range(rounds):
             back = turn % 2 == 0
             sides = [self.pulls[back], self.pulls[not back]] if turn > 1 else [self.pulls[back]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from unicodedata import east_asian_width
 
 from tinygrad_edu.viz.figure import Line, Node, Wire
@@ -41,7 +42,13 @@ def text_width(line: Line) -> float:
     30.4
     """
     wider = 1.12 if "∇" in line.text else 1.0  # some viewers take another font for such a line
-    return wider * font_size(line) / 1000.0 * sum(map(_units, line.text))
+    return wider * font_size(line) / 1000.0 * _thousandths(line.text)
+
+
+@lru_cache(maxsize=10_000)
+def _thousandths(text: str) -> int:
+    """Of the font size; each number stands on several wires and is measured several times."""
+    return sum(map(_units, text))
 
 
 def _units(character: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tinygrad_edu.errors import SettingError
 
-MOST_CROSSINGS = 20_000  # of wires with columns: a second's work, and more than anyone can read
+MOST_CROSSINGS = 40_000  # of wires with columns: two seconds of work, and more than anyone reads
 
 
 @dataclass(frozen=True)

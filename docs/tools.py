@@ -1,0 +1,98 @@
+"""What building needs from outside: npm, pip, and words on the way."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.checks import extra
+from tinygrad_edu.errors import TinygradEduError
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+
+
+class SiteError(TinygradEduError, RuntimeError):
+    """The site can't be built: says what is missing or went wrong."""
+
+
+def need(module: str, package: str) -> Any:
+    """A module of the extra ``site``; MissingExtraError, naming the pip command, without it."""
+    return extra(module, package, "the site", "site")
+
+
+def say(text: str) -> None:
+    """A word on what is being done now."""
+    print(f"  {text} ...", flush=True)
+
+
+def done(what: str, then: str) -> None:
+    """What was built, and what to do with it."""
+    print(f"built {what}; {then}", flush=True)
+
+
+def run(command: Sequence[str | Path], where: Path, what: str) -> str:
+    """The output of a program; SiteError, with the end of what it said, where it fails."""
+    words = [str(word) for word in command]
+    result = subprocess.run(
+        words, cwd=where, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        said = "\n".join((result.stdout + result.stderr).strip().splitlines()[-15:])
+        raise SiteError(
+            f"{what} failed: {Path(words[0]).name} ended with {result.returncode}.\n{said}",
+            command=" ".join(words),
+            fix="see its words above; run the command by hand to see all of them.",
+        )
+    return result.stdout
+
+
+def npm_package(name: str, version: str, into: Path) -> Path:
+    """The folder of an npm package, downloaded by npm and unpacked; SiteError without npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SiteError(
+            f"npm is not on PATH, and {name} comes from there.",
+            expected="npm 7 or newer (Debian: the package npm)",
+            fix="install npm, then build again.",
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    run(
+        [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", into],
+        into,
+        f"npm pack {name}",
+    )
+    (archive,) = into.glob("*.tgz")
+    with tarfile.open(archive) as packed:
+        members = [m for m in packed.getmembers() if m.name.startswith("package/") and m.isreg()]
+        packed.extractall(into, members, filter="data")
+    archive.unlink()
+    return into / "package"
+
+
+def pip_wheels(requirements: Iterable[str], python: str, into: Path) -> list[Path]:
+    """Pure wheels for a version of Python, whatever runs here, without what they require."""
+    anywhere = (f"--python-version={python}", "--platform=any", "--implementation=py", "--abi=none")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += [*anywhere, "--only-binary=:all:", "--dest", str(into), *requirements]
+    run(command, ROOT, "pip download")
+    return sorted(into.glob("*.whl"))
+
+
+def own_wheel(room: Path) -> Path:
+    """The project's wheel, built from a copy, since building leaves files behind."""
+    copy, out = room / "source", room / "wheel"
+    clean = shutil.ignore_patterns("__pycache__")
+    for folder in ("tinygrad_edu", "notebooks"):  # the wheel brings the notebooks, too
+        shutil.copytree(ROOT / folder, copy / folder, ignore=clean)
+    for name in SHIPPED:
+        shutil.copy(ROOT / name, copy)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    run([*pip, "--wheel-dir", out, copy], room, "pip wheel .")
+    (wheel,) = out.glob("*.whl")
+    return wheel
