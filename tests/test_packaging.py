@@ -142,7 +142,9 @@ def test_extras_are_those_of_the_design(wheel):
     """Each for one purpose."""
     extras = set(metadata(wheel).get_all("Provides-Extra"))
 
-    assert extras == {*"fast demo dot png notebook test site lint peers".split()}
+    assert extras == {
+        "fast", "demo", "dot", "png", "notebook", "test", "site", "lint", "peers"
+    }  # fmt: skip
 
 
 def test_the_changelog_knows_the_version():

@@ -9,7 +9,7 @@ import pytest
 from tinygrad_edu import Value, nn
 from tinygrad_edu.errors import AnomalyError, LengthError, SettingError
 from tinygrad_edu.train import SGD, History, collector_paused, evaluate, fit, gradient_sizes
-from tinygrad_edu.train.runners import is_right
+from tinygrad_edu.train.runners import EagerRunner, is_right
 
 LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
 
@@ -174,3 +174,25 @@ def test_gradient_sizes_are_root_mean_squares_by_layer():
     sizes = list(gradient_sizes(model).values())
 
     assert sizes == pytest.approx([math.sqrt(12.5), math.sqrt(2.0)])
+
+
+def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
+    """All lists of the history have an entry for the same epochs."""
+    history, calls = History(), []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return 1.0, 0.5
+
+    monkeypatch.setattr(EagerRunner, "validate", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            line_model(), nn.mse, *LINE, epochs=9, validation=LINE, history=history,
+            progress=False, compiled=False,
+        )  # fmt: skip
+
+    lists = ("loss", "accuracy", "validation_loss", "gradient", "learning_rate", "seconds")
+    assert [len(getattr(history, name)) for name in lists] == [2] * 6

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -30,6 +32,11 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     stopped: str = ""
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Add an epoch when all of it is known: what Ctrl-C leaves is of whole epochs."""
+        for name, value in entry.items():
+            getattr(self, name).append(value)
 
     @property
     def latest(self) -> float:

@@ -161,10 +161,10 @@ def _train(
     history = run.history
     start = perf_counter() - (history.seconds or [0.0])[-1]
     while len(history.loss) < last and not history.stopped:  # step 2: repeat step 3, E times
-        _epoch(run, runner, bar, len(job.data[0]), job.batch_size)
-        history.seconds.append(perf_counter() - start)
+        entry = _epoch(run, runner, bar, len(job.data[0]), job.batch_size)
         if job.validation is not None:  # step 4: the loss on validation data, and stop
-            _append(history, runner.validate())
+            entry["validation_loss"], entry["validation_accuracy"] = runner.validate()
+        history.add(entry | {"seconds": perf_counter() - start})
         bar.end_epoch(history)
         history.stopped = stops.verdict(run)
         if checkpoint is not None:
@@ -172,17 +172,21 @@ def _train(
             run.save(checkpoint)
 
 
-def _epoch(run: Run, runner: Runner, bar: Progress, samples: int, batch_size: int) -> None:
-    """Step 3: M / B batches, an update each; what they were like goes into the history."""
+def _epoch(
+    run: Run, runner: Runner, bar: Progress, samples: int, batch_size: int
+) -> dict[str, Any]:
+    """Step 3: M / B batches, an update each; what they were like, for the history."""
     right, history = 0, run.history
     before = len(history.batch_loss)
     for batch in minibatches(samples, batch_size, run.rng):
         right += runner.step(batch, history)
         bar.advance(history.batch_loss[-1])
-    history.gradient.append(runner.settle())
-    history.learning_rate.append(run.optimizer.rate)
-    history.accuracy.append(right / samples)
-    history.loss.append(_epoch_loss(history.batch_loss[before:], samples, batch_size))
+    return {
+        "loss": _epoch_loss(history.batch_loss[before:], samples, batch_size),
+        "accuracy": right / samples,
+        "gradient": runner.settle(),
+        "learning_rate": run.optimizer.rate,
+    }
 
 
 def _runner(job: Job, compiled: bool | str) -> Runner:
@@ -220,11 +224,6 @@ def _epoch_loss(batch_losses: list[float], samples: int, batch_size: int) -> flo
     """Mean over the samples: the last batch may be smaller."""
     sizes = [batch_size] * (samples // batch_size) + [samples % batch_size]
     return fsum(loss * size for loss, size in zip(batch_losses, sizes, strict=False)) / samples
-
-
-def _append(history: History, measured: tuple[float, float]) -> None:
-    history.validation_loss.append(measured[0])
-    history.validation_accuracy.append(measured[1])
 
 
 def _check(
