@@ -15,7 +15,7 @@ from tinygrad_edu.viz.ranks import Layers
 MARGIN = 8.0  # between frames, and between a frame and what is in it
 WIRE_ROOM = 4.0  # round a label, and round a wire that passes
 ROUNDS = 12  # sweeps to and fro
-BIG, FEWER = 8000, 4  # vertices from which on there are fewer of them
+BIG, FEWER = 8000, 3  # vertices from which on there are fewer of them
 SNAP = 12.0  # a wire this near the level of its end takes it
 STRAIGHT = 8.0  # how much more a wire's inner stretch wants to be straight than its ends
 

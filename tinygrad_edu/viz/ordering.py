@@ -12,7 +12,7 @@ from tinygrad_edu.viz.ranks import Layers
 
 SWEEPS = 12  # more find hardly fewer crossings
 PATIENCE = 3  # sweeps in a row that find none fewer
-BIG = 8000  # vertices from which on there are half as many sweeps
+BIG, FEWER = 8000, 3  # vertices from which on there are fewer sweeps
 
 
 class Ordering:
@@ -37,7 +37,7 @@ class Ordering:
         """Order by layer with the fewest crossings seen; of equals the first."""
         layers = self.layers
         best, fewest, idle = [list(o) for o in layers.order], self.crossings(), 0
-        for sweep in range(SWEEPS // (1 + (len(self.place) > BIG))):
+        for sweep in range(FEWER if len(self.place) > BIG else SWEEPS):
             if not fewest or idle == PATIENCE:
                 break
             forwards = sweep % 2 == 1
