@@ -306,6 +306,7 @@ class _Stopping:
         self.estimator, self.parameters, self.held_out = estimator, parameters, held_out
         self.tol = within("tol", estimator.tol, least=0.0)
         waited = estimator.n_iter_no_change
+        self.reads_weights = held_out is not None
         self.waited = waited if waited == inf else whole("n_iter_no_change", waited)
         self.best, self.unchanged = -inf, 0
         self.scores, self.weights = list[float](), list[float]()

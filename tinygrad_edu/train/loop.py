@@ -73,7 +73,8 @@ def fit(
     patience : int, end after so many epochs without a better validation (else training) loss;
         at the end the model has the weights of the best epoch
     callbacks : functions of (history, model), called after each epoch; one that returns True ends
-        the run
+        the run. One with an attribute ``reads_weights`` that is False does without the weights,
+        which saves time where they are in matrices
     checkpoint : path of a file that is written after each epoch. If it exists, the run goes on
         from there, with the same bits as if it had not stopped; ``epochs`` counts all
     rng : random.Random that shuffles; default ``Random(0)``
@@ -135,6 +136,12 @@ class Stops:
     patience: int | None
     callbacks: Sequence[Callback]
 
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the weights are looked at after each epoch, as most callbacks may."""
+        some = any(getattr(callback, "reads_weights", True) for callback in self.callbacks)
+        return some or self.patience is not None
+
     def verdict(self, run: Run) -> str:
         """Why to stop after this epoch, or ""."""
         history, epoch = run.history, len(run.history.loss)
@@ -160,8 +167,11 @@ def _train(
     """Steps 2 to 4."""
     history = run.history
     start = perf_counter() - (history.seconds or [0.0])[-1]
+    looked_at = stops.reads_weights or job.validation is not None or checkpoint is not None
     while len(history.loss) < last and not history.stopped:  # step 2: repeat step 3, E times
         entry = _epoch(run, runner, bar, len(job.data[0]), job.batch_size)
+        if looked_at:  # else at the end, or when Ctrl-C comes
+            runner.settle()
         if job.validation is not None:  # step 4: the loss on validation data, and stop
             entry["validation_loss"], entry["validation_accuracy"] = runner.validate()
         history.add(entry | {"seconds": perf_counter() - start})
@@ -184,7 +194,7 @@ def _epoch(
     return {
         "loss": _epoch_loss(history.batch_loss[before:], samples, batch_size),
         "accuracy": right / samples,
-        "gradient": runner.settle(),
+        "gradient": runner.gradient_sizes(),
         "learning_rate": run.optimizer.rate,
     }
 

@@ -41,8 +41,11 @@ class Runner(Protocol):
     def step(self, batch: Sequence[int], history: History) -> int:
         """One update of the weights; the number of samples that were right before it."""
 
-    def settle(self) -> dict[str, float]:
-        """Bring weights and gradients to the Values; the gradient's size in each layer."""
+    def gradient_sizes(self) -> dict[str, float]:
+        """Root mean square of the last gradient, by layer."""
+
+    def settle(self) -> None:
+        """Bring weights and gradients to the Values."""
 
     def remember(self) -> None:
         """Bring the optimizer's state to the optimizer."""
@@ -73,9 +76,12 @@ class EagerRunner:
         history.batch_loss.append(total.data)
         return sum(is_right(out, t) for out, t in zip(outputs, y, strict=True))
 
-    def settle(self) -> dict[str, float]:
-        """The gradient's size in each layer; the Values are what is trained."""
+    def gradient_sizes(self) -> dict[str, float]:
+        """Root mean square of the last gradient, by layer."""
         return {name: _rms([p.grad for p in layer]) for name, layer in self.layers.items()}
+
+    def settle(self) -> None:
+        """Nothing to do: the Values are what is trained."""
 
     def remember(self) -> None:
         """Nothing to do: the optimizer is what steps."""
@@ -123,14 +129,17 @@ class CompiledRunner:
         history.batch_loss.append(total)
         return self._right(self.training.latest, self.targets, some)
 
-    def settle(self) -> dict[str, float]:
-        """Weights and gradients go back to the Values; the gradient's size in each layer."""
+    def gradient_sizes(self) -> dict[str, float]:
+        """Root mean square of the last gradient, by layer."""
         program = self.training.program
-        program.push()
         with self.np.errstate(over="ignore", invalid="ignore"):
             squares = program.gradient * program.gradient
             sums = {name: self.np.add.reduce(squares[some]) for name, some in self.layers.items()}
         return {name: float(sums[name] / len(some)) ** 0.5 for name, some in self.layers.items()}
+
+    def settle(self) -> None:
+        """Weights and gradients go back to the Values."""
+        self.training.program.push()
 
     def remember(self) -> None:
         """The optimizer's state goes back to it."""
