@@ -61,6 +61,15 @@ REASONS = {
     "limit = 999": "when the search for a cycle begins is a question of speed alone",
     "limit = 3 * guards": "how often the search for a cycle is repeated is a question of speed",
     "limit = 1 * guards": "how often the search for a cycle is repeated is a question of speed",
+    "(root, 1001)": "when the search for a cycle begins is a question of speed alone",
+    "(root, 999)": "when the search for a cycle begins is a question of speed alone",
+    "grads), maxlen=1)": "the deque only runs the calls; whether it keeps one result is no matter",
+    "xp.maximum(0.0, x)": "the same number: a maximum has no order",
+    "xp.minimum(y, x)": "the same number: a minimum has no order",
+    "xp.equal(0.0, y)": "the same truth: equality has no order",
+    "Domain = ": "a name for a type, read by people and mypy",
+    "not in (2, 1)": "the same set of numbers",
+    "rules=(3, 2)": "the numbers of the book's rules, in no order",
     "slots=False": "memory of a row of the table, of which there are eighteen",
 }
 

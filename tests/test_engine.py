@@ -355,3 +355,11 @@ def test_a_plus_sign_changes_nothing():
     v = Value(2.0)
 
     assert +v is v
+
+
+@pytest.mark.parametrize("op", ops.TABLE.values(), ids=lambda op: op.name)
+def test_a_new_node_has_no_gradient(op):
+    """Before any backward pass it is 0, whatever made the node."""
+    inputs = [Value(0.5) for _ in op.domain]
+
+    assert as_function(op)(*inputs).grad == 0.0

@@ -285,3 +285,11 @@ def test_a_quotient_keeps_its_slope(x, y):
     _, slope = ops.DIV.partials(ieee, ops.DIV.forward(ieee, x, y), x, y)
 
     assert oracles.relative_error(slope, oracles.slope(ops.DIV, (x, y), 1)) <= 1e-15
+
+
+def test_the_domains_are_all_but_what_they_leave_out():
+    """Open intervals: everything, above 0, and everything but 0."""
+    inf = float("inf")
+
+    domains = (ops.REAL, ops.POSITIVE, ops.NONZERO)
+    assert domains == (((-inf, inf),), ((0.0, inf),), ((-inf, 0.0), (0.0, inf)))
