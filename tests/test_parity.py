@@ -6,53 +6,18 @@ happens there is compared at the end, on the inputs that engines get wrong.
 
 import itertools
 import math
-from random import Random
 
-import naive
 import pytest
-from programs import NAIVE, OPERATORS, ROWS, VALUES, Engine, engine, random_program, shortest
+from programs import OPERATORS, ROWS, Engine, shortest
 
+from benchmarks.promises import agreement
+from benchmarks.promises.agreement import NASTY, differs, programs_of_block, torch_grad
 from tinygrad_edu import Value, as_function, ops
 
 torch = pytest.importorskip("torch")
 micrograd = pytest.importorskip("micrograd.engine")
 
 BLOCKS = 20
-SHAPES = (None, 1, 2, 5, 12)
-NASTY = (0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-310, 5e-324, 1e300, -1e-300, 710.0, -745.0)
-NASTY = (*NASTY, math.inf, -math.inf, math.nan)
-
-
-def programs_of_block(block, count, rows=ROWS):
-    """Programs of all shapes; the number of the block and of the program is the seed."""
-    for i in range(count):
-        rng = Random(f"{block}/{i}")
-        yield random_program(
-            rng,
-            leaves=rng.randint(1, 5),
-            steps=rng.randint(1, 30),
-            rows=rows,
-            reach=rng.choice(SHAPES),
-            constants=rng.choice((0.0, 0.2, 0.5)),
-            repeats=rng.choice((0.0, 0.3)),
-            bound=4.0,  # beyond, PyTorch's 1 - tanh² has fewer than 12 digits
-        )
-
-
-def differs(program, theirs, grad_of):
-    """Whether any register's value or any leaf's gradient is off by more than 1e-12.
-
-    Gradients in units of the sum of the sizes of their terms, since that is what the rounding
-    errors of either engine are proportional to.
-    """
-    ours, other = program.run(VALUES), program.run(theirs)
-    ours[-1].backward()
-    other[-1].backward()
-    sizes = naive.sensitivities((numbers := program.run(NAIVE))[-1])
-    leaves = list(zip(ours, other, numbers, strict=True))[: len(program.leaves)]
-    return any(abs(v.data - float(o.data)) > 1e-12 for v, o in zip(ours, other, strict=True)) or (
-        any(abs(v.grad - grad_of(o)) > 1e-12 * sizes.get(n, 0.0) for v, o, n in leaves)
-    )
 
 
 def assert_same(programs, theirs, grad_of):
@@ -66,27 +31,7 @@ def assert_same(programs, theirs, grad_of):
 @pytest.fixture
 def on_torch():
     """PyTorch, on tensors of one float64."""
-
-    def leaf(x):
-        return torch.tensor(x, dtype=torch.float64, requires_grad=True)
-
-    def function(name):
-        theirs = {"softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x))}
-        f = theirs.get(name) or getattr(torch, name)
-        return lambda *xs: f(*(torch.as_tensor(x, dtype=torch.float64) for x in xs))
-
-    class Functions:
-        """Its functions, which don't take plain numbers."""
-
-        def __getattr__(self, name):
-            return function(name)
-
-    return engine(leaf, Functions())
-
-
-def torch_grad(tensor):
-    """PyTorch has None for a leaf that the result does not depend on."""
-    return 0.0 if tensor.grad is None else float(tensor.grad)
+    return agreement.on_torch()
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
