@@ -16,7 +16,7 @@ SITE = ROOT / "site"
 
 _EXAMPLES = """examples:
   python -m docs                    build everything into site/
-  python -m docs --out /tmp/pages   ... somewhere else
+  python -m docs --out ../pages    ... somewhere else
   python -m docs --no-run           notebooks shown as they are, without being run: much faster
   python -m docs --no-browser       documentation alone, without the course in the browser
   python -m docs serve              show site/ on http://127.0.0.1:8000/

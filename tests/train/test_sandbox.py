@@ -15,9 +15,9 @@ from tinygrad_edu.train.diagnosis.objective import (
     CompiledObjective,
     Objective,
     objective,
-    outputs_at,
 )
 from tinygrad_edu.train.diagnosis.sandbox import copied, untouched
+from tinygrad_edu.train.predict import Predictor
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
 
@@ -180,7 +180,7 @@ def test_outputs_are_those_of_the_model(widths):
     """One or several, for each sample."""
     model = nn.MLP(2, widths, rng=Random(0))
 
-    outputs = outputs_at(model, X)
+    outputs = Predictor(model)(X)
 
     single = widths[-1] == 1
     for x, row in zip(X, outputs, strict=True):

@@ -14,7 +14,7 @@ from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.hooks import Trace
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
@@ -22,6 +22,28 @@ from tinygrad_edu.train.optim import Optimizer
 
 Loss: TypeAlias = Callable[[Any, Any], Value]
 CHECKED = 8  # samples on which the program must agree with the graph before it is trusted
+NOT_COMPILED = (TinygradEduError, TypeError, AttributeError, ValueError)  # then graphs do it
+
+
+def check_compiled(compiled: bool | str) -> bool | str:
+    """The setting, if it is one."""
+    if compiled in (True, False, "auto"):
+        return compiled
+    raise SettingError(
+        f"compiled is {compiled!r:.60}.", expected='True, False or "auto"', fix="choose one."
+    )
+
+
+def agrees(mine: float, eager: float) -> bool:
+    """Whether a program's number is the graph's; nothing tells a tape that code saw ``v.data``."""
+    alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
+    return alike or abs(mine - eager) <= 1e-9 * max(1.0, abs(eager))
+
+
+def whole_batch_part(model: Module) -> Module | None:
+    """The first part that looks at all samples of a batch at once, as BatchNorm; None without."""
+    parts = (part for _, part in model.named_modules() if getattr(part, "whole_batch", False))
+    return next(parts, None)
 
 
 def network_equations(
@@ -60,6 +82,11 @@ def encode(target: Any, count: int) -> list[float]:
             fix="look at the targets of the data set.",
         )
     return [float(i == target) for i in range(count)]
+
+
+def encoded_rows(X: Sequence[Any], y: Sequence[Any], count: int) -> list[list[float]]:
+    """Features, then the encoded target, a row a sample."""
+    return [[*map(float, x), *encode(t, count)] for x, t in zip(X, y, strict=True)]
 
 
 def _one_hot(target: Any, count: int) -> bool:
@@ -157,7 +184,7 @@ class CompiledTraining:
         self.model, self.loss, self.optimizer, self.penalty = model, loss, optimizer, penalty
         self.np = extra("numpy", "numpy", "compiled training", "fast")
         self.X, self.y = X, y
-        self.whole = any(getattr(part, "whole_batch", False) for _, part in model.named_modules())
+        self.whole = whole_batch_part(model) is not None
         self.sizes: dict[int, TracedModel] = {}
         self.latest = first = self._traced(min(batch_size, len(X)) if self.whole else 0)
         self.program = first.program
@@ -170,8 +197,7 @@ class CompiledTraining:
         """Features and encoded targets, a row a sample."""
         first = self.latest
         count = 0 if first.single else len(first.outputs) // max(first.size, 1)
-        pairs = zip(X, y, strict=True)
-        return self.np.array([[*map(float, x), *encode(t, count)] for x, t in pairs])
+        return self.np.array(encoded_rows(X, y, count))
 
     def step(self, data: Any) -> float:
         """Forward and backward on some rows of data; the loss, the gradient in ``program``."""
@@ -219,7 +245,7 @@ class CompiledTraining:
             )
 
     def _check_agreement(self, first: TracedModel) -> None:
-        """Nothing tells a tape that code looked at ``v.data``: so compare with the graph."""
+        """SettingError where the program has another loss than the graph."""
         size = max(first.size, 1)
         some = [0] if first.size else range(0, len(self.X), -(-len(self.X) // CHECKED))
         buffers, rngs = self.model.named_buffers(), generators(self.model)
@@ -229,8 +255,7 @@ class CompiledTraining:
                 eager = batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
             with undisturbed(buffers, rngs):
                 mine = first.program.forward(first.rows(self.rows(X, y)))
-            alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
-            if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
+            if not agrees(mine, eager):
                 raise SettingError(
                     f"compiled, sample {i} has the loss {mine:.9g}; as a graph it has {eager:.9g}.",
                     where="the model or the loss looks at numbers (v.data), and chooses by them",

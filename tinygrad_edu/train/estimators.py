@@ -17,7 +17,7 @@ from tinygrad_edu.errors import MissingExtraError, SettingError
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import collector_paused, fit
-from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer, set_data
+from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer, set_numbers
 from tinygrad_edu.train.predict import Predictor
 
 _WHAT = "tinygrad_edu.train.estimators"
@@ -326,7 +326,7 @@ class _Stopping:
     def restore(self) -> None:
         """The weights of the best epoch and the scores, where samples were held out."""
         if self.held_out:
-            set_data(self.parameters, self.weights)
+            set_numbers(self.parameters, "data", self.weights)
         self.estimator.validation_scores_ = self.scores if self.held_out else None
         self.estimator.best_validation_score_ = self.best if self.held_out else None
 

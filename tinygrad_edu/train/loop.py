@@ -19,6 +19,7 @@ from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.train.compiled import check_compiled, whole_batch_part
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
@@ -201,11 +202,7 @@ def _epoch(
 
 def _runner(job: Job, compiled: bool | str) -> Runner:
     """The one that was asked for; "auto": compiled, where that can be."""
-    if compiled not in (True, False, "auto"):
-        raise SettingError(
-            f"compiled is {compiled!r:.60}.", expected='True, False or "auto"', fix="choose one."
-        )
-    if compiled:
+    if check_compiled(compiled):
         try:
             return CompiledRunner(job)
         except (TinygradEduError, TypeError, AttributeError):
@@ -255,10 +252,10 @@ def _check(
         within("stop_below", stop_below)
     if patience is not None:
         whole("patience", patience)
-    needs_batch = [part for _, part in model.named_modules() if getattr(part, "whole_batch", False)]
-    if needs_batch and min(len(X), len(X) % batch_size or batch_size) == 1:
+    part = whole_batch_part(model)
+    if part is not None and min(len(X), len(X) % batch_size or batch_size) == 1:
         raise SettingError(
             f"{len(X)} samples in batches of {batch_size} leave a batch of one sample.",
-            where=f"{needs_batch[0]!r} takes the variance of each batch",
+            where=f"{part!r} takes the variance of each batch",
             fix="choose a batch_size that leaves no single sample over.",
         )

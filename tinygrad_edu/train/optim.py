@@ -61,7 +61,7 @@ class Optimizer:
         self.begin()
         pairs = zip(self.parameters, self.state, strict=True)
         new = [self.change(ieee, norm, p.data, p.grad, *state) for p, state in pairs]
-        set_data(self.parameters, [numbers[0] for numbers in new])
+        set_numbers(self.parameters, "data", [numbers[0] for numbers in new])
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
 
@@ -232,6 +232,6 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }  # fmt: skip
 
 
-def set_data(nodes: Sequence[Value], data: Iterable[float]) -> None:
-    """Set all or none: one call in C, which Ctrl-C can't interrupt half-way."""
-    deque(map(Value.__dict__["data"].__set__, nodes, data), maxlen=0)
+def set_numbers(nodes: Sequence[Value], slot: str, numbers: Iterable[float]) -> None:
+    """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
+    deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)

@@ -139,6 +139,11 @@ def png(
     draw(figure.subplots(rows, columns, squeeze=False).ravel())
     if title:
         figure.suptitle(title)
+    return png_of(figure)
+
+
+def png_of(figure: Any) -> bytes:
+    """A Matplotlib figure as a PNG."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

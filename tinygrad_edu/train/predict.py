@@ -9,11 +9,9 @@ from typing import Any
 from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler import Program, compile_graph, recording
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError, TinygradEduError
+from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.nn import Module
-
-CHECKED = 8  # samples on which the program must agree with the graph before it is trusted
-NOT_COMPILED = (TinygradEduError, TypeError, AttributeError, ValueError)  # then graphs do it
+from tinygrad_edu.train.compiled import CHECKED, NOT_COMPILED, agrees, check_compiled
 
 
 class Predictor:
@@ -51,13 +49,7 @@ class Predictor:
     """
 
     def __init__(self, model: Module, compiled: bool | str = "auto") -> None:
-        if compiled not in (True, False, "auto"):
-            raise SettingError(
-                f"compiled is {compiled!r:.60}.",
-                expected='True, False or "auto"',
-                fix="choose one.",
-            )
-        self.model, self.compiled = model, compiled
+        self.model, self.compiled = model, check_compiled(compiled)
         self.program: Program | None = None
         self._lock = Lock()  # a program has one place for its numbers
 
@@ -121,10 +113,9 @@ def _program(model: Module, x: Sequence[float], known: Program | None) -> Progra
 
 
 def _check_agreement(sample: int, eager: list[float], mine: list[float]) -> None:
-    """Nothing tells a tape that code looked at ``v.data``: so compare with the graph."""
+    """SettingError where the program says something else than the graph."""
     for right, number in zip(eager, mine, strict=True):
-        alike = number == right or (number != number and right != right)  # inf, or both nan
-        if not alike and not abs(number - right) <= 1e-9 * max(1.0, abs(right)):
+        if not agrees(number, right):
             raise SettingError(
                 f"compiled, sample {sample} gives {number:.9g}; as a graph it gives {right:.9g}.",
                 where="the model looks at numbers (v.data), or draws some at random",

@@ -16,7 +16,7 @@ from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import Module, load, read, save
 from tinygrad_edu.train.compiled import generators
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.optim import Optimizer, set_data
+from tinygrad_edu.train.optim import Optimizer, set_numbers
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Best:
     def restore(self, model: Module) -> None:
         """Give the model the numbers of the best epoch."""
         if self.numbers:
-            set_data(_numbers(model), self.numbers)
+            set_numbers(_numbers(model), "data", self.numbers)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,7 +78,7 @@ class EagerRunner:
 
     def gradient_sizes(self) -> dict[str, float]:
         """Root mean square of the last gradient, by layer."""
-        return {name: _rms([p.grad for p in layer]) for name, layer in self.layers.items()}
+        return _sizes(self.layers)
 
     def settle(self) -> None:
         """Nothing to do: the Values are what is trained."""
@@ -199,8 +199,7 @@ def is_right(output: Any, target: Any) -> bool:
 
 def gradient_sizes(model: Module) -> dict[str, float]:
     """Root mean square of dL/dw in each layer, by the layer's name."""
-    layers = parameters_by_layer(model).items()
-    return {name: _rms([p.grad for p in layer]) for name, layer in layers}
+    return _sizes(parameters_by_layer(model))
 
 
 def parameters_by_layer(model: Module) -> dict[str, list[Value]]:
@@ -211,8 +210,11 @@ def parameters_by_layer(model: Module) -> dict[str, list[Value]]:
     return layers
 
 
-def _rms(numbers: Sequence[float]) -> float:
-    return sqrt(fsum(number * number for number in numbers) / len(numbers))
+def _sizes(layers: Mapping[str, Sequence[Value]]) -> dict[str, float]:
+    return {
+        name: sqrt(fsum(p.grad * p.grad for p in layer) / len(layer))
+        for name, layer in layers.items()
+    }
 
 
 def _check_finite(loss: float, history: History) -> None:

@@ -10,10 +10,10 @@ from tinygrad_edu.checks import same_length, whole
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import LengthError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.diagnosis.objective import outputs_at
 from tinygrad_edu.train.diagnosis.plots import axes_or_new, class_colors, class_markers
 from tinygrad_edu.train.diagnosis.sandbox import untouched
 from tinygrad_edu.train.loop import collector_paused
+from tinygrad_edu.train.predict import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def decision_boundary(
     xs, ys = (_axis([float(x[k]) for x in X], resolution) for k in (0, 1))
     with collector_paused(), untouched(model), model.evaluating():
         threshold = _threshold(model(X[0]))
-        outputs = outputs_at(model, [[a, b] for b in ys for a in xs])
+        outputs = Predictor(model)([[a, b] for b in ys for a in xs])
     single = len(outputs[0]) == 1
     margins = [_margins(out, threshold) for out in outputs]
     for k, color in enumerate(class_colors(len(margins[0]))):

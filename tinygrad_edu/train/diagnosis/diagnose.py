@@ -12,11 +12,11 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.explain.words import html_table, text_table
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import Loss
+from tinygrad_edu.train.compiled import Loss, check_compiled
 from tinygrad_edu.train.diagnosis.flow import LayerFlow, Passes, Summary, run_passes, unit_name
 from tinygrad_edu.train.diagnosis.learning_rates import try_steps
-from tinygrad_edu.train.diagnosis.objective import check_compiled, objective
-from tinygrad_edu.train.diagnosis.sandbox import copied, set_numbers, untouched
+from tinygrad_edu.train.diagnosis.objective import objective
+from tinygrad_edu.train.diagnosis.sandbox import copied, untouched
 from tinygrad_edu.train.diagnosis.setup_faults import (
     FASTER,
     HARDLY,
@@ -28,7 +28,7 @@ from tinygrad_edu.train.diagnosis.setup_faults import (
 )
 from tinygrad_edu.train.diagnosis.verdicts import Finding, network_faults, percent, ratio_of
 from tinygrad_edu.train.loop import collector_paused
-from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.optim import Optimizer, set_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

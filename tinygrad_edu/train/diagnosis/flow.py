@@ -15,8 +15,7 @@ from typing import Any
 from tinygrad_edu import hooks
 from tinygrad_edu.engine import Value
 from tinygrad_edu.nn import Module, Neuron
-from tinygrad_edu.train.compiled import Loss
-from tinygrad_edu.train.diagnosis.sandbox import sees_whole_batch
+from tinygrad_edu.train.compiled import Loss, whole_batch_part
 
 SATURATED = 0.05  # slope below this share of the steepest: |tanh| > 0.975, sigmoid beyond 0.013
 STEEPEST = {"sigmoid": 0.25, "tanh": 1.0}
@@ -124,7 +123,7 @@ def run_passes(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) ->
     parameters = [p for _, p in named]
     owners = dict(zip(parameters, passes.layers, strict=True))
     passes.gradient = [0.0] * len(named)
-    at_once = len(X) if sees_whole_batch(model) else 1
+    at_once = len(X) if whole_batch_part(model) is not None else 1
     for start in range(0, len(X), at_once):
         end = start + at_once
         losses, nodes = _run(model, loss, X[start:end], y[start:end], parameters)

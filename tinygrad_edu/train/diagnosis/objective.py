@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 from tinygrad_edu.checks import extra
-from tinygrad_edu.compiler import compile_graph, recording
+from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError, TinygradEduError
+from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import CHECKED, Loss, encode, traced
-from tinygrad_edu.train.diagnosis.sandbox import sees_whole_batch, set_numbers
-
-NOT_COMPILED = (TinygradEduError, TypeError, AttributeError, ValueError)  # then graphs do it
+from tinygrad_edu.train.compiled import (
+    CHECKED,
+    NOT_COMPILED,
+    Loss,
+    agrees,
+    check_compiled,
+    encoded_rows,
+    traced,
+    whole_batch_part,
+)
+from tinygrad_edu.train.optim import set_numbers
 
 
 class Objective:
@@ -23,7 +30,7 @@ class Objective:
     def __init__(self, model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> None:
         self.model, self.loss, self.X, self.y = model, loss, X, y
         self.parameters = model.parameters()
-        self.whole = sees_whole_batch(model)
+        self.whole = whole_batch_part(model) is not None
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
         """The mean loss of the samples with these numbers, by default of all."""
@@ -84,8 +91,7 @@ class CompiledObjective(Objective):
         total, inputs, out = traced(model, loss, X[0], y[0])
         count = 0 if isinstance(out, Value) else len(out)
         self.program = compile_graph(total, inputs)
-        pairs = zip(X, y, strict=True)
-        self.rows = numpy.array([[*map(float, x), *encode(t, count)] for x, t in pairs])
+        self.rows = numpy.array(encoded_rows(X, y, count))
         for i in range(0, len(X), -(-len(X) // CHECKED)):
             _agree(i, Objective.forward(self, [i]), self.forward([i]))
 
@@ -116,45 +122,9 @@ def objective(
     return Objective(model, loss, X, y)
 
 
-def check_compiled(compiled: bool | str) -> bool | str:
-    """The setting, if it is one."""
-    if compiled in (True, False, "auto"):
-        return compiled
-    raise SettingError(
-        f"compiled is {compiled!r:.60}.", expected='True, False or "auto"', fix="choose one."
-    )
-
-
-def outputs_at(model: Module, X: Sequence[Sequence[float]]) -> list[list[float]]:
-    """What the model says to each sample, as numbers; in matrices where that can be."""
-    try:
-        return _compiled_outputs(model, X)
-    except NOT_COMPILED:
-        return [[v.data for v in _listed(model(x))] for x in X]
-
-
-def _compiled_outputs(model: Module, X: Sequence[Sequence[float]]) -> list[list[float]]:
-    features = [Value(float(number)) for number in X[0]]
-    with recording():
-        outputs = _listed(model(features))
-        root = sum(outputs[1:], outputs[0] * 1.0)
-    program = compile_graph(root, features, outputs=outputs)
-    program.forward([[*map(float, x)] for x in X])
-    found = [list(row) for row in zip(*[c.tolist() for c in program.outputs()], strict=True)]
-    for i in range(0, len(X), -(-len(X) // CHECKED)):
-        for v, mine in zip(_listed(model(X[i])), found[i], strict=True):
-            _agree(i, v.data, mine)
-    return found
-
-
-def _listed(out: Any) -> list[Value]:
-    return list(out) if isinstance(out, Iterable) else [out]
-
-
 def _agree(sample: int, eager: float, mine: float) -> None:
     """SettingError where the program, traced on one sample, says something else of another."""
-    alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
-    if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
+    if not agrees(mine, eager):
         raise SettingError(
             f"compiled, sample {sample} gives {mine:.9g}; as a graph it gives {eager:.9g}.",
             where="the model or the loss looks at numbers (v.data), or draws some at random",

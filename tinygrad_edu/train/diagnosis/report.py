@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from random import Random
@@ -20,9 +19,10 @@ from tinygrad_edu.train.diagnosis.diagnose import GradientFlow, gradient_flow
 from tinygrad_edu.train.diagnosis.landscape import loss_surface
 from tinygrad_edu.train.diagnosis.learning_rates import learning_rate_range
 from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.page import png_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 
 def diagnose_report(
@@ -88,18 +88,10 @@ def diagnose_report(
         "diagnosis.txt": ("\n\n".join(map(str, parts.values())) + "\n").encode(),
         "diagnosis.json": _json({name: asdict(part) for name, part in parts.items()}),
     }
-    files |= {f"{name}.png": png(part.plot()) for name, part in parts.items()}
+    files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
     for name, content in files.items():
         write_atomically(folder / name, content)
     return flow, list(files)
-
-
-def png(ax: Axes) -> bytes:
-    """The figure of these Axes as the bytes of a PNG file."""
-    buffer = BytesIO()
-    figure: Any = ax.figure
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
 
 
 def _json(numbers: Any) -> bytes:

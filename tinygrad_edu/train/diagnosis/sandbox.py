@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.optim import SGD, Optimizer
+from tinygrad_edu.train.optim import SGD, Optimizer, set_numbers
 
 
 @contextmanager
@@ -62,16 +61,6 @@ def copied(optimizer: Optimizer | None, model: Module, learning_rate: float) -> 
     twin = deepcopy(optimizer, memo)
     twin.learning_rate = learning_rate
     return twin
-
-
-def sees_whole_batch(model: Module) -> bool:
-    """Whether a part of the model, as BatchNorm, needs all samples of a batch at once."""
-    return any(getattr(part, "whole_batch", False) for _, part in model.named_modules())
-
-
-def set_numbers(nodes: Sequence[Value], slot: str, numbers: Iterable[float]) -> None:
-    """Set ``data`` or ``grad`` of all: one call in C, which Ctrl-C can't interrupt half-way."""
-    deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)
 
 
 def _set_states(modules: Sequence[Module], states: Sequence[dict[str, Any]]) -> None:
