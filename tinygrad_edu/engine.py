@@ -122,14 +122,14 @@ class Value:
             if (watcher := hooks.watcher) is not None:
                 watcher.walked(order)
             after = [0.0 if v.constant else g + v.grad for v, g in zip(leaves, before, strict=True)]
-            _set_grads(leaves, after)
+            set_numbers(leaves, "grad", after)
         except BaseException:
-            _set_grads(leaves, before)
+            set_numbers(leaves, "grad", before)
             raise
 
     def zero_grad(self) -> None:
         """Set the gradient of every value of this graph to 0."""
-        _set_grads(order := topological_order(self), [0.0] * len(order))
+        set_numbers(order := topological_order(self), "grad", [0.0] * len(order))
 
     def detach(self) -> Value:
         """The same number as a constant: no gradient flows through it."""
@@ -209,9 +209,9 @@ def _accumulate(order: list[Value]) -> None:
             guards.stale(order)
 
 
-def _set_grads(nodes: Iterable[Value], grads: Iterable[float]) -> None:
-    """Set all or none: one call in C, which Ctrl-C can't interrupt half-way."""
-    deque(map(Value.__dict__["grad"].__set__, nodes, grads), maxlen=0)
+def set_numbers(nodes: Iterable[Value], slot: str, numbers: Iterable[float]) -> None:
+    """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
+    deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)
 
 
 def operand(x: Operand) -> Value:

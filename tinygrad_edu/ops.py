@@ -8,12 +8,12 @@ So a row never branches with ``if``: it uses ``xp.where`` and ``xp.maximum``.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_edu.errors import SettingError
 
 INF = float("inf")
-Domain = tuple[tuple[float, float], ...]  # open intervals
+Domain: TypeAlias = tuple[tuple[float, float], ...]  # open intervals
 REAL, POSITIVE, NONZERO = ((-INF, INF),), ((0.0, INF),), ((-INF, 0.0), (0.0, INF))
 TABLE: dict[str, "Primitive"] = {}
 

@@ -18,12 +18,11 @@ import json
 import math
 import os
 import stat
-from collections import deque
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import FileError
 from tinygrad_edu.files import write_atomically
 from tinygrad_edu.nn.module import Module
@@ -97,8 +96,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
             "build the model as it was when it was saved, then load.",
         )
     data = [numbers[name] for name in parameters]
-    # one call in C, which Ctrl-C can't interrupt half-way
-    deque(map(Value.__dict__["data"].__set__, parameters.values(), data), maxlen=0)
+    set_numbers(parameters.values(), "data", data)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import fsum, sqrt
 from typing import Any
 
 from tinygrad_edu import ieee
 from tinygrad_edu.checks import within
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.train.schedules import Schedule
 
@@ -230,8 +229,3 @@ class AdamW(Adam):
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW
 }  # fmt: skip
-
-
-def set_numbers(nodes: Sequence[Value], slot: str, numbers: Iterable[float]) -> None:
-    """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
-    deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)

@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import FileError
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import Module, load, read, save
 from tinygrad_edu.train.compiled import generators
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.optim import Optimizer, set_numbers
+from tinygrad_edu.train.optim import Optimizer
 
 
 @dataclass

@@ -8,7 +8,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.checks import same_length, whole, within
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.explain.words import html_table, text_table
 from tinygrad_edu.nn import Module
@@ -28,7 +28,7 @@ from tinygrad_edu.train.diagnosis.setup_faults import (
 )
 from tinygrad_edu.train.diagnosis.verdicts import Finding, network_faults, percent, ratio_of
 from tinygrad_edu.train.loop import collector_paused
-from tinygrad_edu.train.optim import Optimizer, set_numbers
+from tinygrad_edu.train.optim import Optimizer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.checks import same_length, whole, within
+from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
@@ -17,7 +18,6 @@ from tinygrad_edu.train.diagnosis.flow import unit_name
 from tinygrad_edu.train.diagnosis.objective import Objective, objective
 from tinygrad_edu.train.diagnosis.sandbox import untouched
 from tinygrad_edu.train.loop import collector_paused
-from tinygrad_edu.train.optim import set_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

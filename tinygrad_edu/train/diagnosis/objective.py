@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train.compiled import (
@@ -21,7 +21,6 @@ from tinygrad_edu.train.compiled import (
     traced,
     whole_batch_part,
 )
-from tinygrad_edu.train.optim import set_numbers
 
 
 class Objective:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.optim import SGD, Optimizer, set_numbers
+from tinygrad_edu.train.optim import SGD, Optimizer
 
 
 @contextmanager
