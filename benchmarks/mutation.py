@@ -55,6 +55,7 @@ SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
     ast.And: (ast.Or,), ast.Or: (ast.And,), ast.BitAnd: (ast.BitOr,),
 }  # fmt: skip
+UNORDERED = ("equal",)  # functions whose two arguments may change places
 STATEMENTS = (ast.Continue, ast.Raise, ast.Expr, ast.Delete)  # left out, one at a time
 REASONS = {
     "limit = 1001": "when the search for a cycle begins is a question of speed alone",
@@ -64,13 +65,8 @@ REASONS = {
     "(root, 1001)": "when the search for a cycle begins is a question of speed alone",
     "(root, 999)": "when the search for a cycle begins is a question of speed alone",
     "grads), maxlen=1)": "the deque only runs the calls; whether it keeps one result is no matter",
-    "xp.maximum(0.0, x)": "the same number: a maximum has no order",
-    "xp.minimum(y, x)": "the same number: a minimum has no order",
-    "xp.equal(0.0, y)": "the same truth: equality has no order",
-    "Domain = ": "a name for a type, read by people and mypy",
+    "xp.maximum(0.0, x) + xp.log1p": "at a tie of zeros log 2 is added to either",
     "not in (2, 1)": "the same set of numbers",
-    "rules=(3, 2)": "the numbers of the book's rules, in no order",
-    "slots=False": "memory of a row of the table, of which there are eighteen",
 }
 
 
@@ -113,11 +109,13 @@ def _of_file(file: str) -> Iterator[Mutant]:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but annotations, which do nothing when the code runs."""
+    """All nodes but annotations and names of types, which do nothing when the code runs."""
     waiting = deque([tree])
     while waiting:
         node = waiting.popleft()
         yield node
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            continue
         for name, field in ast.iter_fields(node):
             if name not in ("annotation", "returns"):
                 parts = field if isinstance(field, list) else [field]
@@ -142,7 +140,7 @@ def change(node: ast.AST, choice: int) -> bool:
         node.test = ast.UnaryOp(ast.Not(), node.test)
         return True
     elif isinstance(node, ast.Call) and choice == 0 and len(node.args) >= 2:
-        if not any(isinstance(arg, ast.Starred) for arg in node.args):
+        if not (any(isinstance(arg, ast.Starred) for arg in node.args) or _unordered(node)):
             node.args[-2:] = node.args[:-3:-1]
             return True
     elif isinstance(node, ast.Tuple) and choice == 0 and len(node.elts) == 2:
@@ -156,6 +154,10 @@ def change(node: ast.AST, choice: int) -> bool:
         node.__class__, node.__dict__ = ast.Pass, {}  # type: ignore[assignment]
         return True
     return False
+
+
+def _unordered(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in UNORDERED
 
 
 def _is_docstring(node: ast.AST) -> bool:

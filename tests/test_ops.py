@@ -205,6 +205,14 @@ def test_the_conventions_at_kinks_and_ends(op, point, partials):
     assert op.partials(ieee, op.forward(ieee, *point), *point) == partials
 
 
+@pytest.mark.parametrize("x", [0.0, -0.0])
+def test_between_zeros_of_two_signs_the_first_comes_back(x):
+    """maximum, minimum and relu give the sign of the first zero, as Python's max and PyTorch do."""
+    for row in (ops.MAXIMUM, ops.MINIMUM):
+        assert math.copysign(1.0, row.forward(ieee, x, -x)) == math.copysign(1.0, x)
+    assert math.copysign(1.0, ops.RELU.forward(ieee, x)) == math.copysign(1.0, x)
+
+
 @rows
 def test_a_row_lists_all_its_kinks(op):
     """Where inputs are 0, or equal, a slope jumps only if the row says so."""

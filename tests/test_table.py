@@ -1,6 +1,7 @@
 """The table itself: what each row says, and how a reader adds a row."""
 
 import copy
+import dataclasses
 import math
 import pickle
 import re
@@ -26,6 +27,14 @@ def test_a_row_is_complete(op):
     assert all(len(interval) == 2 for domain in op.domain for interval in domain)
     assert all(d and list(sum(d, ())) == sorted(sum(d, ())) for d in op.domain)
     assert not any(map(math.isnan, ends))
+
+
+@rows
+def test_a_row_is_what_its_fields_say(op):
+    """No field can be changed, and nothing else can be written on it."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        op.formula = "0"
+    assert not hasattr(op, "__dict__")
 
 
 @rows
@@ -58,6 +67,7 @@ def test_the_rules_of_the_book_are_marked():
     """Addition, times a constant, multiplication, max, sigmoid: rules 1 to 5, each on one row."""
     marked = {number: op.name for op in ROWS for number in op.rules}
 
+    assert all(op.rules == tuple(sorted(op.rules)) for op in ROWS)
     assert marked == {1: "add", 2: "mul", 3: "mul", 4: "maximum", 5: "sigmoid"}
     assert sum(len(op.rules) for op in ROWS) == 5
     assert all("Gradient Flow Calculus" in op.source for op in ROWS if op.rules)
