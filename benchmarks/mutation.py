@@ -62,9 +62,11 @@ REASONS = {
     "limit = 999": "when the search for a cycle begins is a question of speed alone",
     "limit = 3 * guards": "how often the search for a cycle is repeated is a question of speed",
     "limit = 1 * guards": "how often the search for a cycle is repeated is a question of speed",
+    "len(path) >= limit": "when the search for a cycle is repeated is a question of speed alone",
+    "before, strict=False": "the two lists grow by the same lines, one item each",
     "(root, 1001)": "when the search for a cycle begins is a question of speed alone",
     "(root, 999)": "when the search for a cycle begins is a question of speed alone",
-    "grads), maxlen=1)": "the deque only runs the calls; whether it keeps one result is no matter",
+    "numbers), maxlen=1)": "the deque only runs the calls; it may keep one result",
     "xp.maximum(0.0, x) + xp.log1p": "at a tie of zeros log 2 is added to either",
     "not in (2, 1)": "the same set of numbers",
 }

@@ -358,8 +358,8 @@ def test_a_plus_sign_changes_nothing():
 
 
 @pytest.mark.parametrize("op", ops.TABLE.values(), ids=lambda op: op.name)
-def test_a_new_node_has_no_gradient(op):
-    """Before any backward pass it is 0, whatever made the node."""
-    inputs = [Value(0.5) for _ in op.domain]
+def test_a_new_node_has_no_gradient_and_is_no_constant(op):
+    """Before any backward pass, whatever made the node."""
+    node = as_function(op)(*[Value(0.5) for _ in op.domain])
 
-    assert as_function(op)(*inputs).grad == 0.0
+    assert (node.grad, node.constant, node.label) == (0.0, False, "")

@@ -5,12 +5,13 @@ Both walk the graph in topological order instead of recursing into it. And copie
 
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tinygrad_edu import hooks
 
 if TYPE_CHECKING:
     from tinygrad_edu.engine import Value
@@ -26,18 +27,14 @@ def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
     would take a million nodes from 2 s to 3 s.
     """
     twins: dict[Any, Any] = {v: memo[id(v)] for v in order if id(v) in memo} if memo else {}
-    twins[None], was_on, new = None, gc.isenabled(), object.__new__
-    gc.disable()
-    try:
+    twins[None], new = None, object.__new__
+    with hooks.collector_paused():
         for node in order:
             if node not in twins:  # written out: _link and _facts would take a third longer
                 twins[node] = twin = new(type(node))
                 twin.data, twin.grad, twin.label = node.data, node.grad, node.label
                 twin.constant, twin.origin, twin.op = node.constant, node.origin, node.op
                 twin._left, twin._right = twins[node._left], twins[node._right]
-    finally:
-        if was_on:
-            gc.enable()
     del twins[None]
     memo.update(zip(map(id, twins), twins.values(), strict=True))
     root: Value = twins[order[-1]]

@@ -1,12 +1,14 @@
-"""What may look on while graphs are built, and the name of who builds them.
+"""Settings of the process: who looks on while graphs are built, who builds them, the collector.
 
-Both are settings of the process: code that runs in several threads shares them.
+Code that runs in several threads shares them.
 """
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -94,3 +96,19 @@ def enter_scope(path: str) -> str:
     global origin
     before, origin = origin, path
     return before
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No cyclic garbage collection inside: graphs have no cycles, they die with their root.
+
+    The collector is back as it was on any exit. Not ``gc.freeze``, whose undoing would also thaw
+    what the caller had frozen.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -23,7 +23,7 @@ from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.nn import MLP
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import STYLES
-from tinygrad_edu.viz.engines import TIMEOUT, run_dot
+from tinygrad_edu.viz.engines import COMMANDS, TIMEOUT, run_graphviz
 
 SECONDS, DOT_SECONDS = 1.0, 10.0
 PIECES = [
@@ -134,7 +134,7 @@ def saved(label: str, style: str) -> int:
                 continue
             if not file.stat().st_size:
                 raise ValueError(f"an empty .{kind}")
-    if shutil.which("dot") and run_dot(figure.source) is None:
+    if shutil.which("dot") and run_graphviz(COMMANDS["dot"], figure.source) is None:
         raise ValueError("dot can't read the source")
     return count
 

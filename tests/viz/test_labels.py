@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinygrad_edu import Value
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.engines import run_dot
+from tinygrad_edu.viz.engines import COMMANDS, run_graphviz
 from tinygrad_edu.viz.themes import THEMES
 
 HOSTILE = [
@@ -76,11 +76,11 @@ def test_a_hostile_label_in_every_style_and_output(style, label):
     assert "alert(1)" not in page.replace("alert(1)", "", page.count("u003cscript"))
     assert str(figure)
     source = digraph(figure.figure, THEMES["light"]).source
-    answer = run_dot(source)
-    assert answer is None or '"objects"' in answer
+    answer = run_graphviz(COMMANDS["dot"], source)
+    assert answer is None or b'"objects"' in answer
 
 
 def test_dot_reads_every_hostile_label(with_dot):
     """The source with labels, not the one for the layout, is accepted by dot."""
     for label in HOSTILE:
-        assert run_dot(square(label).source) is not None, label
+        assert run_graphviz(COMMANDS["dot"], square(label).source) is not None, label

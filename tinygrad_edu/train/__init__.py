@@ -4,6 +4,7 @@ The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``,
 :mod:`tinygrad_edu.train.estimators`, which imports scikit-learn.
 """
 
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.train.data import (
     Split,
     digits,
@@ -20,7 +21,7 @@ from tinygrad_edu.train.diagnosis import (
     loss_surface,
 )
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.loop import collector_paused, fit
+from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
 from tinygrad_edu.train.predict import Predictor
 from tinygrad_edu.train.runners import evaluate, gradient_sizes

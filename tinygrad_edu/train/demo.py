@@ -9,11 +9,12 @@ from time import perf_counter
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.expression import evaluate as expression
 from tinygrad_edu.files import writable_folder
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import MLP, cross_entropy
 from tinygrad_edu.train.compiled import network_equations
 from tinygrad_edu.train.data import Split, digits
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.loop import collector_paused, fit
+from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import Adam
 from tinygrad_edu.train.page import need_plots
 from tinygrad_edu.train.report import write_report

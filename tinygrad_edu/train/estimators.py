@@ -14,9 +14,10 @@ from warnings import warn
 from tinygrad_edu.checks import extra, whole, within
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import MissingExtraError, SettingError
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.loop import collector_paused, fit
+from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer
 from tinygrad_edu.train.predict import Predictor
 

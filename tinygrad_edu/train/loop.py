@@ -5,9 +5,7 @@ Step 1, the initial weights, is the model's. ``fit`` does the rest and names the
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum
 from os import PathLike
@@ -17,6 +15,7 @@ from typing import Any
 
 from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.errors import SettingError, TinygradEduError
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.train.compiled import check_compiled, whole_batch_part
@@ -209,22 +208,6 @@ def _runner(job: Job, compiled: bool | str) -> Runner:
             if compiled is True:
                 raise
     return EagerRunner(job)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """No cyclic garbage collection inside: graphs have no cycles, they die with their root.
-
-    The collector is back as it was on any exit. Not ``gc.freeze``, whose undoing would also thaw
-    what the caller had frozen.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _epoch_loss(batch_losses: list[float], samples: int, batch_size: int) -> float:

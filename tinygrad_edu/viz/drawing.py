@@ -128,8 +128,8 @@ class Drawing:
     ) -> None:
         every = Reading(root)
         self.style = style or _fitting(every)
-        folds = self.style == "folded"
-        self.reading = every if folds else Reading(root, max_nodes)
+        whole_graph = self.style == "folded" or max_nodes is None
+        self.reading = every if whole_graph else Reading(root, max_nodes)
         self.figure = STYLES[self.style](self.reading, depth)
         self.theme, self.engine = THEMES[theme], engine
         self.bright = _ids(highlight, self.reading)
@@ -184,7 +184,8 @@ class Drawing:
         Raises
         ------
         SettingError
-            If the ending is another, or there is no such step.
+            If the ending is another, there is no such step, or the figure is too large for
+            pixels (.png, .gif) or for Graphviz (.pdf).
         FileError
             If it can't be written.
         MissingExtraError
@@ -203,11 +204,12 @@ class Drawing:
 
     def _bytes(self, kind: str, step: int | None) -> bytes:
         if kind == "png":
-            return raster.png(self.svg(step), self.dot)
+            return raster.png(self.svg(step), self.placement, self.dot)
         if kind == "pdf":
             return raster.by_graphviz(self.dot, "pdf", "")
         if kind == "gif":
-            return raster.gif([self.svg(i) for i in range(len(self.figure.steps))])
+            count = len(self.figure.steps)
+            return raster.gif(map(self.svg, range(count)), count, self.placement)
         if kind == "html":
             return page(self.html(step), self.figure.title).encode()
         text = {"svg": lambda: self.svg(step), "dot": lambda: self.source, "txt": lambda: self.text}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 from tinygrad_edu.errors import MissingExtraError, SettingError
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.viz.figure import Figure, Node
 from tinygrad_edu.viz.layout import Frame, Link, Placement, Point, Size, layered
 from tinygrad_edu.viz.measure import block, label_size, node_size, room_of
@@ -24,6 +26,13 @@ MOST_FOR_DOT = 2_000  # nodes: dot takes 15 s for 3,500
 LONGEST_FOR_DOT = 1_000  # crossings of wires and columns: dot takes minutes for 2,000
 MARGIN = 8.0
 ENGINES = ("dot", "pygraphviz", "builtin")
+# pygraphviz in a process of its own too: what runs in this one can't be stopped
+PYGRAPHVIZ = """
+import sys, pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format="json0", prog="dot"))
+"""
+COMMANDS = {"dot": ("dot", "-Tjson0"), "pygraphviz": (sys.executable, "-c", PYGRAPHVIZ)}
 
 
 def place(figure: Figure, engine: str | None = None) -> Placement:
@@ -54,10 +63,14 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
             expected=f"at most {MOST_FOR_DOT:,}",
             fix='use engine="builtin", or style="folded".',
         )
-    for name in ENGINES[:2] if engine is None else (engine,):
-        answer = RUN[name](dot_source(figure))
-        if answer is not None:
-            return _met(_placement(json.loads(answer), figure), figure)
+    try:
+        for name in ENGINES[:2] if engine is None else (engine,):
+            answer = run_graphviz(COMMANDS[name], dot_source(figure))
+            if answer is not None:
+                return _met(_placement(json.loads(answer), figure), figure)
+    except subprocess.TimeoutExpired:
+        if engine is not None:
+            raise too_slow(engine) from None
     if engine is None:
         return _met(built_in(figure), figure)
     raise MissingExtraError(
@@ -89,18 +102,19 @@ def built_in(figure: Figure) -> Placement:
         )
         for cluster in figure.clusters
     ]
-    return layered(
-        {node.id: room_of(node) for node in figure.nodes},
-        [Link(wire.id, wire.source, wire.target, label_size(wire)) for wire in figure.wires],
-        frames,
-        shapes={node.id: "circle" for node in figure.nodes if is_round(node)},
-    )
+    sizes = {node.id: room_of(node) for node in figure.nodes}
+    links = [Link(wire.id, wire.source, wire.target, label_size(wire)) for wire in figure.wires]
+    shapes = {node.id: "circle" for node in figure.nodes if is_round(node)}
+    with collector_paused():  # all that is made is in use
+        return layered(sizes, links, frames, shapes=shapes)
 
 
 def is_round(node: Node) -> bool:
     """Whether wires meet a node on a circle, and at any angle."""
+    if node.form != "circle" or node.below:
+        return False
     size = node_size(node)
-    return node.form == "circle" and size.width == size.height and not node.below
+    return size.width == size.height
 
 
 def _met(placement: Placement, figure: Figure) -> Placement:
@@ -129,29 +143,26 @@ def _side(node: Node, at: Point, y: float, direction: float) -> Point:
     return at[0] + direction * reach, y
 
 
-def run_dot(source: str) -> str | None:
-    """The answer of the dot program; None where there is none, or it takes too long."""
+def run_graphviz(command: Sequence[str], source: str) -> bytes | None:
+    """What a program answers; None where there is none, or it can't read the source.
+
+    ``subprocess.TimeoutExpired`` where it takes too long; it is stopped then.
+    """
     try:
         done = subprocess.run(
-            ["dot", "-Tjson0"],
-            input=source, capture_output=True, encoding="utf-8", timeout=TIMEOUT, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+            command, input=source.encode(), capture_output=True, timeout=TIMEOUT, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout
 
 
-def run_pygraphviz(source: str) -> str | None:
-    """The answer of the Graphviz in pygraphviz; None where it is not installed."""
-    try:
-        import pygraphviz
-    except ImportError:
-        return None
-    answer: bytes = pygraphviz.AGraph(string=source).draw(format="json0", prog="dot")
-    return answer.decode()
-
-
-RUN: dict[str, Callable[[str], str | None]] = {"dot": run_dot, "pygraphviz": run_pygraphviz}
+def too_slow(engine: str) -> SettingError:
+    """The error where Graphviz was stopped."""
+    return SettingError(
+        f"{engine} was stopped: it took more than {TIMEOUT:g} s for this figure.",
+        fix='draw less of the graph with max_nodes, or use engine="builtin" and save an .svg.',
+    )
 
 
 def dot_source(figure: Figure) -> str:

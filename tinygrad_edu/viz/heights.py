@@ -59,6 +59,8 @@ class Heights:
 
     def _tokens(self, layer: int) -> list[int]:
         """The layer from the top, with the edges of the frames that it enters and leaves."""
+        if not self.layers.nest.parent:
+            return self.layers.order[layer]
         tokens: list[int] = []
         inside: list[int] = []
         for v in [*self.layers.order[layer], -1]:
@@ -102,37 +104,50 @@ class Heights:
             for token, step in zip(chain, steps, strict=True):
                 self.y[token] = step - steps[-1] / 2
         framed = self._constraints()
+        nothing: Pulls = [[]] * len(self.y)
         rounds = FEWER if self.first_edge > BIG else ROUNDS
         for turn in range(rounds):
             back = turn % 2 == 0
-            sides = [self.pulls[back], self.pulls[not back]] if turn > 1 else [self.pulls[back]]
-            wanted = self._mean if turn < rounds - 2 else self._median
+            other = self.pulls[not back] if turn > 1 else nothing
+            wanted = self._means if turn < rounds - 2 else self._medians
             numbers = range(len(self.chains))
             for layer in reversed(numbers) if back else numbers:
-                self._settle(layer, [wanted(token, sides) for token in self.chains[layer]])
+                self._settle(layer, wanted(self.chains[layer], self.pulls[back], other))
             self._make_room(framed)
         self._straighten()
         return self.y
 
-    def _mean(self, token: int, sides: list[Pulls]) -> float:
+    def _means(self, chain: Sequence[int], settled: Pulls, other: Pulls) -> list[float]:
         """Where the wires are shortest, in least squares: it spreads what is dense."""
-        y, total, force = self.y, 0.0, 0.0
-        for side in sides:
-            for u, shift, pull in side[token]:
+        y, found = self.y, []
+        for token in chain:
+            total = force = 0.0
+            for u, shift, pull in settled[token] + other[token]:
                 total += (y[u] + shift) * pull
                 force += pull
-        return total / force if force else y[token]
+            found.append(total / force if force else y[token])
+        return found
 
-    def _median(self, token: int, sides: list[Pulls]) -> float:
+    def _medians(self, chain: Sequence[int], settled: Pulls, other: Pulls) -> list[float]:
         """Where one wire is level, if the others don't all pull the same way.
 
-        Between two, one on each side, the first side wins, which is settled already: a wire bends
-        once. Between two on one side the middle wins.
+        Between two, one on each side, the one that is settled already wins: a wire bends once.
+        Between two on one side the middle wins.
         """
-        near = [(self.y[u] + shift, pull) for side in sides for u, shift, pull in side[token]]
-        if len(near) == 2 and len(sides[0][token]) == 1:
-            return near[0][0] if near[0][1] >= near[1][1] else near[1][0]
-        near.sort()
+        y, found = self.y, []
+        for token in chain:
+            first, second = settled[token], other[token]
+            if len(first) == 1 and len(second) < 2:
+                u, shift, pull = first[0]
+                if second and second[0][2] > pull:
+                    u, shift, pull = second[0]
+                found.append(y[u] + shift)
+            else:
+                found.append(self._median(token, first + second))
+        return found
+
+    def _median(self, token: int, pulls: list[tuple[int, float, float]]) -> float:
+        near = sorted([(self.y[u] + shift, pull) for u, shift, pull in pulls])
         rest = sum([pull for _, pull in near]) / 2
         for i, (height, pull) in enumerate(near):
             rest -= pull
@@ -199,7 +214,10 @@ class Heights:
 
     def _straighten(self) -> None:
         """Run each wire on as few levels as the room between its neighbours allows."""
-        index = {token: i for chain in self.chains for i, token in enumerate(chain)}
+        index = [0] * len(self.y)
+        for chain in self.chains:
+            for i, token in enumerate(chain):
+                index[token] = i
         for wire in self.layers.chains:
             run: list[int] = []
             low, high = -inf, inf

@@ -124,8 +124,7 @@ def layered(
 
 def _known(number: Mapping[str, int], node: str, wire: Link) -> int:
     if node not in number:
-        what = f"Wire {wire.id!r} ends at {node!r}, which has no size."
-        raise SettingError(what, fix="add it to sizes.")
+        raise SettingError(f"Wire {wire.id!r} ends at {node!r} without a size.", fix="add one.")
     return number[node]
 
 
@@ -322,16 +321,17 @@ def _placement(
 ) -> Placement:
     """Collect by id, moved to the top left."""
     layers, board, columns, y = drawing.layers, drawing.board, drawing.columns, drawing.y
-    at = [(columns.centre[layer], y[v]) for v, layer in enumerate(layers.layer)]
+    at = [(columns.centre[layer], y[v]) for v, layer in enumerate(layers.layer)]  # wires, too
     ends = [tuple(chain[:: len(chain) - 1]) for chain in layers.chains]
     twins = {pair for pair, many in Counter(ends).items() if many > 1}
     routes = [drawing.route(c, pair in twins) for c, pair in zip(layers.chains, ends, strict=True)]
     boxes = drawing.boxes()
-    corners = [corner for box in boxes.values() for corner in (box[:2], box[2:])]
+    corners = [*at, *(corner for box in boxes.values() for corner in (box[:2], box[2:]))]
     for (x, v), size in zip(at, board.sizes, strict=True):
-        w, h = size.width / 2, size.height / 2
-        corners += [(x - w, v - h), (x + w, v + h)]
-    xs, ys = ([p[i] for points in (corners, *routes) for p in points] for i in (0, 1))
+        if size.width or size.height:
+            w, h = size.width / 2, size.height / 2
+            corners += [(x - w, v - h), (x + w, v + h)]
+    xs, ys = ([corner[i] for corner in corners] for i in (0, 1))
     dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
     moved = [(x + dx, v + dy) for x, v in at]
     return Placement(

@@ -101,7 +101,7 @@ class Ordering:
                     aims[v] = sum([place[u] for u in near]) / len(near)
         for frame, units in group.items():
             ordered = _fill(units, sorted((u for u in units if u in aims), key=aims.__getitem__))
-            if frame >= 0 or _has_frames(units):
+            if len(group) > 1 and (frame >= 0 or _has_frames(units)):
                 bands = sorted((u for u in units if u < 0), key=lambda u: self.band[~u])
                 ordered = _fill(ordered, bands)
                 known = [aims[u] for u in units if u in aims]
@@ -129,6 +129,8 @@ def _fill(units: list[int], ordered: list[int]) -> list[int]:
 
 def _flatten(group: dict[int, list[int]]) -> list[int]:
     """The vertices of a layer from the top, frames opened."""
+    if len(group) == 1:
+        return list(group[-1])
     flat: list[int] = []
     stack = list(reversed(group[-1]))
     while stack:

@@ -1,63 +1,89 @@
-"""Figures as pixels and pages: PNG and GIF by resvg, or by Graphviz where that is not installed."""
+"""Figures as pixels and pages: PNG and GIF by resvg, or by Graphviz where that is not installed.
+
+No figure takes minutes: a large one has fewer pixels a point, and one whose text could then not be
+read is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterable
 from importlib import import_module
 from io import BytesIO
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.checks import extra
-from tinygrad_edu.errors import MissingExtraError
+from tinygrad_edu.errors import MissingExtraError, SettingError
+from tinygrad_edu.viz.engines import run_graphviz, too_slow
+from tinygrad_edu.viz.layout import Placement
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-ZOOM = 2.0  # pixels a point: sharp on today's screens
+ZOOM, LEAST_ZOOM = 2.0, 0.75  # pixels a point: sharp on today's screens; still to be read
+PICTURE, FILM = 50e6, 150e6  # pixels at most: three seconds of resvg, and ten
 SECOND = 1000  # milliseconds
 
 
-def png(svg: str, dot: Digraph) -> bytes:
+def png(svg: str, size: Placement, dot: Digraph) -> bytes:
     """The picture by resvg; where it is not installed Graphviz draws its own."""
+    zoom = _zoom(size, 1, PICTURE, "PNG")
     try:
-        return _resvg(svg)
+        return _resvg(svg, zoom)
     except ImportError:
         return by_graphviz(dot, "png", 'pip install "tinygrad_edu[png]"')
 
 
-def gif(frames: Sequence[str]) -> bytes:
+def gif(frames: Iterable[str], count: int, size: Placement) -> bytes:
     """The steps one after the other, a second each, the last one three."""
     images = extra("PIL.Image", "pillow", "a GIF", "png")
+    zoom = _zoom(size, count, FILM, "GIF")
+    pictures = (images.open(BytesIO(_resvg(frame, zoom))).convert("RGB") for frame in frames)
+    out = BytesIO()
+    durations = [SECOND] * (count - 1) + [3 * SECOND]
     try:
-        pictures = [images.open(BytesIO(_resvg(frame))).convert("RGB") for frame in frames]
+        next(pictures).save(
+            out, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0
+        )
     except ImportError:
         raise MissingExtraError(
             "a GIF needs resvg-py, which is not installed.", fix='pip install "tinygrad_edu[png]"'
         ) from None
-    durations = [SECOND] * (len(pictures) - 1) + [3 * SECOND]
-    out = BytesIO()
-    pictures[0].save(
-        out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
-    )
     return out.getvalue()
 
 
 def by_graphviz(dot: Digraph, format: str, fix: str) -> bytes:
     """What Graphviz makes of the figure; MissingExtraError where there is none."""
-    from graphviz import CalledProcessError, ExecutableNotFound
-
     try:
-        return bytes(dot.pipe(format))
-    except (ExecutableNotFound, CalledProcessError, OSError):
+        answer = run_graphviz(("dot", f"-T{format}"), str(dot.source))
+    except subprocess.TimeoutExpired:
+        raise too_slow("dot") from None
+    if answer is None:
         raise MissingExtraError(
             f"a {format.upper()} needs Graphviz's dot program, which is not here.",
             fix=f"install Graphviz, save an SVG instead, or {fix}."
             if fix
             else "install Graphviz, or save an SVG and print it from a browser.",
-        ) from None
+        )
+    return answer
 
 
-def _resvg(svg: str) -> bytes:
+def _zoom(size: Placement, count: int, most: float, what: str) -> float:
+    """Pixels a point, so that so many pictures have no more pixels than that."""
+    zoom = min(ZOOM, sqrt(most / (count * size.width * size.height)))
+    if zoom < LEAST_ZOOM:
+        steps = f"{count:,} steps of " if count > 1 else ""
+        other = "an .svg or the stepper as .html" if count > 1 else "an .svg"
+        raise SettingError(
+            f"{steps}{size.width:,.0f} by {size.height:,.0f} points are too large for a {what} "
+            "whose text can be read.",
+            fix=f"save {other}: text without pixels; or draw less of the graph with max_nodes.",
+        )
+    return zoom
+
+
+def _resvg(svg: str, zoom: float) -> bytes:
     """PNG by resvg; ImportError where it is not installed."""
     render = import_module("resvg_py").svg_to_bytes
-    return bytes(render(svg_string=svg, zoom=ZOOM))
+    return bytes(render(svg_string=svg, zoom=zoom))

@@ -172,11 +172,10 @@ def _path(points: Sequence[Point], width: float) -> tuple[str, str]:
     long, half = ARROW + width, 2.4 + width
     end = (x - dx * long * 0.8, y - dy * long * 0.8)
     curve = [*points[:-1], end]
-    first = "M{:.2f},{:.2f}".format(*curve[0])
-    rest = " ".join("{:.2f},{:.2f}".format(*point) for point in curve[1:])
+    first, *rest = [f"{px:.2f},{py:.2f}" for px, py in curve]
     base = (x - dx * long, y - dy * long)
     head = (
         f"M{x:.2f},{y:.2f} L{base[0] - dy * half:.2f},{base[1] + dx * half:.2f} "
         f"L{base[0] + dy * half:.2f},{base[1] - dx * half:.2f} Z"
     )
-    return f"{first} C{rest}", head
+    return f"M{first} C{' '.join(rest)}", head

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.checks import same_length, whole
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import LengthError
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train.diagnosis.plots import axes_or_new, class_colors, class_markers
 from tinygrad_edu.train.diagnosis.sandbox import untouched
-from tinygrad_edu.train.loop import collector_paused
 from tinygrad_edu.train.predict import Predictor
 
 if TYPE_CHECKING:

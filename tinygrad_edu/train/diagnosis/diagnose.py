@@ -11,6 +11,7 @@ from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.explain.words import html_table, text_table
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train.compiled import Loss, check_compiled
 from tinygrad_edu.train.diagnosis.flow import LayerFlow, Passes, Summary, run_passes, unit_name
@@ -27,7 +28,6 @@ from tinygrad_edu.train.diagnosis.setup_faults import (
     rate_faults,
 )
 from tinygrad_edu.train.diagnosis.verdicts import Finding, network_faults, percent, ratio_of
-from tinygrad_edu.train.loop import collector_paused
 from tinygrad_edu.train.optim import Optimizer
 
 if TYPE_CHECKING:

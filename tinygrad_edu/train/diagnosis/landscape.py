@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.errors import SettingError
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.train.compiled import Loss, check_compiled
 from tinygrad_edu.train.diagnosis.flow import unit_name
 from tinygrad_edu.train.diagnosis.objective import Objective, objective
 from tinygrad_edu.train.diagnosis.sandbox import untouched
-from tinygrad_edu.train.loop import collector_paused
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,13 +10,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.checks import same_length, whole, within
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.train.compiled import Loss, check_compiled
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.diagnosis.objective import Objective, objective
 from tinygrad_edu.train.diagnosis.sandbox import copied, untouched
-from tinygrad_edu.train.loop import collector_paused
 from tinygrad_edu.train.optim import Optimizer
 
 if TYPE_CHECKING:

@@ -1,0 +1,117 @@
+"""Large figures as files: what would take minutes has fewer pixels, or is refused in words."""
+
+import sys
+from time import perf_counter
+
+import graphs
+import pytest
+
+from tinygrad_edu import Value, draw
+from tinygrad_edu.errors import SettingError
+from tinygrad_edu.viz import engines, raster
+from tinygrad_edu.viz.layout import Placement
+
+
+def sized(width, height):
+    """A placement of that size and nothing in it."""
+    return Placement(width, height, {}, {}, {}, {})
+
+
+def long_sum(count):
+    """A chain of so many additions, with gradients."""
+    total = Value(1.0, "x")
+    for _ in range(count):
+        total = total + 1.0
+    return graphs.backward(total)
+
+
+@pytest.fixture
+def images():
+    """Pillow, where resvg is there too."""
+    pytest.importorskip("resvg_py")
+    return pytest.importorskip("PIL.Image")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "zoom"),
+    [(100.0, 100.0, 2.0), (3_500.0, 3_500.0, 2.0), (10_000.0, 5_000.0, 1.0)],
+)
+def test_a_picture_has_50_million_pixels_at_most(width, height, zoom):
+    """Twice as many a point as points, as long as there are not too many."""
+    assert raster._zoom(sized(width, height), 1, raster.PICTURE, "PNG") == zoom
+
+
+def test_the_pixels_of_a_film_are_counted_over_all_steps():
+    """A hundred steps of a million points: 1.22 pixels a point."""
+    zoom = raster._zoom(sized(1_000.0, 1_000.0), 100, raster.FILM, "GIF")
+
+    assert 100 * (1_000.0 * zoom) ** 2 == pytest.approx(raster.FILM)
+
+
+@pytest.mark.parametrize("place", [sized(10_000.0, 10_000.0), sized(120_000.0, 800.0)])
+def test_a_picture_whose_text_could_not_be_read_is_refused(place):
+    """Its size is told, and what to do."""
+    with pytest.raises(SettingError, match=r"(?s)by [\d,]+ points are too large for a PNG.*\.svg"):
+        raster.png("", place, None)
+
+
+def test_a_large_png_has_fewer_pixels_a_point(images, tmp_path):
+    """A chain of 150 values, whole and sharp enough to be read."""
+    figure = draw(long_sum(150), "card", engine="builtin", max_nodes=None)
+    assert figure.placement.width > 9_000.0
+
+    with images.open(figure.save(tmp_path / "chain.png")) as picture:
+        width, height = picture.size
+
+    assert 0.75 * figure.placement.width <= width <= 2.0 * figure.placement.width + 1.0
+    assert width * height <= 1.01 * raster.PICTURE
+
+
+def test_a_film_of_too_many_steps_is_refused(images, tmp_path):
+    """With the number of steps, the way out, and no file left."""
+    figure = draw(long_sum(600), "card", engine="builtin", max_nodes=None)
+
+    with pytest.raises(SettingError, match=r"(?s)steps of [\d,]+ by .* for a GIF.*\.html"):
+        figure.save(tmp_path / "chain.gif")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_film_of_one_step(images, tmp_path):
+    """A leaf alone is a film, too."""
+    figure = draw(Value(1.0, "x"), engine="builtin")
+
+    with images.open(figure.save(tmp_path / "leaf.gif")) as film:
+        assert film.n_frames == len(figure.figure.steps)
+
+
+@pytest.mark.parametrize("ending", ["pdf", "png"])
+def test_a_file_that_graphviz_writes_is_given_up_in_time(ending, monkeypatch, tmp_path):
+    """A dot that hangs is stopped, and the error says so."""
+    slow = tmp_path / "dot"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    monkeypatch.setattr(engines, "TIMEOUT", 0.2)
+    figure, start = draw(graphs.neuron(), engine="builtin"), perf_counter()
+
+    with pytest.raises(SettingError, match=r"dot was stopped: it took more than 0\.2 s"):
+        figure.save(tmp_path / f"neuron.{ending}")
+
+    assert perf_counter() - start < 10.0
+    assert [file.name for file in tmp_path.iterdir()] == ["dot"]
+
+
+@pytest.mark.parametrize("engine", ["dot", "pygraphviz"])
+def test_an_engine_asked_by_name_is_given_up_in_time(engine, monkeypatch):
+    """In a process of its own, so that it can be stopped."""
+    sleep = (sys.executable, "-c", "import time; time.sleep(60)")
+    monkeypatch.setitem(engines.COMMANDS, engine, sleep)
+    monkeypatch.setattr(engines, "TIMEOUT", 0.2)
+    start = perf_counter()
+
+    with pytest.raises(SettingError, match=f"{engine} was stopped"):
+        draw(graphs.neuron(), engine=engine).svg()
+
+    assert perf_counter() - start < 10.0
