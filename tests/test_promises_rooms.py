@@ -6,15 +6,16 @@ import os
 import sys
 from contextlib import suppress
 from random import Random
+from time import process_time
 
 import pytest
 
 from benchmarks import mutation
-from benchmarks.promises import compiler, figures, files, fuzz, mutants, promise, saver
+from benchmarks.promises import compiler, figures, files, fuzz, huge, mutants, promise, saver
 from benchmarks.promises.promise import KEPT, LEFT_OUT, keep
 from benchmarks.promises.table import PROMISES
 from tinygrad_edu import Value
-from tinygrad_edu.errors import FileError
+from tinygrad_edu.errors import FileError, SettingError
 from tinygrad_edu.nn import MLP, save
 
 needs_limits = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and its limits")
@@ -216,13 +217,13 @@ def test_fuzzed_strings_are_of_all_kinds():
 @pytest.mark.parametrize("text", fuzz.costly(), ids=lambda text: f"{text[:12]} {len(text)}")
 def test_costly_strings_are_answered_at_once(text):
     """Towers of powers, 10,000 parentheses, numbers without end."""
-    start = figures.process_time()
+    start = process_time()
 
     accepted, fault = fuzz.judged(text)
 
     assert fault == ""
     assert accepted in (True, False)
-    assert figures.process_time() - start < 1.0
+    assert process_time() - start < 1.0
 
 
 # --- figures ---
@@ -259,15 +260,33 @@ def test_a_label_that_breaks_out_is_noticed(output, text, said):
 
 def test_a_dot_that_hangs_is_given_up():
     """A program of that name that sleeps; the limit is cut to 0.3 s here."""
-    assert figures.patience(0.3) < 5.0
+    assert huge.patience(0.3) < 5.0
 
 
 def test_a_figure_that_takes_too_long_is_noticed(monkeypatch):
     """Where the limit is a millisecond, each answer is a fault."""
-    monkeypatch.setattr(figures, "HUGE", {"chain": lambda: figures.chain(300, Value)[0]})
-    monkeypatch.setattr(figures, "SECONDS", 0.001)
+    monkeypatch.setattr(huge, "HUGE", {"chain": lambda: huge.chain(300, Value)[0]})
+    monkeypatch.setattr(huge, "SECONDS", 0.001)
 
-    assert len(figures.too_much(1).faults) == 1 + len(figures.STYLES)
+    assert len(huge.too_much(1).faults) == 1 + len(huge.STYLES)
+
+
+def test_an_output_that_breaks_or_takes_too_long_is_noticed(monkeypatch):
+    """One of the outputs fails, one refuses without advice; the limit is nothing for all others."""
+
+    def fail(root, most):
+        raise RecursionError("too deep")
+
+    def refuse(root, most):
+        raise SettingError("no.")
+
+    monkeypatch.setattr(huge, "HUGE", {"chain": lambda: huge.chain(300, Value)[0]})
+    monkeypatch.setattr(huge, "FORMATS", ("svg",))
+    monkeypatch.setattr(huge, "OUTPUTS", {"explain": fail, "repr": refuse})
+    assert len(huge.every_output(1).faults) == 4
+
+    monkeypatch.setattr(huge, "OUTPUT_SECONDS", 0.0)
+    assert len(huge.every_output(1).faults) == 4 + 6
 
 
 # --- compiler, mutation ---

@@ -1,31 +1,24 @@
-"""The promises of figures: labels are text in every output, and no graph is too large."""
+"""The promise of labels: they are text in every output of a figure."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
-from time import perf_counter, process_time
-from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks.promises.promise import Finding, tool
 from benchmarks.timing import progress
-from benchmarks.workloads import chain, random_program, run
 from tinygrad_edu import Value
-from tinygrad_edu.errors import MissingExtraError, SettingError, TinygradEduError
+from tinygrad_edu.errors import MissingExtraError
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
-from tinygrad_edu.nn import MLP
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import STYLES
-from tinygrad_edu.viz.engines import COMMANDS, TIMEOUT, run_graphviz
+from tinygrad_edu.viz.engines import COMMANDS, run_graphviz
 
-SECONDS, DOT_SECONDS = 1.0, 10.0
 PIECES = [
     *"<>&'\"\\{}|;:,`%$#\n\r\t\x00\x07\x1b\x7f\x85\u200f\u202e\u2028\ufffe\ud800é日🎉 ab", "]]>",
     "</svg>", "</script>", "<script>", "<!--", "-->", "<![CDATA[", "&lt;", "&#0;", "&amp;", "<br/>",
@@ -137,82 +130,3 @@ def saved(label: str, style: str) -> int:
     if shutil.which("dot") and run_graphviz(COMMANDS["dot"], figure.source) is None:
         raise ValueError("dot can't read the source")
     return count
-
-
-def too_much(rounds: int) -> Finding:
-    """Graphs of over 2,000 nodes in every style: an answer within a second, best of three."""
-    faults, slowest, answers = [], (0.0, ""), 0
-    cases = [(name, style, most) for name in HUGE for style in (None, *STYLES) for most in (150, 0)]
-    roots = {name: build() for name, build in HUGE.items()}
-    for name, style, most in progress(cases, "  huge graphs"):
-        if not most and name not in WHOLE:
-            continue
-        seconds = min(timed(lambda: answer(roots[name], style, most)) for _ in range(rounds))  # noqa: B023
-        what = f"{name}, {style or 'any'} style, {most or 'all'} nodes"
-        slowest = max(slowest, (seconds, what))
-        answers += 1
-        if seconds > SECONDS:
-            faults.append(f"{what}: {seconds:.2f} s")
-    waited = patience(DOT_SECONDS if rounds > 1 else 0.3)
-    if waited > DOT_SECONDS + 1.0:
-        faults.append(f"dot ran {waited:.1f} s")
-    words = f"{answers} answers, slowest {slowest[0]:.2f} s ({slowest[1]})"
-    figure = {"slowest": slowest[0], "dot": waited}
-    return Finding(f"{words}; a dot that hangs is given up after {waited:.1f} s", faults, figure)
-
-
-def answer(root: Value, style: str | None, most: int) -> None:
-    """A picture, or a refusal in words."""
-    try:
-        figure = draw(root, style, max_nodes=most or None)
-        if not (figure.svg() and str(figure)):
-            raise ValueError("an empty figure")
-    except SettingError as error:
-        if "Fix" not in str(error):
-            raise
-
-
-def _network() -> Value:
-    model = MLP(20, [20, 20, 3], rng=Random(0))
-    return sum(model([Value(0.1 * i) for i in range(20)]), Value(0.0))
-
-
-HUGE: dict[str, Callable[[], Value]] = {
-    "random graph of 2,100": lambda: run(random_program(2_100, Random(0)), Value)[0],
-    "chain of 2,100 that share a leaf": lambda: chain(2_100, Value)[0],
-    "MLP(20, [20, 20, 3])": _network,
-    "random graph of 20,000": lambda: run(random_program(20_000, Random(0)), Value)[0],
-    "chain of 20,000": lambda: chain(20_000, Value)[0],
-}
-WHOLE = tuple(HUGE)[:3]
-
-
-def timed(work: Callable[[], Any]) -> float:
-    """CPU seconds of this process and of those it waited for."""
-    start, before = process_time(), os.times()
-    work()
-    after = os.times()
-    children = after.children_user + after.children_system
-    return process_time() - start + children - before.children_user - before.children_system
-
-
-def patience(seconds: float) -> float:
-    """How long a ``dot`` that never answers is waited for."""
-    from tinygrad_edu.viz import engines
-
-    path, limit = os.environ["PATH"], TIMEOUT
-    with tempfile.TemporaryDirectory() as folder:
-        slow = Path(folder) / "dot"
-        slow.write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
-        slow.chmod(slow.stat().st_mode | stat.S_IXUSR)
-        os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
-        engines.TIMEOUT = min(limit, seconds) if seconds < 1.0 else limit
-        start = perf_counter()
-        try:
-            _, root = graph("x")
-            draw(root).svg()
-        except TinygradEduError:
-            pass
-        finally:
-            os.environ["PATH"], engines.TIMEOUT = path, limit
-        return perf_counter() - start

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.promises import compiler, engine, figures, files, mutants, rules, settings, text
+from benchmarks.promises import (
+    compiler,
+    engine,
+    figures,
+    files,
+    huge,
+    mutants,
+    rules,
+    settings,
+    text,
+)  # fmt: skip
 from benchmarks.promises.promise import Promise
 
 NO = ("–", "–", "–", "")
@@ -101,7 +111,11 @@ PROMISES = (
     ),
     Promise(
         "too-much", "drawing too much", "over 2,000 nodes: an answer within 1 s; dot never runs "
-        "past 10 s", figures.too_much, 3, 1, ("over 60 s", "–", "–", ""),
+        "past 10 s", huge.too_much, 3, 1, ("over 60 s", "–", "–", ""),
+    ),
+    Promise(
+        "outputs", "huge graphs to every output", "5 graphs of 1,760 to 20,000 nodes, their last "
+        "150 and all: a file or a worded refusal within 15 s", huge.every_output, 5, 1, NO,
     ),
     Promise(
         "shapes", "wrong shapes", "too few or too many inputs to a neuron, layer, MLP, loss, "
