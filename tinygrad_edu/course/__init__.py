@@ -6,6 +6,7 @@ from tinygrad_edu.course.exercise import Exercise, Mistake
 from tinygrad_edu.course.faults import FAULTS, fault
 from tinygrad_edu.course.grading import grade
 from tinygrad_edu.course.lessons import EXERCISES
+from tinygrad_edu.course.plotting import plot
 from tinygrad_edu.course.printing import Written, read_names, write_worksheets
 from tinygrad_edu.course.progress import Progress, progress_of
 from tinygrad_edu.course.verdict import Verdict, WrongAnswer
@@ -38,6 +39,7 @@ __all__ = [
     "copy_notebooks",
     "fault",
     "grade",
+    "plot",
     "progress",
     "read_names",
     "worksheet",

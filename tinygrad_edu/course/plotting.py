@@ -1,0 +1,62 @@
+"""Curves in a notebook's cell, where matplotlib is installed; where it is not, a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinygrad_edu.errors import LengthError
+
+FEW = 30  # points that are marked one by one
+SIZE = (6.0, 3.2)  # inches
+
+Numbers = Sequence[float]
+
+
+def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
+    """Draw curves with a legend.
+
+    Parameters
+    ----------
+    curves : by name the heights y at 1, 2, 3, ..., or a pair (x, y)
+    axes_settings : passed to matplotlib's ``Axes.set``: xlabel, ylabel, xscale="log", title, ...
+
+    Returns
+    -------
+    matplotlib.figure.Figure, which a notebook shows at the end of a cell; or a sentence where
+        matplotlib is not installed
+
+    Raises
+    ------
+    LengthError
+        If a curve has not as many x as y.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.course import plot
+    >>> figure = plot({"squares": [1, 4, 9]}, xlabel="n", ylabel="n²")
+    """
+    pairs = {name: _pair(name, curve) for name, curve in curves.items()}
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        return "No plot: matplotlib is not installed. The numbers above say the same."
+    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
+    for name, (x, y) in pairs.items():
+        axes.plot(x, y, "o-" if len(y) <= FEW else "-", label=name)
+    axes.set(**axes_settings)
+    axes.legend()
+    plt.close(figure)  # else the notebook shows it twice
+    return figure
+
+
+def _pair(name: str, curve: Any) -> tuple[Numbers, Numbers]:
+    """x and y of a curve."""
+    if not (isinstance(curve, tuple) and len(curve) == 2 and hasattr(curve[0], "__len__")):
+        return range(1, len(curve) + 1), curve
+    x, y = curve
+    if len(x) != len(y):
+        raise LengthError(
+            f"the curve {name!r:.40} has {len(x)} x and {len(y)} y.", fix="pass as many x as y."
+        )
+    return x, y
