@@ -33,6 +33,14 @@ class Expression:
             fix="write xp.where(condition, yes, no), which runs on floats and arrays alike.",
         )
 
+    def __eq__(self, other: object) -> bool:
+        raise SettingError(
+            "a row of the table compares its input by ==, which Values don't know.",
+            fix="write xp.equal(x, y), which runs on floats, arrays and Values alike.",
+        )
+
+    __hash__ = object.__hash__
+
 
 def _method(function: str, reflected: bool = False) -> Callable[..., Expression]:
     def method(self: Expression, *other: Atom) -> Expression:
@@ -107,11 +115,11 @@ def simplify(atom: Any) -> Atom:
         return float(_FOLDED[atom.function](*arguments))
     if atom.function == "multiply":
         for one, other in (arguments, arguments[::-1]):
-            if one == 1.0:
+            if is_number(one, 1.0):
                 return other
-            if one == -1.0:
+            if is_number(one, -1.0):
                 return Expression("negative", (other,))
-    if atom.function == "power" and arguments[1] == 1.0:
+    if atom.function == "power" and is_number(arguments[1], 1.0):
         return arguments[0]
     if atom.function == "where":
         condition, yes, no = arguments
@@ -125,12 +133,17 @@ def simplify(atom: Any) -> Atom:
 _FOLDED = {"subtract": operator.sub, "equal": operator.eq, "greater_equal": operator.ge}
 
 
+def is_number(x: Atom, number: float) -> bool:
+    """Whether an atom is that number; an expression is none."""
+    return not isinstance(x, Expression) and x == number
+
+
 def _same(x: Atom, y: Atom) -> bool:
     """Whether two expressions are written alike."""
     if isinstance(x, Expression) and isinstance(y, Expression):
         alike = x.function == y.function and len(x.arguments) == len(y.arguments)
         return alike and all(map(_same, x.arguments, y.arguments))
-    return x is y or (isinstance(x, float) and x == y)
+    return x is y or (isinstance(x, float) and is_number(y, x))
 
 
 def names_in(atom: Atom) -> set[str]:
@@ -158,7 +171,7 @@ def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
         return plain(atom)
     if not atom.arguments:
         return of[atom.function]
-    if atom.function == "where" and atom.arguments[1:] == (1.0, 0.0):
+    if atom.function == "where" and all(map(is_number, atom.arguments[1:], (1.0, 0.0))):
         return f"[{as_math(atom.arguments[0], of)}]"
     inner = [as_math(x, of, top=False) for x in atom.arguments]
     if atom.function == "negative":

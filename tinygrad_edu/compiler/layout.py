@@ -115,7 +115,7 @@ class Plan:
     constants: list[int]
     sizes: dict[str, int]  # how many places the stores "u" and "b" have
     matrix_products: int
-    results: tuple[int, ...]  # slots: the root, and the penalty if there is one
+    results: tuple[int, ...]  # slots: the root unless it is an input, and a penalty
 
     def __str__(self) -> str:
         """One vector instruction a line: stores "u" (one number), "b" (one a row), "i" (inputs)."""
@@ -296,7 +296,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
         else:
             planner.elementwise(op, some)
     planner.put(tape.parameters)
-    planner.put([tape.root, *tape.outputs])
+    planner.put([slot for slot in (tape.root, tape.penalty, *tape.outputs) if slot >= 0])
     return Plan(
         planner.instructions,
         planner.place,
@@ -305,7 +305,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
         planner.constants,
         {"u": planner.next["u"], "b": planner.next["b"]},
         planner.matrix_products,
-        tuple(slot for slot in (tape.root, tape.penalty) if slot >= 0),
+        tuple(slot for slot in (tape.root, tape.penalty) if slot >= 0 and kinds[slot] != "i"),
     )
 
 

@@ -16,6 +16,7 @@ from tinygrad_edu.compiler.record import Tape
 from tinygrad_edu.compiler.sums import gather_sums
 
 Array = NDArray[np.floating[Any]]
+MOST_SPACES = 8  # numbers of rows that buffers are kept for
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
     "log1p logical_and matmul maximum minimum multiply negative sin sqrt square subtract "
@@ -32,7 +33,7 @@ class NumpyBackend:
         self.plan = plan(tape, nodes, kinds)
         clock.lap("layout")
         self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
-        self.batched = kinds[tape.root] in "bi"
+        self.kind = kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
         writer = Writer(self.plan)
@@ -53,17 +54,19 @@ class NumpyBackend:
         if not columns:
             self.space = Workspace(self, 0)
 
+    @np.errstate(all="ignore")
     def load(self, parameters: list[float], constants: list[float]) -> None:
         """Fill the stores with the numbers of leaves."""
         self.vector[:] = parameters
         self.u[len(parameters) : len(parameters) + len(constants)] = constants
 
+    @np.errstate(all="ignore")
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the runs to come; False if there is a nan among them."""
-        space = self.spaces.get(len(rows))
-        if space is None:
-            space = self.spaces[len(rows)] = Workspace(self, len(rows))
-        self.space = space
+        space = self.spaces.pop(len(rows), None) or Workspace(self, len(rows))
+        self.spaces[len(rows)] = self.space = space  # the latest at the end
+        if len(self.spaces) > MOST_SPACES:
+            del self.spaces[next(iter(self.spaces))]
         np.copyto(space.x, rows, casting="same_kind")
         least = np.minimum.reduce(space.x.ravel())  # nan if there is one
         return bool(least == least)
@@ -73,13 +76,15 @@ class NumpyBackend:
         """Forward and backward, for the rows taken or for the whole graph."""
         space, batch = self.space, len(self.space.x)
         space.forward()
-        if not self.batched:
+        if self.kind in "bi":
+            numbers = space.b[self.root] if self.kind == "b" else space.x[:, self.root]
+            total = float(np.add.reduce(numbers))
+            if self.kind == "b":
+                space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
+            loss = total if self.reduce == "sum" else total / batch
+        else:
             self.du[self.root] = 1.0
             loss = float(self.u[self.root])
-        else:
-            total = float(np.add.reduce(space.b[self.root]))
-            space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
-            loss = total if self.reduce == "sum" else total / batch
         if self.penalty >= 0:
             self.du[self.penalty] = 1.0
             loss += float(self.u[self.penalty])

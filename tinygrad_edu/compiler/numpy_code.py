@@ -9,14 +9,7 @@ import numpy as np
 
 from tinygrad_edu import symbols
 from tinygrad_edu.compiler.adjoint import adjoints
-from tinygrad_edu.compiler.layout import (
-    Elementwise,
-    Operand,
-    Plan,
-    Product,
-    Slots,
-    Total,
-)
+from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Slots, Total
 from tinygrad_edu.compiler.numpy_words import (
     BOOLEAN,
     ProductWords,
@@ -176,10 +169,11 @@ class Writer:
         batched = it.out.batched
         out = self.value(it.out, out_places, batched)
         terms = self.value(it.terms, terms_places, batched)
-        if terms_places.ndim > out_places.ndim and it.first and it.sign > 0:
+        many = terms_places.ndim > out_places.ndim
+        if many and it.first and it.sign > 0 and it.terms.batched == batched:
             self.lines.append(f"sum({terms}, axis={out_places.ndim}, out={out})")
             return
-        if terms_places.ndim > out_places.ndim:
+        if many:
             summed = self.local()
             self.lines.append(f"{summed} = sum({terms}, axis={out_places.ndim})")
             terms = summed

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.compiler.layout import Product, Slots, Total
-from tinygrad_edu.symbols import Atom, Expression
+from tinygrad_edu.symbols import Atom, Expression, is_number
 
 SLICES, LENGTH = 8, 16  # at most so many slices, on average so long: else a table is faster
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
@@ -54,7 +54,7 @@ def squeezed(places: Slots, axes: int) -> Slots:
 def numpy_call(atom: Expression) -> tuple[str, Sequence[Atom]]:
     """NumPy's name of a function, and its arguments, in the fastest form of the same bits."""
     arguments = atom.arguments
-    if atom.function == "power" and arguments[1] == 2.0:
+    if atom.function == "power" and is_number(arguments[1], 2.0):
         return "square", arguments[:1]
     if atom.function == "multiply":  # times 1 or 0 by a condition: times the condition
         plain = [_condition(x) for x in arguments]
@@ -64,7 +64,7 @@ def numpy_call(atom: Expression) -> tuple[str, Sequence[Atom]]:
 
 def _condition(atom: Atom) -> Atom:
     if isinstance(atom, Expression) and atom.function == "where":
-        return atom.arguments[0] if atom.arguments[1:] == (1.0, 0.0) else atom
+        return atom.arguments[0] if all(map(is_number, atom.arguments[1:], (1.0, 0.0))) else atom
     return atom
 
 

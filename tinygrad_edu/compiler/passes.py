@@ -140,7 +140,8 @@ def drop_dead(tape: Tape) -> Tape:
 def split_penalty(tape: Tape) -> Tape:
     """Take what depends on no input out of the sum that the result is.
 
-    Over many rows the rest is averaged (or summed), and this is added once.
+    Over many rows the rest is averaged (or summed), and this is added once. What stands in a sum
+    that is used in two places stays there.
 
     Before::
 
@@ -163,12 +164,16 @@ def split_penalty(tape: Tape) -> Tape:
     batched = depends_on_input(tape)
     if not batched[tape.root]:
         return tape
+    uses = [0] * len(tape)
+    for operands in (tape.left, tape.right, tape.outputs):
+        for slot in operands:
+            uses[slot] += slot >= 0
     rows: list[tuple[int, int]] = []
     others: list[tuple[int, int]] = []
     stack = [(tape.root, 1)]
     while stack:
         slot, sign = stack.pop()
-        op = tape.ops[slot]
+        op = tape.ops[slot] if slot == tape.root or uses[slot] == 1 else None
         name = op.name if op is not None and batched[slot] else ""
         if name in ("add", "sub"):
             stack += [(tape.right[slot], -sign if name == "sub" else sign), (tape.left[slot], sign)]

@@ -77,7 +77,7 @@ def compile_graph(
     >>> program.gradient.tolist()
     [16.0]
     """
-    given = list(inputs or ())
+    given = [] if inputs is None else list(inputs)
     for name, value, allowed in (
         ("reduce", reduce, REDUCTIONS), ("dtype", dtype, DTYPES), ("target", target, TARGETS)
     ):  # fmt: skip
@@ -85,12 +85,17 @@ def compile_graph(
             raise SettingError(
                 f"{name} is {value!r}.", expected=" or ".join(allowed), fix=f"choose a {name}."
             )
+    for x in (root, *outputs):
+        if not isinstance(x, Value):
+            raise SettingError(f"{x!r:.60} is no Value of a graph.", fix="pass loss, or logits.")
     for x in given:
         if not isinstance(x, Value) or x.op is not None or x.constant:
             raise SettingError(
                 f"the input {x!r:.60} is no leaf of the graph.",
                 fix="pass the Values that the sample's graph was built from: Value(0.0), ...",
             )
+    if len(set(given)) < len(given):
+        raise SettingError("an input is given twice.", fix="give each Value one column of X.")
     return Program(root, given, reduce, dtype, target, outputs)
 
 
@@ -128,7 +133,7 @@ class Program:
         clock.lap("passes")
         _check(self.tape, inputs)
         self.columns = len(inputs)
-        self.loss = float("nan")
+        self.loss, self.ran = float("nan"), False
         if target == "numpy" and dtype == "float64" and not inputs and narrow(self.tape):
             target = "python"
         self.backend = _backend(target)(self.tape, self.columns, reduce, dtype, clock)
@@ -159,24 +164,22 @@ class Program:
         SettingError
             If X holds a nan, which would silently spoil every gradient.
         """
-        self._take(X)
-        self.loss = self.backend.run()
-        return self.loss
+        return self._run(X, backward=True)
 
     def forward(self, X: Any = None) -> float:
         """Compute ``loss`` alone, as :meth:`backward` does; return it."""
-        self._take(X)
-        self.loss = self.backend.run(backward=False)
-        return self.loss
+        return self._run(X, backward=False)
 
     def outputs(self) -> Sequence[Any]:
         """What the ``outputs`` compiled for were in the last run: for each a number a row."""
+        if not self.ran:
+            raise SettingError("nothing has run yet.", fix="call forward() or backward() first.")
         found: Sequence[Any] = self.backend.outputs()
         return found
 
     def pull(self) -> None:
         """Take the numbers of the Values (parameters, constants) into the program."""
-        self.backend.load([p.data for p in self.parameters], self._constants)
+        self.backend.load([p.data for p in self.parameters], [c.data for c in self._constants])
 
     def push(self) -> None:
         """Write ``vector`` and ``gradient`` back to the parameters' ``data`` and ``grad``."""
@@ -231,12 +234,24 @@ class Program:
         return np.asarray(pair[0]), np.asarray(pair[1])  # views: they share the memory
 
     def _bind(self, recorded: Tape, order: Sequence[Value]) -> None:
-        """Remember which Values the parameters are, and the constants' numbers."""
+        """Remember which Values the parameters and the constants are."""
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
-        self._constants = [
-            order[self.tape.recorded[slot]].data for slot in self.backend.constant_slots
-        ]
+        self._constants = [order[self.tape.recorded[slot]] for slot in self.backend.constant_slots]
+
+    def _run(self, X: Any, *, backward: bool) -> float:
+        self._take(X)
+        self.loss, self.ran = self.backend.run(backward=backward), True
+        return self.loss
+
+    def __deepcopy__(self, memo: Any) -> Program:
+        raise SettingError(
+            "a program can't be copied or pickled: its code is bound to its arrays.",
+            fix="compile the graph again; compile_graph takes moments.",
+        )
+
+    def __reduce__(self) -> Any:
+        return self.__deepcopy__({})
 
     def _take(self, X: Any) -> None:
         if X is None and not self.columns:
@@ -253,7 +268,13 @@ class Program:
                 expected=f"(rows, {self.columns}): at least one row, a column for each input",
                 fix="pass the inputs in the order they were compiled in, one sample a row.",
             )
-        if not self.backend.take(X):
+        try:
+            whole = self.backend.take(X)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SettingError(
+                f"X can't be read as numbers: {error}.", fix="pass floats, or an array of them."
+            ) from error
+        if not whole:
             raise SettingError(
                 "X holds a nan.",
                 where="it would make every gradient nan",
@@ -321,6 +342,7 @@ def _check(tape: Tape, inputs: Sequence[Value]) -> None:
 
 def _shape(X: Any) -> tuple[int, ...]:
     try:
-        return len(X), len(X[0]) if len(X) else 0
-    except TypeError:
+        lengths = {len(row) for row in X}
+        return len(X), lengths.pop() if len(lengths) == 1 else 0
+    except (TypeError, KeyError):
         return ()

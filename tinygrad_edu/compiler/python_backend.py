@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from math import fsum
 from typing import Any
 
 from tinygrad_edu import ieee
@@ -76,7 +75,7 @@ class PythonBackend:
             self.backward(v, g)
             total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
         self.gradient[:] = array("d", total)
-        loss = fsum(losses) * seed if self.batched else losses[-1]
+        loss = ieee.total(losses) * seed if self.batched else losses[-1]
         return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
 
     def outputs(self) -> list[list[float]]:

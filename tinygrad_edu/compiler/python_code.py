@@ -18,7 +18,7 @@ from tinygrad_edu.compiler.record import PARAMETER, Tape
 from tinygrad_edu.compiler.sums import exponent, uses_of
 from tinygrad_edu.functions import STOP_GRADIENT
 from tinygrad_edu.ops import Primitive
-from tinygrad_edu.symbols import Atom, Expression
+from tinygrad_edu.symbols import Atom, Expression, is_number
 
 LONGEST = 500  # lines of one function
 DEEPEST = 20  # levels of one expression: CPython's parser stops at a few hundred
@@ -242,7 +242,7 @@ def _infix(atom: Atom) -> str:
     texts = [_infix(argument) for argument in atom.arguments]
     if atom.function == "negative":
         return f"(-{texts[0]})"
-    if atom.function == "power" and atom.arguments[1] == 2.0:
+    if atom.function == "power" and is_number(atom.arguments[1], 2.0):
         name = texts[0]  # x ** 2 could overflow, which Python's floats refuse
         return f"((t := {name}) * t)" if name[0] == "(" or "(" in name else f"({name} * {name})"
     if atom.function in _INFIX:

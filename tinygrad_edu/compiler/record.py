@@ -70,8 +70,7 @@ def record(
         %3 = relu %2
         return %3
     """
-    order = topological_order(root)
-    slot_of = {node: slot for slot, node in enumerate(order)}
+    order, slot_of = _slots(root, outputs)
     given = set(inputs)
     kinds = [
         ""
@@ -91,10 +90,22 @@ def record(
         data=[node.data for node in order],
         parameters=tuple(slot for slot, kind in enumerate(kinds) if kind == PARAMETER),
         inputs=tuple(slot_of.get(node, -1) for node in inputs),
-        root=len(order) - 1,
+        root=slot_of[root],
         outputs=tuple(slot_of[node] for node in outputs),
         recorded=tuple(range(len(order))),
     ), order
+
+
+def _slots(root: Value, outputs: Sequence[Value]) -> tuple[list[Value], dict[Value, int]]:
+    """Topological order, and the place of each in it; the result may not depend on all outputs."""
+    order = topological_order(root)
+    slot_of = {node: slot for slot, node in enumerate(order)}
+    for output in outputs:
+        for node in topological_order(output) if output not in slot_of else ():
+            if node not in slot_of:
+                slot_of[node] = len(order)
+                order.append(node)
+    return order, slot_of
 
 
 @contextmanager

@@ -225,12 +225,14 @@ def _sum(slot: int, terms: list[tuple[int, int, bool]], tape: Tape, kinds: list[
         if not is_product or (sign, kinds[a], kinds[b]) not in big:
             whole.plains.append((sign, term))
     before: list[Node] = []
-    largest = max(big, key=lambda key: len(big[key]), default=None)
+    kind = {key: "b" if {key[1], key[2]} & {"b", "i"} else "u" for key in big}
+    alike = [key for key in big if kind[key] == kinds[slot]]  # a row's sum has a row's products
+    largest = max(alike, key=lambda key: len(big[key]), default=None)
     for key, bundle in big.items():
         if key == largest:
             whole.sign, whole.products = key[0], bundle
         else:
-            kinds.append("b" if {key[1], key[2]} & {"b", "i"} else "u")
+            kinds.append(kind[key])
             before.append(Node(len(kinds) - 1, None, products=bundle))
             whole.plains.append((key[0], len(kinds) - 1))
     return [*before, whole]

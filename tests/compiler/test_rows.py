@@ -1,0 +1,272 @@
+"""Programs of one sample on rows of data: each row as its own graph says, whatever the rows."""
+
+import copy
+import math
+from random import Random
+
+import numpy as np
+import programs
+import pytest
+
+from tinygrad_edu import Value, exp
+from tinygrad_edu.compiler import compile_graph
+from tinygrad_edu.compiler.numpy_backend import MOST_SPACES
+from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.functions import stop_gradient
+
+TARGETS = ("numpy", "python")
+targets = pytest.mark.parametrize("target", TARGETS)
+LINEAR = ("add", "sub", "mul", "neg")
+
+
+def sample(random, inputs, penalty):
+    """The loss of a random program whose last leaves are inputs, and its leaves."""
+    leaves = [Value(number) for number in random.leaves]
+    waiting = iter(leaves)
+    registers = random.run(programs.VALUES._replace(leaf=lambda _: next(waiting)))
+    split = len(leaves) - inputs
+    total = registers[-1] + registers[-2] * 1.0
+    return (total + penalty * leaves[0] * leaves[0] if penalty else total), leaves, split
+
+
+def by_hand(random, inputs, penalty, rows, reduce):
+    """Loss and gradients from a graph for each row; the penalty added once."""
+    losses, gradients = [], []
+    for row in rows:
+        fresh = type(random)((*random.leaves[:-inputs], *row), random.steps)
+        loss, leaves, split = sample(fresh, inputs, 0.0)
+        loss.backward()
+        losses.append(loss.data)
+        gradients.append([leaf.grad for leaf in leaves[:split]])
+    scale = 1.0 / len(rows) if reduce == "mean" else 1.0
+    w = random.leaves[0]
+    gradient = [math.fsum(column) * scale for column in zip(*gradients, strict=True)]
+    gradient[0] += 2.0 * penalty * w
+    return math.fsum(losses) * scale + penalty * w * w, gradient
+
+
+@targets
+@pytest.mark.parametrize("rows", [programs.ROWS, LINEAR], ids=["all rows", "sums and products"])
+def test_random_samples_on_rows_are_the_mean_of_their_graphs(target, rows, request):
+    """Value and gradients of random samples at 1 to 4 rows, twice over, to 1e-11.
+
+    Sums and products alone make bare inputs, bare constants, and sums of products of every kind.
+    """
+    compared, count = 0, request.config.getoption("--programs")
+    for seed in range(count):
+        rng = Random(seed)
+        inputs = rng.randint(1, 3)
+        random = programs.random_program(
+            rng, leaves=inputs + 3, steps=rng.randint(3, 20), rows=rows, constants=0.3, bound=4.0
+        )
+        penalty, reduce = rng.choice((0.0, 0.5)), rng.choice(("mean", "sum"))
+        loss, leaves, split = sample(random, inputs, penalty)
+        # near the numbers that the program is tame at
+        data = [
+            [leaf.data + rng.uniform(-1e-3, 1e-3) for leaf in leaves[split:]]
+            for _ in range(rng.randint(1, 4))
+        ]
+        if reduce == "sum" and not all_depends(loss, leaves[split:]):
+            continue
+        try:
+            compiled = compile_graph(loss, leaves[split:], reduce=reduce, target=target)
+        except SettingError:  # depends on no input, or on no parameter
+            continue
+        compared += 1
+        expected, gradient = by_hand(random, inputs, penalty, data, reduce)
+        of = dict(zip(leaves, gradient, strict=False))
+
+        for _ in range(2):
+            assert compiled.backward(data) == pytest.approx(expected, rel=1e-11, abs=1e-11), random
+            wanted = [of[p] for p in compiled.parameters]
+            size = max(1.0, *map(abs, wanted))
+            assert list(compiled.gradient) == pytest.approx(wanted, rel=1e-11, abs=1e-11 * size)
+    assert compared > 0.3 * count
+
+
+def all_depends(loss, inputs):
+    """Whether each term of the outermost sum depends on an input, so that none is added once."""
+    stack = [loss]
+    while stack:
+        node = stack.pop()
+        if node.op is not None and node.op.name in ("add", "sub", "neg"):
+            stack += node.inputs
+        elif not depends(node, inputs):
+            return False
+    return True
+
+
+def depends(node, inputs):
+    """Whether an input is below a node."""
+    seen, stack = set(), [node]
+    while stack:
+        node = stack.pop()
+        if node in inputs:
+            return True
+        if node not in seen:
+            seen.add(node)
+            stack += node.inputs
+    return False
+
+
+W, B, X, Y = (Value(number) for number in (0.5, -1.5, 2.0, 3.0))
+CASES = {
+    "a bare constant": 1.0 - W * X,
+    "a constant beside a nonlinearity": exp(W * X) * 3.0 + 7.0,
+    "a bare input": X + W * W,
+    "a bare input less": X - exp(W),
+    "a bare input and a bare parameter": X + W,
+    "products of parameters in a row's sum": (B * X + B * B + W * B).sin(),
+    "constants in sums of inputs": ((X + 1.0) + (Y + 2.0)) * W,
+    "a radial basis": exp(-(W * W - 2.0 * W * X + X * X)),
+}
+
+
+@targets
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_small_samples(target, rows, name):
+    """What stands in a sum without being a product of weights and data counts, and once."""
+    data = [[2.0 + i, 3.0 - i] for i in range(rows)]
+    losses, gradients = [], {W: 0.0, B: 0.0}
+    for X.data, Y.data in data:
+        fresh = rebuilt(CASES[name])
+        W.grad = B.grad = 0.0
+        fresh.backward()
+        losses.append(fresh.data)
+        gradients = {p: total + p.grad / rows for p, total in gradients.items()}
+    X.data, Y.data = 2.0, 3.0
+
+    compiled = compile_graph(CASES[name], [X, Y], target=target)
+
+    for _ in range(3):
+        assert compiled.backward(data) == pytest.approx(math.fsum(losses) / rows, rel=1e-13)
+        found = dict(zip(compiled.parameters, compiled.gradient, strict=True))
+        assert found == pytest.approx({p: gradients[p] for p in found}, rel=1e-13)
+
+
+def rebuilt(node):
+    """The same graph, computed from the leaves as they are now."""
+    if node.op is None:
+        return node
+    inputs = [rebuilt(v) for v in node.inputs]
+    return getattr(inputs[0], node.op.name)(*inputs[1:])
+
+
+@targets
+def test_outputs_that_the_loss_does_not_need(target):
+    """The second of two logits, and its weight, whose gradient is 0."""
+    w, v, x = Value(2.0), Value(3.0), Value(1.0)
+    logits = [w * x, v * x]
+
+    compiled = compile_graph(logits[0] ** 2, [x], target=target, outputs=logits)
+    compiled.backward([[1.0], [2.0]])
+
+    assert [list(column) for column in compiled.outputs()] == [[2.0, 4.0], [3.0, 6.0]]
+    found = dict(zip(compiled.parameters, compiled.gradient, strict=True))
+    assert found == {w: 10.0, v: 0.0}
+
+
+@targets
+def test_sums_shared_in_many_places_are_compiled_at_once(target):
+    """Sixty doublings of one value have as many paths as 2 to the 60."""
+    w, x = Value(1e-18), Value(1.0)
+    total = w * x
+    for _ in range(60):
+        total = total + total
+
+    compiled = compile_graph(total, [x], target=target)
+
+    assert compiled.backward([[1.0]]) == 1e-18 * 2.0**60
+    assert list(compiled.gradient) == [2.0**60]
+
+
+@targets
+def test_losses_that_no_float_can_add_up(target):
+    """inf and -inf are nan, and 1e308 three times is inf, as everywhere."""
+    w, x = Value(math.inf), Value(1.0)
+    assert math.isnan(compile_graph(w * x, [x], target=target).backward([[1.0], [-1.0]]))
+
+    w.data = 1e308
+    compiled = compile_graph(w * x, [x], target=target, reduce="sum")
+    assert compiled.backward([[1.0]] * 3) == math.inf
+
+
+@targets
+def test_pull_takes_changed_constants_too(target):
+    """As it says."""
+    w, c = Value(2.0), Value(3.0).detach()
+    compiled = compile_graph(w * c, target=target)
+
+    c.data, w.data = 5.0, 4.0
+    compiled.pull()
+
+    assert compiled.backward() == 20.0
+    assert list(compiled.gradient) == [5.0]
+
+
+def test_buffers_are_kept_for_a_few_numbers_of_rows():
+    """A program that sees rows of every number does not grow."""
+    w, x = Value(1.0), Value(1.0)
+    compiled = compile_graph(exp(w * x), [x])
+
+    for count in range(1, 40):
+        compiled.backward(np.ones((count, 1)))
+
+    assert list(compiled.backend.spaces) == list(range(40 - MOST_SPACES, 40))
+
+
+@targets
+@pytest.mark.parametrize(
+    ("X", "error", "said"),
+    [
+        ([[1.0, 2.0], [3.0]], LengthError, "X has the shape"),
+        ([["a", 1.0]], SettingError, "X can't be read as numbers"),
+        ([[None, 1.0]], SettingError, "X can't be read as numbers"),
+        ([[1j, 1.0]], SettingError, "X can't be read as numbers"),
+        ([[10**400, 1.0]], SettingError, "X can't be read as numbers"),
+        ({"a": 1}, LengthError, "X has the shape"),
+    ],
+    ids=["ragged", "text", "None", "complex", "huge", "dict"],
+)
+def test_data_that_is_no_table_of_numbers(target, X, error, said):
+    """In words, on both targets."""
+    w, x, y = Value(1.0), Value(1.0), Value(1.0)
+
+    with pytest.raises(error, match=said):
+        compile_graph(w * x * y, [x, y], target=target).backward(X)
+
+
+@targets
+def test_what_can_not_be_compiled_or_asked_is_said(target):
+    """No Value, an input twice, outputs before a run, a copy."""
+    w, x = Value(1.0), Value(2.0)
+    with pytest.raises(SettingError, match="is no Value"):
+        compile_graph(3.0, target=target)
+    with pytest.raises(SettingError, match="is no Value"):
+        compile_graph(w * x, [x], target=target, outputs=[3.0])
+    with pytest.raises(SettingError, match="given twice"):
+        compile_graph(w * x, [x, x], target=target)
+    compiled = compile_graph(w * x, [x], target=target, outputs=[w * x])
+    with pytest.raises(SettingError, match="nothing has run"):
+        compiled.outputs()
+    with pytest.raises(SettingError, match="can't be copied"):
+        copy.deepcopy(compiled)
+
+
+def test_float32_overflows_without_a_warning():
+    """1e300 is inf there."""
+    w, x = Value(1e300), Value(1.0)
+
+    assert compile_graph(w * x, [x], dtype="float32").backward([[1e300]]) == math.inf
+
+
+@targets
+def test_what_stop_gradient_holds_is_the_same_on_rows(target):
+    """The input alone is left to differentiate by nothing."""
+    w, x = Value(3.0), Value(2.0)
+
+    compiled = compile_graph(stop_gradient(w) * x + w * x, [x], target=target)
+
+    assert compiled.backward([[1.0], [2.0]]) == 9.0
+    assert list(compiled.gradient) == [1.5]
