@@ -63,6 +63,25 @@ def special_values(_: int) -> Finding:
     return Finding(f"{count - len(faults):,} of {count:,} match on both targets", faults)
 
 
+def rows(count: int) -> Finding:
+    """Random samples on rows of data: loss and gradients of the graphs of all rows, by hand."""
+    samples, programs = tool("samples"), tool("programs")
+    faults, compared, seeds = [], 0, itertools.count()
+    bar = iter(progress(range(count), "  samples on rows, both targets"))
+    while compared < count:
+        seed = next(seeds)
+        sample = samples.random_sample(seed, (programs.ROWS, samples.LINEAR)[seed % 2])
+        found = [sample.fault(target) for target in TARGETS]
+        if None in found:  # no input, or no parameter, below the result
+            continue
+        compared += 1
+        next(bar)
+        faults += [
+            samples.shortest(sample, t).fault(t) for t, f in zip(TARGETS, found, strict=True) if f
+        ]
+    return Finding(f"{count - len(faults):,} of {count:,} agree on both targets", faults)
+
+
 def differing(root: Value, scales: dict[Any, float]) -> list[str]:
     """The targets on which a compiled graph has another value or gradient."""
     root.backward()

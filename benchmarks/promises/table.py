@@ -88,6 +88,10 @@ PROMISES = (
         compiler.random_programs, 10_000, 100, ("–", "–", "–", "CasADi 15 digits"),
     ),
     Promise(
+        "compiled-rows", "compiled on rows of data = the mean of the rows' graphs",
+        "10,000 random samples at 1e-11, both targets", compiler.rows, 10_000, 100, NO,
+    ),
+    Promise(
         "compiled-special", "compiled = eager at nan, inf and ties", "all match, both targets",
         compiler.special_values, 1, 1, NO,
     ),
