@@ -255,12 +255,24 @@ def test_a_gradient_that_is_not_the_sum_is_told_honestly():
     lines.append(last_line(x, root))
 
     assert lines == [
-        "sum is 2, x.grad is 0: no backward() has come through L yet",
+        "sum is 2, x.grad is 0: no backward() has come through L, or what it got was 0",
         "sum = x.grad",
         "sum is 2, x.grad is 4: 2 times the sum, as if zero_grad() was not called",
         "sum is 2, x.grad is 1: the sum times L.grad, which is 0.5",
         "sum is 2, x.grad is 13: it holds other backward passes too, or a part of a larger graph",
     ]
+
+
+def test_a_gradient_of_0_may_be_what_backward_brought():
+    """relu lets nothing through to h: the verdict does not say that no backward() has run."""
+    x = Value(-1.0, "x")
+    h = x * 2.0
+    h.label = "h"
+    h.relu().backward()
+
+    assert last_line(x, h) == (
+        "sum is 2, x.grad is 0: no backward() has come through h, or what it got was 0"
+    )
 
 
 def test_a_long_path_is_cut_in_the_middle():

@@ -25,6 +25,18 @@ STYLES = ("circuit", "detail", "card", "folded", "micrograd")
         ({"engine": "fdp"}, "engine is 'fdp'"),
         ({"depth": 0}, "depth is 0"),
         ({"max_nodes": -1}, "max_nodes is -1"),
+        ({"style": []}, r"style is \[\]"),
+        ({"theme": []}, r"there is no theme \[\]"),
+        ({"engine": {}}, "engine is {}"),
+        ({"highlight": 3}, "highlight is 3"),
+        ({"highlight": [3]}, r"highlight is \[3\]"),
+        ({"highlight": "ab"}, "highlight is 'ab'"),
+        ({"highlight": ["ab"]}, r"highlight is \['ab'\]"),
+        ({"highlight": None}, "highlight is None"),
+        ({"highlight": [(Value(1.0) + 1.0, 2)]}, r"highlight is \[\(Value"),
+        ({"highlight": [(Value(1.0) + 1.0, -1)]}, r"highlight is \[\(Value"),
+        ({"highlight": [(Value(1.0) + 1.0, "a")]}, r"highlight is \[\(Value"),
+        ({"highlight": [(Value(1.0), 0)]}, r"highlight is \[\(Value"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(settings, said):
@@ -148,6 +160,10 @@ def test_what_can_not_be_saved_is_refused(tmp_path):
 
     with pytest.raises(SettingError, match="names no kind of figure"):
         figure.save(tmp_path / "figure.bmp")
+    with pytest.raises(SettingError, match="None"):
+        figure.save(None)
+    with pytest.raises(FileError, match="name of a file"):
+        figure.save("figure\0.svg")
     with pytest.raises(SettingError, match="there is no step 99"):
         figure.save(tmp_path / "figure.html", step=99)
     with pytest.raises(FileError, match="can't be written"):

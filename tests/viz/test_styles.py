@@ -191,12 +191,28 @@ def test_numbers_that_are_not_finite_warn():
     [
         (0.0, "0"), (-0.0, "0"), (-0.5, "−0.5"), (0.73105, "0.731"), (1234.5, "1234"),
         (12345.0, "1.23e4"), (0.0001234, "1.23e−4"), (float("nan"), "nan"),
-        (float("-inf"), "−inf"), (-1e300, "−1e300"),
+        (float("-inf"), "−inf"), (-1e300, "−1e300"), (999.4, "999"), (999.7, "1000"),
+        (-999.96, "−1000"), (9999.4, "9999"), (9999.7, "1e4"), (0.00099996, "0.001"),
+        (0.0009994, "9.99e−4"), (1.7976931348623157e308, "1.8e308"), (5e-324, "4.94e−324"),
     ],
 )  # fmt: skip
 def test_numbers_have_three_digits(x, text):
     """Three significant digits, scientific outside 1e-3 .. 1e4, a real minus sign."""
     assert number(x) == text
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (0.0, "0.0000"), (2.0, "2.0000"), (-0.123456, "-0.1235"), (1e-4, "0.0001"),
+        (1e-5, "1e−5"), (999_999.0, "999999.0000"), (1e6, "1e6"), (-1e300, "−1e300"),
+    ],
+)  # fmt: skip
+def test_records_have_four_decimals_where_they_say_something(x, text):
+    """As in the lecture; a number that would be 0.0000, or fill the page, is scientific."""
+    root = graphs.backward(Value(x, "x") * 1.0)
+
+    assert f"data {text}" in texts(draw(root, "micrograd").figure, "forward")
 
 
 def test_wires_are_as_wide_as_their_contribution():

@@ -130,7 +130,7 @@ class Explanation:
         if grad == total or (grad != grad and total != total):
             return f"sum = {x}.grad"
         if above == 0.0:
-            return f"{what}: no backward() has come through {name(self.root)} yet"
+            return f"{what}: no backward() has come through {name(self.root)}, or what it got was 0"
         if self.x is not self.root and above != 1.0 and isclose(grad, above * total, rel_tol=1e-9):
             return f"{what}: the sum times {name(self.root)}.grad, which is {number(above)}"
         times = grad / total if total else 0.0

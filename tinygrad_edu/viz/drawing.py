@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.checks import whole
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
-from tinygrad_edu.files import write_atomically
+from tinygrad_edu.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
 from tinygrad_edu.viz.engines import ENGINES, place
@@ -35,7 +35,6 @@ STYLES: dict[str, Callable[[Reading, int], Figure]] = {
 }
 FORMATS = ("svg", "png", "pdf", "html", "gif", "dot", "txt")
 FEW, MANY = 30, 150  # operations of a circuit; values that are drawn one by one
-Wires = Iterable[tuple[Value, int]]
 
 
 def draw(
@@ -94,7 +93,7 @@ def draw(
             fix="pass a Value: draw(loss), or draw(model(x)).",
         )
     for setting, value, allowed in (("style", style, STYLES), ("engine", engine, ENGINES)):
-        if value is not None and value not in allowed:
+        if value is not None and not (isinstance(value, str) and value in allowed):
             raise SettingError(
                 f"{setting} is {value!r:.40}.",
                 expected=f"{', '.join(allowed)}, or None",
@@ -187,11 +186,11 @@ class Drawing:
             If the ending is another, there is no such step, or the figure is too large for
             pixels (.png, .gif) or for Graphviz (.pdf).
         FileError
-            If it can't be written.
+            If it can't be written, or no file can have that name.
         MissingExtraError
             If what makes that kind of file is not installed.
         """
-        path = Path(file)
+        path = as_path(file)
         kind = path.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
             raise SettingError(
@@ -245,6 +244,14 @@ def _fitting(reading: Reading) -> str:
 
 
 def _ids(highlight: Any, reading: Reading) -> Collection[str]:
-    """The wires of (value, operand) pairs."""
-    pairs: Wires = getattr(highlight, "wires", highlight)
-    return {reading.flows[node][operand].id for node, operand in pairs if node in reading.flows}
+    """The wires of (value, operand) pairs; of values that are not drawn there are none."""
+    try:
+        pairs = getattr(highlight, "wires", highlight)
+        wires = [(node, range(len(node.inputs)).index(operand)) for node, operand in pairs]
+    except (TypeError, ValueError, AttributeError):
+        raise SettingError(
+            f"highlight is {highlight!r:.60}.",
+            expected="(value, operand) pairs: (y, 0) is the wire of y's first input",
+            fix="pass a list of such pairs, or a path of explain(x, root).paths.",
+        ) from None
+    return {reading.flows[node][operand].id for node, operand in wires if node in reading.flows}

@@ -109,10 +109,13 @@ def number(x: float) -> str:
     ('−0.591', '1.23e4', '1e−9')
     """
     x += 0.0  # no sign for -0.0: the tooltip has every bit
-    if x != x or x in (ieee.INF, -ieee.INF):
+    rounded = abs(float(f"{x:.3g}"))
+    if not abs(x) < ieee.INF:
         text = str(x)
-    elif x == 0.0 or 1e-3 <= abs(x) < 1e4:
-        text = f"{x:.3g}" if abs(x) < 1e3 else f"{x:.0f}"
+    elif x == 0.0 or 1e-3 <= rounded < 1e3:
+        text = f"{x:.3g}"
+    elif rounded >= 1e3 and abs(x) < 9999.5:
+        text = f"{x:.0f}"
     else:
         mantissa, exponent = f"{x:.2e}".split("e")
         text = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -8,7 +8,7 @@ from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, largest, line, number, shortened
-from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, stale, tooltip
 from tinygrad_edu.viz.stepper import Step
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
@@ -47,8 +47,7 @@ def folded(reading: Reading, depth: int = 1) -> Figure:
     above = (line(reading.root.data, "forward"),)
     below = (line(reading.root.grad, "gradient"),) if reading.has_gradients else ()
     wires.append(Wire("wout", out, "out", above, below, tooltip="the result"))
-    hint = () if reading.has_gradients else (Line("no gradients yet: call backward()", "faint"),)
-    nodes.append(Node("out", "plain", "note", (hint,)))
+    nodes.append(Node("out", "plain", "note", (tuple(Line(w, "faint") for w in reading.hint),)))
     title = f"{len(reading.order):,} values folded to {len(groups)} boxes"
     return Figure(tuple(nodes), tuple(wires), steps=_steps(groups, reading), title=title)
 
@@ -150,6 +149,8 @@ def _node(group: Group, reading: Reading) -> Node:
     lines = [Line(group.title, "name"), Line(words, "faint")]
     if reading.has_gradients:
         lines.append(Line(_sizes(group), "gradient"))
+    if changed := [node for node in group.operations if stale(node) is not None]:
+        lines.append(Line(f"stale: {counted(changed, 'op')}", "warning"))
     return Node(group.id, "box", "group", (tuple(lines),), tooltip=f"{group.title}\n{words}")
 
 

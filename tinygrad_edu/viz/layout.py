@@ -19,7 +19,7 @@ from tinygrad_edu.viz.ranks import Layers, Nest, assign_ranks, check_length
 
 BOXES: Mapping[str, str] = MappingProxyType({})
 STEEPEST = 0.35  # width of a turn by its height
-PORT_STEP = 9.0  # between two wires that enter a node
+PORT_STEP = 12.0  # between two wires that enter a node
 
 Point = tuple[float, float]
 

@@ -11,6 +11,7 @@ from tinygrad_edu.engine import Value, topological_order
 
 GLYPHS = {"add": "+", "sub": "−", "neg": "−", "mul": "×", "div": "÷", "pow": "^"}
 GLYPHS |= {"sigmoid": "σ", "maximum": "max", "minimum": "min", "sqrt": "√", "abs": "|·|"}
+NO_GRADIENT = ("the result's gradient is 0:", "call backward(), unless you have")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Reading:
     ----------
     order : list of Value, inputs before results, root last; all of them
     shown : list of Value, those that are drawn: the end of ``order``
-    has_gradients : bool, whether a backward pass has come through the root
+    has_gradients : bool, whether a backward pass has left gradients other than 0
+    hint : lines of text for a result without gradient; a 0 may be what its backward pass gave it
     """
 
     def __init__(self, root: Value, max_nodes: int | None = None) -> None:
@@ -49,7 +51,8 @@ class Reading:
             node: f"v{position}"
             for position, node in enumerate(self.shown, len(self.order) - len(self.shown))
         }
-        self.has_gradients = root.grad != 0.0
+        self.hint = () if root.grad != 0.0 else NO_GRADIENT
+        self.has_gradients = root.grad != 0.0 or any(v.grad for v in self.order if v.op is not None)
 
     @cached_property
     def flows(self) -> dict[Value, tuple[Flow, ...]]:
@@ -93,6 +96,18 @@ def flows_into(node: Value, id: str) -> tuple[Flow, ...]:
     )
 
 
+def stale(node: Value) -> float | None:
+    """What the inputs of an operation give now, where that is not what it has; else None.
+
+    Their data was changed after the graph was built, or its own was.
+    """
+    if node.op is None:
+        return None
+    again = node.op.forward(ieee, *[v.data for v in node.inputs])
+    same = again == node.data or (again != again and node.data != node.data)
+    return None if same else again
+
+
 def kind(node: Value) -> str:
     """What chooses a node's look: "operation", "constant" or "leaf"."""
     return "operation" if node.op else "constant" if node.constant else "leaf"
@@ -118,6 +133,8 @@ def tooltip(node: Value, has_gradients: bool) -> str:
     words = [node.label or (node.op.name if node.op else "constant" if node.constant else "leaf")]
     words += [f"op = {node.op.name}"] if node.op and node.label else []
     words += [f"data = {node.data!r}"]
+    if (now := stale(node)) is not None:
+        words.append(f"stale: its inputs give {now!r} now, one was changed after it was computed")
     words += [f"grad = {node.grad!r}"] if has_gradients and not node.constant else []
     words += [f"scope = {scope(node)}"] if scope(node) else []
     return "\n".join(words)

@@ -23,12 +23,11 @@ from tinygrad_edu.viz.figure import (
     shortened,
 )
 from tinygrad_edu.viz.figure import number as digits
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, stale, tooltip
 from tinygrad_edu.viz.steps import steps_of
 
 Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
 Labels: TypeAlias = Callable[[Flow], Sides]
-CALL_BACKWARD = "no gradients yet: call backward()"
 
 
 def circuit(reading: Reading, *, detail: bool = False) -> Figure:
@@ -42,8 +41,7 @@ def circuit(reading: Reading, *, detail: bool = False) -> Figure:
     above = (line(root.data, "forward", "wout-f"),)
     below = (line(root.grad, "gradient", "wout-g"),) if reading.has_gradients else ()
     wires.append(Wire("wout", reading.ids[root], "out", above, below, tooltip="the result"))
-    words = () if reading.has_gradients else (Line(CALL_BACKWARD, "faint"),)
-    nodes.append(Node("out", "plain", "note", (words,)))
+    nodes.append(Node("out", "plain", "note", (tuple(Line(w, "faint") for w in reading.hint),)))
     return _figure(reading, nodes, wires)
 
 
@@ -68,9 +66,12 @@ def micrograd(reading: Reading) -> Figure:
     wires: list[Wire] = []
     for node in reading.shown:
         id = reading.ids[node]
-        cells = [Line(shortened(node.label)), Line(f"data {node.data:.4f}", "forward", f"{id}-f")]
+        cells = [
+            Line(shortened(node.label)),
+            Line(f"data {_four(node.data)}", "forward", f"{id}-f"),
+        ]
         if reading.has_gradients:
-            cells.append(Line(f"grad {node.grad:.4f}", "gradient", f"{id}-g"))
+            cells.append(Line(f"grad {_four(node.grad)}", "gradient", f"{id}-g"))
         if node.op is not None:
             sign = (Line(glyph(node), "name"),)
             nodes.append(Node(f"{id}op", "ellipse", "operation", (sign,), tooltip=node.op.name))
@@ -84,11 +85,16 @@ def micrograd(reading: Reading) -> Figure:
                 id,
                 "record",
                 kind(node),
-                tuple((cell,) for cell in cells),
+                tuple(filter(None, (*((cell,) for cell in cells), _stale(node)))),
                 tooltip=tooltip(node, reading.has_gradients),
             )
         )
     return _figure(reading, nodes, wires)
+
+
+def _four(x: float) -> str:
+    """Four decimals, as in the lecture, where they say what the number is."""
+    return f"{x:.4f}" if x == 0.0 or 1e-4 <= abs(x) < 1e6 else digits(x)
 
 
 def _figure(
@@ -120,7 +126,15 @@ def _circle(node: Value, reading: Reading) -> Node:
     if node.op is None and not node.label and not node.constant:
         words = "·"  # a leaf without a name; its number stands on its wire
     text = (Line(words, "name"),)
-    return Node(id, form, what, (text,), (*above, *below), tooltip(node, reading.has_gradients))
+    lines = (*above, *_stale(node), *below)
+    return Node(id, form, what, (text,), lines, tooltip(node, reading.has_gradients))
+
+
+def _stale(node: Value) -> tuple[Line, ...]:
+    """The warning on an operation whose number and inputs, side by side, contradict each other."""
+    if (now := stale(node)) is None:
+        return ()
+    return Line("stale: its inputs", "warning"), Line(f"now give {digits(now)}", "warning")
 
 
 def _card(node: Value, reading: Reading) -> Node:
@@ -128,6 +142,7 @@ def _card(node: Value, reading: Reading) -> Node:
     left = [Line(shortened(node.label) or glyph(node) or "·", "name")]
     if node.op is not None and node.label:
         left.append(Line(glyph(node), "faint"))
+    left += _stale(node)
     right = [line(node.data, "forward", f"{id}-f")]
     if reading.has_gradients and not node.constant:
         right.append(line(node.grad, "gradient", f"{id}-g"))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from math import hypot
+from math import ceil, hypot
 
 from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
-from tinygrad_edu.viz.layout import Placement, Point, Size
-from tinygrad_edu.viz.measure import LEADING, PAD, block, font_size, node_size
+from tinygrad_edu.viz.layout import PORT_STEP, Placement, Point, Size
+from tinygrad_edu.viz.measure import LEADING, PAD, block, font_size, node_size, text_width
 from tinygrad_edu.viz.themes import ACTIVE, FONT, Theme
 
 ARROW = 7.0
+WIDEST = 0.45 * PORT_STEP  # half of a head: beside another one there is a gap
 HAIR = 1.5
 # what XML has no way to write. Source: W3C, Extensible Markup Language 1.0, production 2
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# few fonts have it, and some viewers would set the whole line in one that has
-NABLA = '<tspan font-family="DejaVu Sans,Segoe UI Symbol,sans-serif">∇</tspan>'
+NABLA_FONT = "DejaVu Sans,Segoe UI Symbol,sans-serif"  # few fonts have a ∇
 
 
 def svg(
@@ -35,7 +35,7 @@ def svg(
     hidden : ids of lines of text that are not shown yet
     ring : id of the node that a step is at; bright : ids of the wires it uses
     """
-    width, height = placement.width, placement.height
+    width, height = ceil(placement.width), ceil(placement.height)  # whole: no edge is half seen
     draw = _Pen(theme, hidden, ring, bright)
     body = [
         *(
@@ -47,10 +47,10 @@ def svg(
         *(draw.node(node, placement.nodes[node.id]) for node in figure.nodes),
     ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.2f} {height:.2f}" role="img" font-family="{FONT}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img" font-family="{FONT}">\n'
         f"<title>{xml(figure.title)}</title>\n"
-        f'<rect width="{width:.2f}" height="{height:.2f}" fill="{theme.ground}"/>\n'
+        f'<rect width="{width}" height="{height}" fill="{theme.ground}"/>\n'
         + "\n".join(body)
         + "\n</svg>\n"
     )
@@ -151,11 +151,20 @@ class _Pen:
         id = f' id="{line.id}"' if line.id else ""
         unseen = ' visibility="hidden"' if line.id and line.id in self.hidden else ""
         weight = ' font-weight="bold"' if line.role == "warning" else ""
+        if "∇" in line.text and anchor == "middle":
+            x, anchor = x - text_width(line) / 2.0, "start"  # each piece would be centred
         return (
             f'<text{id} x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}" '
             f'font-size="{font_size(line):g}" fill="{self.theme.of(line.role)}"{weight}{unseen}>'
-            f"{xml(line.text).replace('∇', NABLA)}</text>"
+            f"{_pieces(xml(line.text), f'{y:.2f}')}</text>"
         )
+
+
+def _pieces(text: str, y: str) -> str:
+    """Each ∇ in a font that has it; a y begins a new piece, and resvg seeks a font a piece."""
+    nabla = f'<tspan y="{y}" font-family="{NABLA_FONT}">∇</tspan>'
+    first, *rest = text.split("∇")
+    return first + "".join(f'{nabla}<tspan y="{y}">{piece}</tspan>' for piece in rest)
 
 
 def _title(tooltip: str) -> str:
@@ -164,12 +173,13 @@ def _title(tooltip: str) -> str:
 
 def _path(points: Sequence[Point], width: float) -> tuple[str, str]:
     """The curve, and the arrow's head where it ends; the curve stops inside the head."""
-    (x, y), near = points[-1], points[-2]
-    if near == points[-1]:
-        near = points[0]
+    long, half = ARROW + width, min(2.4 + width, WIDEST)
+    x, y = points[-1]
+    if len(points) > 4 and hypot(x - points[-4][0], y - points[-4][1]) < long:
+        points = (*points[:-4], points[-1])  # the last piece is all inside the head
+    near = next((point for point in reversed(points) if point != (x, y)), points[0])
     length = hypot(x - near[0], y - near[1]) or 1.0
     dx, dy = (x - near[0]) / length, (y - near[1]) / length
-    long, half = ARROW + width, 2.4 + width
     end = (x - dx * long * 0.8, y - dy * long * 0.8)
     curve = [*points[:-1], end]
     first, *rest = [f"{px:.2f},{py:.2f}" for px, py in curve]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from unicodedata import combining, east_asian_width
+
 from tinygrad_edu.engine import Value
 from tinygrad_edu.viz.figure import number, shortened
-from tinygrad_edu.viz.reading import Reading, glyph
+from tinygrad_edu.viz.reading import Reading, glyph, stale
 
 MOST = 150  # lines
 WIDEST = 60  # characters of indentation
@@ -30,27 +32,39 @@ def tree(reading: Reading) -> str:
     """
     rows: list[tuple[str, str, str]] = []
     seen: set[Value] = set()
-    stack = [(reading.root, "", "")]
+    stack, note = [(reading.root, "", "")], ""
     while stack and len(rows) < MOST:
         node, mark, below = stack.pop()
         again = node.op is not None and node in seen
         seen.add(node)
-        gradient = f"  ∇ {number(node.grad)}" if reading.has_gradients and not node.constant else ""
+        after = f"  ∇ {number(node.grad)}" if reading.has_gradients and not node.constant else ""
+        if (now := stale(node)) is not None:
+            after += f"  stale: its inputs now give {number(now)}"
+            note = "stale: a value was changed after it was computed; compute the result again"
         words = _words(node) + (" (as above)" if again else "")
-        rows.append((f"{mark[-WIDEST:]}{words}", number(node.data), gradient))
+        rows.append((f"{mark[-WIDEST:]}{words}", number(node.data), after))
         inputs = () if again else node.inputs
         for i in reversed(range(len(inputs))):
             last = i == len(inputs) - 1
             branch, deeper = ("└─ ", "   ") if last else ("├─ ", "│  ")
             stack.append((inputs[i], below + branch, (below + deeper)[-WIDEST:]))
-    width = max(len(words) for words, _, _ in rows)
+    width = max(columns(words) for words, _, _ in rows)
     digits = max(len(data) for _, data, _ in rows)
-    lines = [f"{words:<{width}}  {data:>{digits}}{gradient}" for words, data, gradient in rows]
+    lines = [
+        f"{words}{' ' * (width - columns(words))}  {data:>{digits}}{gradient}"
+        for words, data, gradient in rows
+    ]
     if stack:
         lines.append(f"… {len(reading.order) - len(seen):,} more ({len(reading.order):,} in all)")
-    if not reading.has_gradients:
-        lines.append("no gradients yet: call backward()")
-    return "\n".join(lines)
+    return "\n".join([*lines, *filter(None, (" ".join(reading.hint), note))])
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: 漢 takes two, an accent on a letter none.
+
+    Source: Unicode Standard Annex #11, East Asian Width.
+    """
+    return sum((not combining(c)) * (1 + (east_asian_width(c) in "WF")) for c in text)
 
 
 def _words(node: Value) -> str:

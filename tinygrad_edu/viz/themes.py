@@ -56,7 +56,7 @@ THEMES = {
 
 def theme_called(name: str) -> Theme:
     """The theme of that name; SettingError with the names there are."""
-    if name in THEMES:
+    if isinstance(name, str) and name in THEMES:
         return THEMES[name]
     raise SettingError(
         f"there is no theme {name!r:.40}.", expected=", ".join(THEMES), fix="choose one of these."
