@@ -160,6 +160,31 @@ def test_a_reader_that_stops_early_is_no_error():
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "words", [["draw", "x*x", "x=2"], ["gradients", "x" * 99, "x" * 99 + "=2"]]
+)
+def test_output_that_knows_no_nabla_gets_a_question_mark(words):
+    """Where the terminal is not UTF-8, the rest is printed all the same."""
+    out, err = start(*words, env=os.environ | {"PYTHONIOENCODING": "ascii"}).communicate(timeout=60)
+
+    assert err == ""
+    assert "?" in out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_output_that_cannot_be_written_is_an_error():
+    """A full disk: one worded error, exit code 1, no traceback."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tinygrad_edu", "gradients", "x*x", "x=2"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("tinygrad-edu: the output can't be written: No space left")
+    assert len(done.stderr.splitlines()) == 2
+
+
 def without_dot(tmp_path):
     """An environment in which no program called ``dot`` is found."""
     return os.environ | {"PATH": str(tmp_path)}
@@ -184,6 +209,8 @@ def test_draw_prints_a_tree_or_writes_a_figure(tmp_path, capsys):
         (["--engine", "fdp"], "engine is 'fdp'"),
         (["-o", "figure.bmp"], "names no kind of figure"),
         (["-o", "figure.html", "--step", "99"], "there is no step 99"),
+        (["--step", "99"], "--step is 99, but printed text shows no single step"),
+        (["-o", "figure.txt", "--step", "0"], "--step is 0, but figure.txt shows no single step"),
         (["-o", "no/such/folder/figure.svg"], "can't be written"),
     ],
 )

@@ -2,7 +2,9 @@
 
 import math
 import random
+import re
 import time
+import warnings
 
 import pytest
 from hypothesis import given
@@ -165,3 +167,35 @@ def test_random_mixtures_of_allowed_words_raise_nothing_else():
         except ExpressionError:
             pass
     assert 20 < accepted < 3000
+
+
+@pytest.mark.parametrize(("typed", "read"), [("µ", "μ"), ("ﬁ", "fi"), ("ℌ", "H")])
+def test_a_name_is_the_same_in_the_expression_and_with_its_number(typed, read):
+    """Python reads the micro sign as the letter mu, and so on: both places do."""
+    root, leaves = evaluate(f"{typed} * 3", {typed: 2.0})
+
+    assert parse_number(f"{typed}=2") == (read, 2.0)
+    assert [*leaves] == [typed]
+    assert root.data == 6.0
+    assert evaluate(f"{typed} * 3", {read: 2.0})[0].data == 6.0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_without_its_operands_is_named_as_one(name):
+    """The advice is a call that works, not a number for its name."""
+    with pytest.raises(ExpressionError, match=rf"{name} is a function") as refused:
+        evaluate(f"1 + {name}", {})
+
+    call = re.search(r"write (.*)\.", str(refused.value))[1]
+    given = {"x": 0.5, "y": 0.5} if "y" in call[len(name) :] else {"x": 0.5}
+    assert isinstance(evaluate(call, given)[0].data, float)
+
+
+def test_python_does_not_warn_of_what_is_refused():
+    """``1if`` is refused in words alone, without a SyntaxWarning before them."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(ExpressionError):
+            evaluate("1if", {})
+
+    assert seen == []

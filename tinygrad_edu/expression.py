@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -57,16 +59,17 @@ def evaluate(text: str, given: Mapping[str, float]) -> tuple[Value, dict[str, Va
     text = text.strip()
     tree = _parse(text)
     leaves = {name: Value(number, name) for name, number in given.items()}
+    named = {_as_parsed(name): leaf for name, leaf in leaves.items()}
     done: dict[ast.AST, Any] = {}
     used: set[str] = set()
     words = _words(text)
     for node in _inputs_first(tree):
         if isinstance(node, ast.Name):
             used.add(node.id)
-        done[node] = _one(node, done, leaves, words)
+        done[node] = _one(node, done, named, words)
         if isinstance(done[node], Value) and not done[node].label:
             done[node].label = words(node)
-    if unused := [name for name in given if name not in used]:
+    if unused := [name for name in given if _as_parsed(name) not in used]:
         raise ExpressionError(
             f"{', '.join(unused)} got a value, but is not in the expression.",
             expected=f"values for {', '.join(sorted(used)) or 'nothing'}",
@@ -80,8 +83,8 @@ def parse_number(assignment: str) -> tuple[str, float]:
     """``"w0=2"`` as ``("w0", 2.0)``; ExpressionError for anything else."""
     name, equals, number = (part.strip() for part in assignment.partition("="))
     try:
-        if equals and name.isidentifier() and name not in FUNCTIONS:
-            return name, float(number)
+        if equals and name.isidentifier() and _as_parsed(name) not in FUNCTIONS:
+            return _as_parsed(name), float(number)
     except ValueError:
         pass
     raise ExpressionError(
@@ -89,6 +92,11 @@ def parse_number(assignment: str) -> tuple[str, float]:
         expected="name=number, a name that is no function, such as w0=2 or x=-1e-3",
         fix="write one such word for each name in the expression.",
     )
+
+
+def _as_parsed(name: str) -> str:
+    """The spelling that Python gives a name: the micro sign µ becomes the letter μ (PEP 3131)."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def _parse(text: str) -> ast.expr:
@@ -99,7 +107,9 @@ def _parse(text: str) -> ast.expr:
             fix="write it as a Python function of Values instead.",
         )
     try:
-        return ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is refused in words below
+            return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(
             f"{text!r:.60} is not an expression: {str(error) or type(error).__name__}.",
@@ -122,6 +132,10 @@ def _words(text: str) -> Callable[[ast.expr], str]:
 
 def _unknown(node: ast.expr, name: str) -> ExpressionError:
     functions = ", ".join(FUNCTIONS)
+    if isinstance(node, ast.Name) and node.id in FUNCTIONS:
+        row = ops.TABLE.get(node.id)
+        call = f"{node.id}({'x' if row and len(row.domain) == 1 else 'x, y'})"
+        return ExpressionError(f"{node.id} is a function.", fix=f"write {call}.")
     if isinstance(node, ast.Name):
         fix = f"add {node.id}=NUMBER after the expression."
         return ExpressionError(f"the name {name} has no value.", functions=functions, fix=fix)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,30 @@ def test_a_class_list_that_is_none_is_refused(content, tmp_path):
 
     with pytest.raises(FileError, match="the class list"):
         read_names(file)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_a_class_list_without_an_end_is_not_read(kind, tmp_path):
+    """No waiting for a pipe, no memory for a device: it is refused at once."""
+    file = Path("/dev/zero") if kind == "device" else tmp_path / "names.txt"
+    if kind == "pipe":
+        os.mkfifo(file)
+    if kind == "large":
+        file.write_bytes(b"Ada\n" * 300_000)
+
+    with pytest.raises(FileError, match=r"the class list .*(not a file|at most 1048576 allowed)"):
+        read_names(file)
+
+
+def test_a_page_of_another_kind_is_refused(tmp_path):
+    """``--out x.pdf`` makes no folder of that name; a folder with a dot in its name is one."""
+    (tmp_path / "2.b").mkdir()
+
+    with pytest.raises(SettingError, match=r"x\.pdf' names no page"):
+        write_worksheets(tmp_path / "x.pdf", pdf=False)
+
+    assert write_worksheets(tmp_path / "2.b", pdf=False).files[0].parent == tmp_path / "2.b"
+    assert os.listdir(tmp_path) == ["2.b"]
 
 
 @pytest.fixture

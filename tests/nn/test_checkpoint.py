@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_edu import Value
-from tinygrad_edu.errors import FileError
+from tinygrad_edu.errors import FileError, SettingError
 from tinygrad_edu.nn import MLP, Module, load, read, save
 from tinygrad_edu.nn.checkpoint import LIMIT
 
@@ -449,3 +449,31 @@ def test_the_folder_is_brought_to_the_disk_after_the_rename(saved, path, monkeyp
     save(saved, path)
 
     assert calls == ["file", "rename", "folder"]
+
+
+@pytest.mark.parametrize("name", ["model\0.json", "model\ud800.json"])
+def test_a_name_that_no_file_can_have_is_refused(saved, name):
+    """By each function, in words."""
+    for use in (lambda: save(saved, name), lambda: load(saved, name), lambda: read(name)):
+        with pytest.raises(FileError, match="can't be the name of a file"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"model.json"])
+def test_what_is_no_path_is_refused(saved, wrong):
+    """By each function, with what was given."""
+    for use in (lambda: save(saved, wrong), lambda: load(saved, wrong), lambda: read(wrong)):
+        with pytest.raises(SettingError, match="the path is"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", [3, None, Value(1.0)])
+def test_what_is_no_model_is_refused(path, saved, wrong):
+    """Numbers and Values have no parameters to save; the file stays as it is."""
+    before = path.read_bytes()
+
+    for use in (save, load):
+        with pytest.raises(SettingError, match="the model is"):
+            use(wrong, path)
+
+    assert path.read_bytes() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,14 @@ exit codes: 0 done, 1 failed, 2 refused before work started, 130 stopped by Ctrl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")  # where it has no ∇: a question mark
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] in (["gradients"], ["draw"]) and words[1:] and words[1][:2] not in ("-h", "--"):
         words[1] = " " + words[1]  # "-x" is an expression, not an option
-    options = _parser().parse_args(words)
     try:
-        return int(options.run(options))
+        return _run(words)
     except (ExpressionError, FileError, SettingError) as error:
         print(f"tinygrad-edu: {error}", file=sys.stderr)
         return 2
@@ -35,8 +38,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("tinygrad-edu: stopped by Ctrl-C.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.filename is not None:  # not the output's: it was opened by its name
+            raise
+        _drop_output()
+        print(
+            f"tinygrad-edu: the output can't be written: {error.strerror}.\n"
+            "  Fix : send it to a place that has room.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _run(words: Sequence[str]) -> int:
+    """Carry out the command; what it printed is written when this returns."""
+    try:
+        options = _parser().parse_args(words)
+        return int(options.run(options))
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, else the end of the process would try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from tinygrad_edu.checks import whole
 from tinygrad_edu.course.worksheets import sheets_of
 from tinygrad_edu.errors import FileError, SettingError
-from tinygrad_edu.files import writable_folder, write_atomically
+from tinygrad_edu.files import as_path, read_limited, writable_folder, write_atomically
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 PATIENCE = 120.0  # seconds a browser may take
 MOST_NAMES = 1_000
+LONGEST_LIST = 2**20  # bytes of a class list
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def write_worksheets(
     FileError
         If the files can't be written.
     """
-    seed, page = whole("seed", seed, least=0), Path(path)
+    seed, page = whole("seed", seed, least=0), as_path(path)
     if isinstance(names, str) or len(names) > MOST_NAMES:
         raise SettingError(
             f"names is {'one text' if isinstance(names, str) else f'{len(names)} of them'}.",
@@ -61,7 +62,7 @@ def write_worksheets(
             fix="split the class, or read the names from a file with read_names(file).",
         )
     if page.suffix.lower() != ".html":
-        page = page / f"worksheet-{seed}.html"
+        page = _folder(page) / f"worksheet-{seed}.html"
     writable_folder(page.parent)
     content = sheets_of(seed, list(names), level).encode()
     write_atomically(page, content)
@@ -80,13 +81,13 @@ def read_names(file: str | Path) -> list[str]:
     Raises
     ------
     FileError
-        If it can't be read as UTF-8 text, or there is no name in it.
+        If it can't be read as UTF-8 text, is larger than 1 MB, or there is no name in it.
     """
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_limited(file, LONGEST_LIST, "the class list").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise FileError(
-            f"the class list {file} can't be read: {getattr(error, 'strerror', None) or error}.",
+            f"the class list {file} can't be read: {error}.",
             expected="a text file in UTF-8, a name a line",
             fix="save the list as text, and give its path.",
         ) from None
@@ -94,6 +95,17 @@ def read_names(file: str | Path) -> list[str]:
     if not names:
         raise FileError(f"the class list {file} has no name in it.", fix="write a name a line.")
     return names
+
+
+def _folder(path: Path) -> Path:
+    """A folder, there or to be made; not what was meant as a file of another kind."""
+    if path.suffix and not path.is_dir():
+        raise SettingError(
+            f"{str(path)!r:.80} names no page.",
+            expected="a name that ends in .html, or a folder",
+            fix="end it with .html; the PDF is written beside it.",
+        )
+    return path
 
 
 def _printed(page: bytes) -> tuple[bytes | None, str]:

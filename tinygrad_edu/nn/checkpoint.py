@@ -17,14 +17,13 @@ import hashlib
 import json
 import math
 import os
-import stat
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import FileError
-from tinygrad_edu.files import write_atomically
+from tinygrad_edu.errors import FileError, SettingError
+from tinygrad_edu.files import as_path, read_limited, write_atomically
 from tinygrad_edu.nn.module import Module
 
 FORMAT, VERSION = "tinygrad_edu checkpoint", 1
@@ -49,6 +48,8 @@ def save(model: Module, path: str | os.PathLike[str], /, **facts: Any) -> None:
 
     Raises
     ------
+    SettingError
+        If the model or the path is something else.
     FileError
         If a parameter is nan or inf, a fact can't be kept, or the file can't be written.
 
@@ -61,7 +62,7 @@ def save(model: Module, path: str | os.PathLike[str], /, **facts: Any) -> None:
     >>> model = MLP(2, read(path)["widths"])
     >>> load(model, path)
     """
-    path = Path(path)
+    path = as_path(path)
     parameters = {name: value.data for name, value in _kept(model).items()}
     for name, number in parameters.items():
         if not math.isfinite(number):
@@ -79,12 +80,14 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    SettingError
+        If the model or the path is something else.
     FileError
         If the file can't be read, was damaged or edited, or has not the parameters of the model.
     """
-    path = Path(path)
-    _, numbers = _read(path)
+    path = as_path(path)
     parameters = _kept(model)
+    _, numbers = _read(path)
     if parameters.keys() != numbers.keys():
         first = next(
             name for name in [*parameters, *numbers] if (name in parameters) != (name in numbers)
@@ -104,14 +107,22 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises
     ------
+    SettingError
+        If the path is something else.
     FileError
         If the file can't be read, or was damaged or edited.
     """
-    return _read(Path(path))[0]
+    return _read(as_path(path))[0]
 
 
 def _kept(model: Module) -> dict[str, Value]:
     """Parameters, and buffers such as running means."""
+    if not isinstance(model, Module):
+        raise SettingError(
+            f"the model is {model!r:.60}.",
+            expected="a Module, such as MLP or Sequential",
+            fix="give the model first, then the path.",
+        )
     return dict([*model.named_parameters(), *model.named_buffers()])
 
 
@@ -148,7 +159,7 @@ def _depth(fact: Any) -> int:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """Facts and parameters of a file, if all of it is right."""
-    data = _bytes(path)
+    data = read_limited(path, LIMIT)
     try:
         content = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
@@ -165,19 +176,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
     if not whole:
         _fail(path, "damaged or edited: it is not what its sha256 was taken from", RESTORE)
     return facts, parameters
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            _fail(path, "a folder or device, not a file", "name the file itself.")
-        if status.st_size > LIMIT:
-            _fail(path, f"{status.st_size} bytes, at most {LIMIT} allowed", RESTORE)
-        with path.open("rb") as file:
-            return file.read(LIMIT)
-    except OSError as error:
-        _fail(path, f"can't be read: {error.strerror}", "check the name and the permissions.")
 
 
 def _check_form(path: Path, content: Any) -> None:
