@@ -7,7 +7,6 @@ Source: IEEE 754-2019, section 9.2.1 (exceptional values of the elementary funct
 """
 
 import math
-from collections.abc import Sequence
 
 tanh = math.tanh
 abs = abs  # NumPy's name, too
@@ -97,14 +96,6 @@ def maximum(x: float, y: float) -> float:
 def minimum(x: float, y: float) -> float:
     """The smaller of two numbers; nan where either is nan."""
     return x if x <= y or x != x else y
-
-
-def total(numbers: Sequence[float]) -> float:
-    """Their sum, rounded once; inf or nan where that is it, which ``fsum`` refuses to say."""
-    try:
-        return math.fsum(numbers)
-    except (OverflowError, ValueError):
-        return sum(numbers)
 
 
 def where(condition: bool, x: float, y: float) -> float:

@@ -34,7 +34,7 @@ def test_random_samples_on_rows_are_the_mean_of_their_graphs(target, rows, reque
 def test_a_program_that_is_wrong_on_rows_is_noticed(monkeypatch):
     """A thousandth of the gradient, and a second run that adds to the first."""
     sample = next(
-        s for s in map(lambda i: random_sample(i, LINEAR), range(100)) if s.fault("numpy") == ""
+        s for s in (random_sample(i, LINEAR) for i in range(100)) if s.fault("numpy") == ""
     )
     for wrong in ("scaled", "kept"):
         backward = Program.backward

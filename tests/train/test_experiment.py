@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from html.parser import HTMLParser
 
 import pytest
 
 from tinygrad_edu import nn
 from tinygrad_edu.cli import main
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.errors import FileError, SettingError
 from tinygrad_edu.train import SGD
-from tinygrad_edu.train.experiment import Experiment
+from tinygrad_edu.train.experiment import Experiment, run
 
 QUICK = ["train", "--samples", "40", "--hidden", "4", "--epochs", "2", "--quiet"]
+DIVERGES = ["--optimizer", "sgd", "--learning-rate", "1e300"]
 
 
 def test_a_network_is_built_as_asked():
@@ -109,15 +111,105 @@ def test_a_stopped_run_goes_on_with_resume(tmp_path, capsys):
 
 
 def test_resuming_with_another_network_is_refused(tmp_path, capsys):
-    """The state would not fit; the file stays as it is."""
+    """The state would not fit; the file stays as it is, and all that differs is named."""
     main([*QUICK, "--out", str(tmp_path)])
     before = (tmp_path / "run.json").read_bytes()
 
-    code = main([*QUICK, "--hidden", "5", "--out", str(tmp_path), "--resume"])
+    code = main([*QUICK, "--hidden", "5", "--seed", "1", "--out", str(tmp_path), "--resume"])
 
     assert code == 2
-    assert "written by Adam of" in capsys.readouterr().err
+    assert "hidden was [4], is [5]; seed was 0, is 1." in capsys.readouterr().err
     assert (tmp_path / "run.json").read_bytes() == before
+
+
+OTHER = {
+    "data": "circles", "samples": 50, "noise": 0.3, "test_share": 0.4, "raw": True, "hidden": [5],
+    "activation": "tanh", "initializer": "he_normal", "norm": "layer", "dropout": 0.1,
+    "residual": True, "optimizer": "rmsprop", "learning_rate": 0.5, "momentum": 0.5,
+    "batch_size": 8, "schedule": "cosine", "warm_up": 3, "clip_norm": 1.0, "clip_value": 1.0,
+    "l2": 0.1, "l1": 0.1, "seed": 1,
+}  # fmt: skip
+FREE = {"epochs": 3, "patience": 3, "stop_below": 0.1, "eager": True}
+
+
+def test_a_run_is_its_settings():
+    """Each setting is either compared when a run is resumed, or one that may change."""
+    assert {*OTHER, *FREE} == {field.name for field in fields(Experiment)}
+    assert Experiment().identity().keys() == OTHER.keys()
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_run_goes_on_with_its_own_settings_alone(name, tmp_path):
+    """Other data would make the curve two halves of different runs."""
+    start = {"samples": 40, "hidden": [4], "epochs": 1}
+    start |= {"optimizer": "sgd"} if name == "momentum" else {}
+    run(Experiment(**start), tmp_path, progress=False)
+
+    with pytest.raises(FileError, match=rf"run with other settings: {name} was"):
+        run(Experiment(**start | {name: OTHER[name]}), tmp_path, resume=True, progress=False)
+
+
+def test_a_run_goes_on_with_other_limits(tmp_path):
+    """Epochs, patience, a loss that is good enough, and on graphs of Values."""
+    start = {"samples": 40, "hidden": [4]}
+    run(Experiment(**start, epochs=1), tmp_path, progress=False)
+
+    headline, _, _ = run(Experiment(**start | FREE), tmp_path, resume=True, progress=False)
+
+    assert "after 3 epochs" in headline
+
+
+def test_a_refused_run_keeps_the_file_of_the_run_before(tmp_path, capsys):
+    """So does one whose rate is so high that no epoch ends."""
+    main([*QUICK, "--out", str(tmp_path)])
+    before = (tmp_path / "run.json").read_bytes()
+
+    assert main([*QUICK, "--patience", "0", "--out", str(tmp_path)]) == 2
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert main([*QUICK, *DIVERGES, "--out", str(tmp_path)]) == 1
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_a_run_begins_anew_without_resume(tmp_path, capsys):
+    """The first epoch replaces the file that is there, whatever its settings were."""
+    for seed in ("0", "1"):
+        main([*QUICK, "--seed", seed, "--out", str(tmp_path)])
+
+    facts = nn.read(tmp_path / "run.json")
+    assert len(facts["history"]["loss"]) == 2
+    assert facts["settings"]["seed"] == 1
+
+
+@pytest.mark.parametrize("rate", ["1e300", "1e154"])
+@pytest.mark.parametrize("more", [[], ["--eager"], ["--batch-size", "4"]])
+def test_divergence_is_named_with_its_epoch(rate, more, tmp_path, capsys):
+    """Exit code 1, what became nan or inf, and the way out."""
+    words = [*QUICK, "--epochs", "9", "--optimizer", "sgd", "--learning-rate", rate, *more]
+
+    code = main([*words, "--out", str(tmp_path)])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert re.match(r"tinygrad-edu: training diverged in epoch \d: .* became -?(nan|inf)", said)
+    assert "lower the learning rate" in said
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_folder_in_the_place_of_the_run_is_refused(more, tmp_path, capsys):
+    """In words, before training."""
+    (tmp_path / "run.json").mkdir()
+
+    assert main([*QUICK, *more, "--out", str(tmp_path)]) == 2
+
+    assert "run.json can't be written: it is a folder" in capsys.readouterr().err
+
+
+def test_a_network_that_no_memory_holds_is_refused():
+    """By the number of its weights, each of which is an object."""
+    assert Experiment(hidden=[1000, 900]).hidden == [1000, 900]
+    for hidden in ([10**11], [1000, 1000], [1] * 500_000):
+        with pytest.raises(SettingError, match=r"a network of [0-9,]+ weights"):
+            Experiment(hidden=hidden)
 
 
 def test_ctrl_c_reports_what_was_reached(tmp_path):
@@ -164,6 +256,7 @@ def test_ctrl_c_reports_what_was_reached(tmp_path):
         (["--noise", "-1"], "noise is -1"),
         (["--data", "iris", "--noise", "1"], "noise"),
         (["--warm-up", "-1"], "warm_up is -1"),
+        (["--hidden", "100000000000"], "a network of 500,000,000,002 weights"),
         (["--norm", "batch", "--batch-size", "31"], "leave a batch of one sample"),
     ],
 )

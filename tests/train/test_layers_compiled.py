@@ -8,7 +8,8 @@ import pytest
 from tinygrad_edu import nn
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.train import SGD, Adam, ClipByNorm, ClipByValue, History, cosine, fit, warm_up
-from tinygrad_edu.train.compiled import CompiledTraining, TracedModel
+from tinygrad_edu.train.compiled import CompiledTraining
+from tinygrad_edu.train.tracing import TracedModel
 
 
 def sequential(*parts):

@@ -12,8 +12,9 @@ from random import Random
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.errors import FileError, SettingError
+from tinygrad_edu.errors import AnomalyError, FileError, SettingError
 from tinygrad_edu.train import SGD, Adam, cosine, fit
+from tinygrad_edu.train.resume import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 X = [[i / 20, (i % 7) / 7] for i in range(40)]
@@ -200,3 +201,129 @@ def test_a_history_may_be_filled_on():
     assert again is history
     assert len(history.loss) == len(history.learning_rate) == 5
     assert history.stopped == "epochs"
+
+
+def opposite(path, epochs, **limits):
+    """A run whose validation loss gets worse soon, and its weights."""
+    net = nn.MLP(2, [4, 2], rng=Random(0))
+    history = fit(
+        net, nn.cross_entropy, X, Y, epochs=epochs, batch_size=10, progress=False, **limits,
+        validation=(X[:10], [1 - y for y in Y[:10]]), checkpoint=path,
+        optimizer=SGD(net.parameters(), 0.3),
+    )  # fmt: skip
+    history.seconds = []
+    return history, numbers(net)
+
+
+@pytest.mark.parametrize(
+    ("before", "limits"),
+    [
+        ({"patience": 2}, {"patience": 12}),
+        ({"patience": 2}, {}),
+        ({"stop_below": 100.0}, {"stop_below": 1e-9}),
+        ({"stop_below": 100.0}, {}),
+    ],
+)
+def test_a_run_that_was_stopped_by_a_limit_goes_on_with_a_wider_one(tmp_path, before, limits):
+    """It is judged by the limits of this call: the bits of a run that always had them."""
+    stopped, _ = opposite(tmp_path / "parts.json", 30, **before)
+
+    resumed = opposite(tmp_path / "parts.json", 30, **limits)
+
+    assert stopped.stopped in ("patience", "threshold")
+    assert len(stopped.loss) < len(resumed[0].loss)
+    assert resumed == opposite(tmp_path / "whole.json", 30, **limits)
+
+
+@pytest.mark.parametrize("limits", [{"patience": 2}, {"stop_below": 100.0}])
+def test_a_run_that_was_stopped_stays_so_under_the_same_limits(tmp_path, limits):
+    """The same script again trains no further."""
+    first = opposite(tmp_path / "run.json", 30, **limits)
+
+    assert opposite(tmp_path / "run.json", 60, **limits) == first
+
+
+def test_patience_does_not_count_epochs_that_it_did_not_see(tmp_path):
+    """Epochs without patience in between: the best epoch before them is out of date."""
+    opposite(tmp_path / "run.json", 2, patience=50)
+    opposite(tmp_path / "run.json", 9)
+
+    history, _ = opposite(tmp_path / "run.json", 30, patience=3)
+
+    assert len(history.loss) == 9 + 1 + 3
+
+
+def kept(tmp_path, **settings):
+    """A checkpoint of a run with these settings."""
+    return Checkpoint(tmp_path / "run.json", settings)
+
+
+def test_a_file_of_other_settings_is_refused(tmp_path):
+    """All that differ are named; nothing is changed."""
+    train(model(), 1, False, checkpoint=kept(tmp_path, data="a", seed=0, rate=0.5))
+    net = model()
+    before = numbers(net)
+
+    with pytest.raises(FileError, match="settings: data was 'a', is 'b'; seed was 0, is 1"):
+        train(net, 2, False, checkpoint=kept(tmp_path, data="b", seed=1, rate=0.5))
+
+    assert numbers(net) == before
+
+
+def test_a_file_from_before_settings_were_kept_goes_on(tmp_path):
+    """What it does not say is not compared."""
+    file = tmp_path / "run.json"
+    train(model(), 1, False, checkpoint=file)
+    net = model()
+    facts = nn.read(file)
+    nn.load(net, file)
+    del facts["settings"]
+    nn.save(net, file, **facts)
+
+    assert len(train(net, 2, False, checkpoint=kept(tmp_path, data="b")).loss) == 2
+
+
+def test_a_run_may_begin_anew_where_another_was(tmp_path):
+    """The file is replaced by the first epoch, not before: a refused run costs nothing."""
+    train(model(), 3, False, checkpoint=tmp_path / "run.json")
+    anew = Checkpoint(tmp_path / "run.json", resume=False)
+    seen = []
+
+    train(
+        model(), 1, False, checkpoint=anew,
+        callbacks=[lambda *_: seen.append(len(nn.read(anew.path)["history"]["loss"]))],
+    )  # fmt: skip
+
+    assert seen == [3]
+    assert len(nn.read(anew.path)["history"]["loss"]) == 1
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_epoch_that_diverges_is_not_saved(tmp_path, compiled):
+    """The error names what is not finite and the epoch; the file is that of the epoch before."""
+    net = nn.MLP(2, [4, 2], rng=Random(0))
+    optimizer = SGD(net.parameters(), 0.1, schedule=lambda step: 1.0 if step < 8 else 1e307)
+
+    with pytest.raises(AnomalyError, match=r"became -?(nan|inf)"):
+        fit(
+            net, nn.cross_entropy, X, Y, epochs=9, batch_size=40, optimizer=optimizer,
+            validation=(X, Y), checkpoint=tmp_path / "run.json", progress=False, compiled=compiled,
+        )  # fmt: skip
+
+    assert len(nn.read(tmp_path / "run.json")["history"]["loss"]) == 8
+
+
+@pytest.mark.parametrize("path", [3, b"run.json"])
+def test_a_checkpoint_that_is_no_path_is_refused(path):
+    """Before training."""
+    with pytest.raises(SettingError, match="the path is"):
+        train(model(), 1, False, checkpoint=path)
+
+
+def test_patience_that_is_new_counts_from_where_the_run_goes_on(tmp_path):
+    """A run that ended by its threshold had no best epoch: it is not out of patience at once."""
+    opposite(tmp_path / "run.json", 30, stop_below=100.0)
+
+    history, _ = opposite(tmp_path / "run.json", 30, patience=1)
+
+    assert len(history.loss) > 1

@@ -926,3 +926,27 @@ def test_a_bar_that_cannot_be_shown_is_refused(monkeypatch):
 
     with pytest.raises(MissingExtraError, match="the progress bar needs tqdm"):
         run(square, {"x": [1]}, progress=True)
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("a\0b", "can't be the name of a file"),
+        ("a\ud800b", "can't be the name of a file"),
+        (3, "the path is 3"),
+        (b"a", "the path is b'a'"),
+    ],
+)
+def test_a_database_without_a_name_is_refused(database, said, tmp_path, monkeypatch):
+    """Before anything runs; no file is made under a part of the name."""
+    monkeypatch.chdir(tmp_path)
+    trial = Counted()
+
+    with pytest.raises((FileError, SettingError), match=said):
+        run(trial, {"x": [1]}, database=database)
+    with pytest.raises((FileError, SettingError), match=said):
+        read_sweep(database)
+    with pytest.raises((FileError, SettingError), match=said):
+        run(trial, {"x": [1]}).to_csv(database)
+
+    assert os.listdir(tmp_path) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
+from math import fsum
 from typing import Any
 
 from tinygrad_edu import ieee
@@ -12,6 +14,14 @@ from tinygrad_edu.compiler.python_code import python_source
 from tinygrad_edu.compiler.record import CONSTANT, Tape
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
+
+
+def exact_sum(numbers: Sequence[float]) -> float:
+    """Their sum, rounded once; inf or nan where that is it, which ``fsum`` refuses to say."""
+    try:
+        return fsum(numbers)
+    except (OverflowError, ValueError):
+        return sum(numbers)
 
 
 class PythonBackend:
@@ -75,7 +85,7 @@ class PythonBackend:
             self.backward(v, g)
             total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
         self.gradient[:] = array("d", total)
-        loss = ieee.total(losses) * seed if self.batched else losses[-1]
+        loss = exact_sum(losses) * seed if self.batched else losses[-1]
         return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
 
     def outputs(self) -> list[list[float]]:

@@ -110,9 +110,9 @@ def binary_cross_entropy(
 
 def _bit_entropy(logit: Value, target: Any) -> Value:
     """One term: -log p is softplus(-logit). Where a weight is 0, 0 times inf must not arise."""
-    if target == 0.0:
+    if _is(target, 0.0):
         return logit.softplus()
-    if target == 1.0:
+    if _is(target, 1.0):
         return (-logit).softplus()
     out: Value = target * (-logit).softplus() + (1.0 - target) * logit.softplus()
     return out
@@ -208,11 +208,16 @@ def _class_entropy(logits: Any, target: Any) -> Value:
     """log(sum of e^z) - z of the target, both with z shifted by the largest logit."""
     shifted, _ = _shifted(logits)
     weighted = [
-        z if weight == 1.0 else weight * z
+        z if _is(weight, 1.0) else weight * z
         for z, weight in zip(shifted, _weights(target, len(shifted)), strict=True)
-        if weight != 0.0  # 0 times a logit of -inf would be nan
+        if not _is(weight, 0.0)  # 0 times a logit of -inf would be nan
     ]
     return _total([z.exp() for z in shifted]).log() - _total(weighted)
+
+
+def _is(target: Any, number: float) -> bool:
+    """Whether a target is that number; a Value stands for any."""
+    return not isinstance(target, Value) and target == number
 
 
 def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:

@@ -11,7 +11,6 @@ from tinygrad_edu.expression import evaluate as expression
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import MLP, cross_entropy
-from tinygrad_edu.train.compiled import network_equations
 from tinygrad_edu.train.data import Split, digits
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
@@ -19,6 +18,7 @@ from tinygrad_edu.train.optim import Adam
 from tinygrad_edu.train.page import need_plots
 from tinygrad_edu.train.report import write_report
 from tinygrad_edu.train.runners import evaluate
+from tinygrad_edu.train.tracing import network_equations
 
 
 def demo(

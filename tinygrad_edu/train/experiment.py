@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tinygrad_edu.checks import whole, within
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.errors import AnomalyError, SettingError
 from tinygrad_edu.files import writable_folder
 from tinygrad_edu.nn import (
     ACTIVATIONS,
@@ -31,6 +32,7 @@ from tinygrad_edu.train.datasets import DATA_SETS, load
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer
+from tinygrad_edu.train.resume import Checkpoint
 from tinygrad_edu.train.runners import evaluate
 from tinygrad_edu.train.schedules import (
     ClipByNorm,
@@ -47,6 +49,8 @@ NORMS: dict[str, type[BatchNorm] | type[LayerNorm] | None] = {
     "none": None, "batch": BatchNorm, "layer": LayerNorm
 }  # fmt: skip
 SCHEDULES = ("constant", "step", "linear", "cosine")
+MOST_WEIGHTS = 1_000_000
+LIMITS = ("epochs", "patience", "stop_below", "eager")  # a resumed run may have others
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Experiment:
             one_of("initializer", self.initializer, INITIALIZERS)
         for i, width in enumerate(self.hidden):
             whole(f"hidden[{i}]", width)
+        self._check_size()
         whole("epochs", self.epochs)
         whole("batch_size", self.batch_size)
         whole("warm_up", self.warm_up, least=0)
@@ -105,6 +110,17 @@ class Experiment:
         if self.momentum is not None and self.optimizer != "sgd":
             raise SettingError(
                 f"momentum is given for {self.optimizer}.", fix="use it with --optimizer sgd."
+            )
+
+    def _check_size(self) -> None:
+        kind = DATA_SETS[self.data]
+        widths = [kind.features, *self.hidden, kind.classes]
+        weights = sum((wide + 1) * neurons for wide, neurons in pairwise(widths))
+        if weights > MOST_WEIGHTS:
+            raise SettingError(
+                f"hidden is {self.hidden!r:.60}: a network of {weights:,} weights.",
+                expected=f"at most {MOST_WEIGHTS:,}, each a single Value",
+                fix="take fewer or narrower layers.",
             )
 
     def load(self) -> Split:
@@ -158,6 +174,10 @@ class Experiment:
         }[self.schedule]
         return warm_up(self.warm_up, after) if self.warm_up else after
 
+    def identity(self) -> dict[str, Any]:
+        """What makes a run this one: every setting that can't change when it is resumed."""
+        return {name: value for name, value in asdict(self).items() if name not in LIMITS}
+
     def penalty(self) -> Penalty | None:
         """L1 and L2 together, or None."""
         l1, l2 = L1(self.l1), L2(self.l2)
@@ -177,6 +197,8 @@ def run(
     ------
     SettingError, FileError
         Before training.
+    AnomalyError
+        If training diverges; ``run.json`` is that of the last epoch before.
     """
     from tinygrad_edu.train.experiment_report import write_experiment
     from tinygrad_edu.train.page import need_plots
@@ -187,17 +209,18 @@ def run(
     updates = settings.epochs * ceil(len(split.X) / settings.batch_size)
     optimizer, penalty = settings.choose_optimizer(model, updates), settings.penalty()
     checkpoint = folder / "run.json"
-    if not resume:
-        checkpoint.unlink(missing_ok=True)
     stopped = False
     try:
         fit(
             model, cross_entropy, split.X, split.y, epochs=settings.epochs,
             batch_size=settings.batch_size, optimizer=optimizer, penalty=penalty,
             validation=(split.X_test, split.y_test), stop_below=settings.stop_below,
-            patience=settings.patience, checkpoint=checkpoint, rng=Random(settings.seed),
+            patience=settings.patience, rng=Random(settings.seed),
+            checkpoint=Checkpoint(checkpoint, settings.identity(), resume),
             progress=progress, history=history, compiled=False if settings.eager else "auto",
         )  # fmt: skip
+    except AnomalyError as error:
+        raise _diverged(error, history) from None
     except KeyboardInterrupt:
         stopped = True
     headline = _headline(settings, model, split, history, stopped)
@@ -225,6 +248,14 @@ def one_of(name: str, value: Any, allowed: Any) -> None:
         raise SettingError(
             f"{name} is {value!r:.60}.", expected=", ".join(allowed), fix="choose one of these."
         )
+
+
+def _diverged(error: AnomalyError, history: History) -> AnomalyError:
+    return AnomalyError(
+        f"training diverged in epoch {len(history.loss) + 1}: {str(error).splitlines()[0]}",
+        where="nothing of this epoch is saved: run.json is as it was before",
+        fix="lower the learning rate (--learning-rate), or limit the gradient (--clip-norm).",
+    )
 
 
 def _headline(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.errors import TinygradEduError
 from tinygrad_edu.files import write_atomically
 from tinygrad_edu.nn import Module, cross_entropy, save
-from tinygrad_edu.train.compiled import network_equations
 from tinygrad_edu.train.data import Split
 from tinygrad_edu.train.datasets import DATA_SETS
 from tinygrad_edu.train.diagnosis import decision_boundary, gradient_flow
@@ -29,6 +28,7 @@ from tinygrad_edu.train.page import (
     section,
 )
 from tinygrad_edu.train.predict import Predictor
+from tinygrad_edu.train.tracing import network_equations
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.experiment import Experiment

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import fsum
 from os import PathLike
 from random import Random
 from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.checks import same_length, whole, within
+from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.compiled import check_compiled, whole_batch_part
+from tinygrad_edu.train.compiled import NOT_COMPILED, check_compiled
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import Progress, progress_bar
-from tinygrad_edu.train.resume import Run
+from tinygrad_edu.train.resume import Best, Checkpoint, Run
 from tinygrad_edu.train.runners import (
     CompiledRunner,
     Data,
@@ -32,6 +32,7 @@ from tinygrad_edu.train.runners import (
     Loss,
     Runner,
 )
+from tinygrad_edu.train.tracing import whole_batch_part
 
 Callback = Callable[[History, Module], Any]
 
@@ -50,7 +51,7 @@ def fit(
     stop_below: float | None = None,
     patience: int | None = None,
     callbacks: Sequence[Callback] = (),
-    checkpoint: str | PathLike[str] | None = None,
+    checkpoint: str | PathLike[str] | Checkpoint | None = None,
     rng: Random | None = None,
     progress: bool | None = None,
     history: History | None = None,
@@ -76,7 +77,9 @@ def fit(
         the run. One with an attribute ``reads_weights`` that is False does without the weights,
         which saves time where they are in matrices
     checkpoint : path of a file that is written after each epoch. If it exists, the run goes on
-        from there, with the same bits as if it had not stopped; ``epochs`` counts all
+        from there, with the same bits as if it had not stopped; ``epochs`` counts all, and
+        ``patience`` and ``stop_below`` are those of this call. The data and the settings must be
+        those of the run before; a ``resume.Checkpoint`` keeps settings, and compares them
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for none, None for one where tqdm is installed
     history : one to go on filling; what was reached is in it even after Ctrl-C
@@ -92,7 +95,8 @@ def fit(
     LengthError, SettingError, FileError
         Before training, if a setting can't be used.
     AnomalyError
-        If the loss becomes nan or inf; the weights are those before that batch.
+        If the loss becomes nan or inf; the weights are those before that batch. With a
+        checkpoint also if anything else of an epoch does; the file is that of the epoch before.
 
     Examples
     --------
@@ -107,9 +111,12 @@ def fit(
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
     run = Run(model, optimizer, rng or Random(0), history)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
     last = run.begin(checkpoint, epochs)
     job = Job(model, loss, (X, y), validation, optimizer, batch_size, penalty)
     stops = Stops(stop_below, patience, callbacks)
+    stops.begin(run)
     total = -(-len(X) // batch_size) * last
     model.train()
     try:
@@ -139,20 +146,34 @@ class Stops:
     @property
     def reads_weights(self) -> bool:
         """Whether the weights are looked at after each epoch, as most callbacks may."""
-        some = any(getattr(callback, "reads_weights", True) for callback in self.callbacks)
-        return some or self.patience is not None
+        return self.may_change_weights or self.patience is not None
+
+    @property
+    def may_change_weights(self) -> bool:
+        """Whether there are callbacks that look at the weights: they may also change them."""
+        return any(getattr(callback, "reads_weights", True) for callback in self.callbacks)
+
+    def begin(self, run: Run) -> None:
+        """Judge anew a run that was stopped by the limits it had before."""
+        if self.patience is None or run.best.loss is None:
+            run.best = Best(epoch=len(run.history.loss))  # epochs not looked at do not count
+        if run.history.stopped in ("threshold", "patience"):
+            run.history.stopped = self._limit(run)
 
     def verdict(self, run: Run) -> str:
         """Why to stop after this epoch, or ""."""
-        history, epoch = run.history, len(run.history.loss)
+        history = run.history
         if self.patience is not None:
-            run.best.look(history.latest, epoch, run.model)
+            run.best.look(history.latest, len(history.loss), run.model)
         asked = [callback(history, run.model) is True for callback in self.callbacks]
-        if self.below is not None and history.latest < self.below:
+        return self._limit(run) or ("callback" if any(asked) else "")
+
+    def _limit(self, run: Run) -> str:
+        """Which limit the run has reached, or ""."""
+        if self.below is not None and run.history.latest < self.below:
             return "threshold"
-        if self.patience is not None and epoch - run.best.epoch >= self.patience:
-            return "patience"
-        return "callback" if any(asked) else ""
+        waited = len(run.history.loss) - run.best.epoch
+        return "patience" if self.patience is not None and waited >= self.patience else ""
 
 
 def _train(
@@ -162,7 +183,7 @@ def _train(
     last: int,
     stops: Stops,
     bar: Progress,
-    checkpoint: str | PathLike[str] | None,
+    checkpoint: Checkpoint | None,
 ) -> None:
     """Steps 2 to 4."""
     history = run.history
@@ -174,11 +195,15 @@ def _train(
             runner.settle()
         if job.validation is not None:  # step 4: the loss on validation data, and stop
             entry["validation_loss"], entry["validation_accuracy"] = runner.validate()
+        if checkpoint is not None:
+            runner.remember()
+            run.check(entry)
         history.add(entry | {"seconds": perf_counter() - start})
         bar.end_epoch(history)
         history.stopped = stops.verdict(run)
+        if stops.may_change_weights:
+            runner.look_again()
         if checkpoint is not None:
-            runner.remember()
             run.save(checkpoint)
 
 
@@ -204,16 +229,23 @@ def _runner(job: Job, compiled: bool | str) -> Runner:
     if check_compiled(compiled):
         try:
             return CompiledRunner(job)
-        except (TinygradEduError, TypeError, AttributeError):
-            if compiled is True:
+        except NOT_COMPILED as error:
+            if compiled is True and isinstance(error, TinygradEduError):
                 raise
+            if compiled is True:
+                raise SettingError(
+                    f"model and loss can't be compiled: {type(error).__name__}: {error}.",
+                    where="they were run on Values that stand for all features and targets",
+                    fix='train with compiled=False, or "auto".',
+                ) from error
     return EagerRunner(job)
 
 
 def _epoch_loss(batch_losses: list[float], samples: int, batch_size: int) -> float:
     """Mean over the samples: the last batch may be smaller."""
     sizes = [batch_size] * (samples // batch_size) + [samples % batch_size]
-    return fsum(loss * size for loss, size in zip(batch_losses, sizes, strict=False)) / samples
+    weighted = [loss * size for loss, size in zip(batch_losses, sizes, strict=False)]
+    return exact_sum(weighted) / samples
 
 
 def _check(

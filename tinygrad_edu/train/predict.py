@@ -11,7 +11,8 @@ from tinygrad_edu.compiler import Program, compile_graph, recording
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import CHECKED, NOT_COMPILED, agrees, check_compiled
+from tinygrad_edu.train.agreement import CHECKED, agrees
+from tinygrad_edu.train.compiled import NOT_COMPILED, check_compiled
 
 
 class Predictor:

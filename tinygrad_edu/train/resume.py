@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
+from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import FileError
-from tinygrad_edu.files import writable_folder
+from tinygrad_edu.errors import AnomalyError, FileError
+from tinygrad_edu.files import as_path, replaceable, writable_folder
 from tinygrad_edu.nn import Module, load, read, save
-from tinygrad_edu.train.compiled import generators
+from tinygrad_edu.train.agreement import generators
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run is kept, and what it is a run of.
+
+    Attributes
+    ----------
+    path : str or os.PathLike
+    settings : what JSON keeps; a file with other settings under the same names is refused
+    resume : bool, False to begin anew: the first epoch then replaces the file
+    """
+
+    path: str | PathLike[str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    resume: bool = True
 
 
 @dataclass
@@ -49,22 +65,40 @@ class Run:
     history: History
     best: Best = field(default_factory=Best)
 
-    def begin(self, checkpoint: str | PathLike[str] | None, epochs: int) -> int:
+    def begin(self, checkpoint: Checkpoint | None, epochs: int) -> int:
         """Go on from the checkpoint, if it is there; the number of the epoch to end with."""
         if checkpoint is not None:
-            writable_folder(Path(checkpoint).parent)
-            if Path(checkpoint).exists():
+            path = as_path(checkpoint.path)
+            writable_folder(path.parent)
+            replaceable(path)
+            if checkpoint.resume and path.exists():
                 self.resume(checkpoint)
                 return epochs
         self.history.stopped = ""
         return len(self.history.loss) + epochs
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def check(self, entry: Mapping[str, Any]) -> None:
+        """AnomalyError if this epoch's entry, or what it made of the model, is not finite."""
+        numbers = {name: x for name, x in entry.items() if isinstance(x, float)}
+        numbers |= {f"the gradient of {name}": x for name, x in entry["gradient"].items()}
+        numbers |= {name: value.data for name, value in _named(self.model)}
+        for i, state in enumerate(self.optimizer.state):
+            numbers |= {f"state {j} of parameter {i}": float(x) for j, x in enumerate(state)}
+        for name, x in numbers.items():
+            if not isfinite(x):
+                raise AnomalyError(
+                    f"{name} became {x}.",
+                    where=f"the end of epoch {len(self.history.loss) + 1}, which is not saved",
+                    fix="lower the learning rate.",
+                )
+
+    def save(self, checkpoint: Checkpoint) -> None:
         """Write it all to one file, all or nothing."""
         optimizer = self.optimizer
         save(
             self.model,
-            path,
+            checkpoint.path,
+            settings=dict(checkpoint.settings),
             optimizer={
                 "kind": type(optimizer).__name__,
                 "steps": optimizer.steps,
@@ -76,16 +110,18 @@ class Run:
             best=asdict(self.best),
         )
 
-    def resume(self, path: str | PathLike[str]) -> None:
+    def resume(self, checkpoint: Checkpoint) -> None:
         """Go back to where a file was written; nothing is changed if it does not fit.
 
         Raises
         ------
         FileError
-            If the file can't be read, was damaged, or is of another model or optimizer.
+            If the file can't be read, was damaged, or is of another model, optimizer or settings.
         """
+        path = Path(checkpoint.path)
         facts = read(path)
-        self._check(Path(path), facts)
+        _check_settings(path, facts.get("settings", {}), checkpoint.settings)
+        self._check(path, facts)
         load(self.model, path)
         optimizer, kept = self.optimizer, facts["optimizer"]
         optimizer.steps = kept["steps"]
@@ -119,8 +155,25 @@ class Run:
             )
 
 
+def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
+    """FileError, with all that differ; what an older file does not have is not compared."""
+    other = [name for name, value in mine.items() if kept.get(name, value) != value]
+    if other:
+        differ = "; ".join(
+            f"{name} was {kept[name]!r:.60}, is {mine[name]!r:.60}" for name in other
+        )
+        raise FileError(
+            f"{path}: a run with other settings: {differ}.",
+            fix="go on with those it began with, or begin anew without --resume.",
+        )
+
+
+def _named(model: Module) -> Sequence[tuple[str, Value]]:
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
 def _numbers(model: Module) -> Sequence[Value]:
-    return [value for _, value in (*model.named_parameters(), *model.named_buffers())]
+    return [value for _, value in _named(model)]
 
 
 def _plain(rng: Random) -> list[Any]:

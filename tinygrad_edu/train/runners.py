@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tinygrad_edu.checks import same_length
+from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import AnomalyError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.compiled import CompiledTraining, TracedModel, batch_loss
+from tinygrad_edu.train.compiled import CompiledTraining
 from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.tracing import TracedModel, batch_loss
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.history import History
@@ -46,6 +48,9 @@ class Runner(Protocol):
 
     def settle(self) -> None:
         """Bring weights and gradients to the Values."""
+
+    def look_again(self) -> None:
+        """Take what a callback may have changed in the Values."""
 
     def remember(self) -> None:
         """Bring the optimizer's state to the optimizer."""
@@ -82,6 +87,9 @@ class EagerRunner:
 
     def settle(self) -> None:
         """Nothing to do: the Values are what is trained."""
+
+    def look_again(self) -> None:
+        """Nothing to do either."""
 
     def remember(self) -> None:
         """Nothing to do: the optimizer is what steps."""
@@ -141,6 +149,10 @@ class CompiledRunner:
         """Weights and gradients go back to the Values."""
         self.training.program.push()
 
+    def look_again(self) -> None:
+        """Take what callbacks changed."""
+        self.training.look_again()
+
     def remember(self) -> None:
         """The optimizer's state goes back to it."""
         self.training.remember()
@@ -181,7 +193,8 @@ def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> t
     with model.evaluating():
         outputs = (model(x) for x in X)
         pairs = [(loss(out, t).data, is_right(out, t)) for out, t in zip(outputs, y, strict=True)]
-    return fsum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
+    losses, right = zip(*pairs, strict=True)
+    return exact_sum(losses) / len(pairs), sum(right) / len(pairs)
 
 
 def is_right(output: Any, target: Any) -> bool:
@@ -190,6 +203,8 @@ def is_right(output: Any, target: Any) -> bool:
     A list of logits means the index of its largest; a single one means the class its sign says,
     1 against 0 or -1. Outputs that are no classes are never right.
     """
+    if isinstance(target, Iterable):
+        return False
     if isinstance(output, Value | float):
         number = output.data if isinstance(output, Value) else output
         return bool((number > 0.0) == (target > 0)) if target in (-1, 0, 1) else False

@@ -13,7 +13,7 @@ from tinygrad_edu.errors import SettingError
 from tinygrad_edu.explain.words import html_table, text_table
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import Loss, check_compiled
+from tinygrad_edu.train.compiled import check_compiled
 from tinygrad_edu.train.diagnosis.flow import LayerFlow, Passes, Summary, run_passes, unit_name
 from tinygrad_edu.train.diagnosis.learning_rates import try_steps
 from tinygrad_edu.train.diagnosis.objective import objective
@@ -29,6 +29,7 @@ from tinygrad_edu.train.diagnosis.setup_faults import (
 )
 from tinygrad_edu.train.diagnosis.verdicts import Finding, network_faults, percent, ratio_of
 from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.tracing import Loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from typing import Any
 from tinygrad_edu import hooks
 from tinygrad_edu.engine import Value
 from tinygrad_edu.nn import Module, Neuron
-from tinygrad_edu.train.compiled import Loss, whole_batch_part
+from tinygrad_edu.train.tracing import Loss, whole_batch_part
 
 SATURATED = 0.05  # slope below this share of the steepest: |tanh| > 0.975, sigmoid beyond 0.013
 STEEPEST = {"sigmoid": 0.25, "tanh": 1.0}

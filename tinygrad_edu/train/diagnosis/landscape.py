@@ -14,10 +14,11 @@ from tinygrad_edu.errors import SettingError
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.train.compiled import Loss, check_compiled
+from tinygrad_edu.train.compiled import check_compiled
 from tinygrad_edu.train.diagnosis.flow import unit_name
 from tinygrad_edu.train.diagnosis.objective import Objective, objective
 from tinygrad_edu.train.diagnosis.sandbox import untouched
+from tinygrad_edu.train.tracing import Loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,11 +13,12 @@ from tinygrad_edu.checks import same_length, whole, within
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.train.compiled import Loss, check_compiled
+from tinygrad_edu.train.compiled import check_compiled
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.diagnosis.objective import Objective, objective
 from tinygrad_edu.train.diagnosis.sandbox import copied, untouched
 from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.tracing import Loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

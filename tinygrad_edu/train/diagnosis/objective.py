@@ -11,16 +11,9 @@ from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.train.compiled import (
-    CHECKED,
-    NOT_COMPILED,
-    Loss,
-    agrees,
-    check_compiled,
-    encoded_rows,
-    traced,
-    whole_batch_part,
-)
+from tinygrad_edu.train.agreement import CHECKED, agrees
+from tinygrad_edu.train.compiled import NOT_COMPILED, check_compiled
+from tinygrad_edu.train.tracing import Loss, encoded_rows, traced, whole_batch_part
 
 
 class Objective:

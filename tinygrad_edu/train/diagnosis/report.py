@@ -14,12 +14,12 @@ from tinygrad_edu.checks import extra
 from tinygrad_edu.files import writable_folder, write_atomically
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.train.compiled import Loss
 from tinygrad_edu.train.diagnosis.diagnose import GradientFlow, gradient_flow
 from tinygrad_edu.train.diagnosis.landscape import loss_surface
 from tinygrad_edu.train.diagnosis.learning_rates import learning_rate_range
 from tinygrad_edu.train.optim import Optimizer
 from tinygrad_edu.train.page import png_of
+from tinygrad_edu.train.tracing import Loss
 
 if TYPE_CHECKING:
     pass

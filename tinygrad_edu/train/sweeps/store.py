@@ -18,7 +18,7 @@ from typing import Any, overload
 
 from tinygrad_edu.errors import FileError, SettingError
 from tinygrad_edu.explain.words import html_table, text_table
-from tinygrad_edu.files import write_atomically
+from tinygrad_edu.files import as_path, write_atomically
 
 Settings = dict[str, Any]
 SHOWN = 40  # rows of a long table that are printed
@@ -146,7 +146,7 @@ class SweepResults(Sequence[Trial]):
         for row in self.as_dicts():
             writer.writerow({k: v if isinstance(v, str) else _json(v) for k, v in row.items()})
         if path is not None:
-            write_atomically(Path(path), text.getvalue().encode())
+            write_atomically(path, text.getvalue().encode())
         return text.getvalue()
 
     def __repr__(self) -> str:
@@ -204,7 +204,7 @@ class SweepFile:
     """
 
     def __init__(self, path: str | PathLike[str], trial: str) -> None:
-        self.path, self.trial = Path(path), trial
+        self.path, self.trial = as_path(path), trial
 
     def open(self) -> None:
         """Make the file if there is none; FileError if there is one that is no sweep's."""
@@ -254,7 +254,7 @@ def read_sweep(database: str | PathLike[str]) -> SweepResults:
     FileError
         If there is no such file, it is damaged, or none of a sweep's.
     """
-    return SweepResults([_read(row[0], *row[2:]) for row in _rows(Path(database))])
+    return SweepResults([_read(row[0], *row[2:]) for row in _rows(as_path(database))])
 
 
 def plain(value: Any) -> str:
