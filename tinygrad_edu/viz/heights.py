@@ -15,7 +15,6 @@ from tinygrad_edu.viz.ranks import Layers
 MARGIN = 8.0  # between frames, and between a frame and what is in it
 WIRE_ROOM = 4.0  # round a label, and round a wire that passes
 ROUNDS = 12  # sweeps to and fro
-BIG, FEWER = 8000, 3  # vertices from which on there are fewer of them
 SNAP = 12.0  # a wire this near the level of its end takes it
 STRAIGHT = 8.0  # how much more a wire's inner stretch wants to be straight than its ends
 
@@ -105,11 +104,11 @@ class Heights:
                 self.y[token] = step - steps[-1] / 2
         framed = self._constraints()
         nothing: Pulls = [[]] * len(self.y)
-        rounds = FEWER if self.first_edge > BIG else ROUNDS
+        rounds = self.layers.sweeps(ROUNDS)
         for turn in range(rounds):
             back = turn % 2 == 0
             other = self.pulls[not back] if turn > 1 else nothing
-            wanted = self._means if turn < rounds - 2 else self._medians
+            wanted = self._means if turn < max(1, rounds - 2) else self._medians
             numbers = range(len(self.chains))
             for layer in reversed(numbers) if back else numbers:
                 self._settle(layer, wanted(self.chains[layer], self.pulls[back], other))

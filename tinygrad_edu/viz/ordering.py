@@ -12,7 +12,6 @@ from tinygrad_edu.viz.ranks import Layers
 
 SWEEPS = 12  # more find hardly fewer crossings
 PATIENCE = 3  # sweeps in a row that find none fewer
-BIG, FEWER = 8000, 3  # vertices from which on there are fewer sweeps
 
 
 class Ordering:
@@ -37,7 +36,7 @@ class Ordering:
         """Order by layer with the fewest crossings seen; of equals the first."""
         layers = self.layers
         best, fewest, idle = [list(o) for o in layers.order], self.crossings(), 0
-        for sweep in range(FEWER if len(self.place) > BIG else SWEEPS):
+        for sweep in range(layers.sweeps(SWEEPS)):
             if not fewest or idle == PATIENCE:
                 break
             forwards = sweep % 2 == 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tinygrad_edu.errors import SettingError
 
+FEW_SWEEPS = ((30_000, 2), (8_000, 3))  # vertices from which on there are so few sweeps
 MOST_CROSSINGS = 40_000  # of wires with columns: two seconds of work, and more than anyone reads
 
 
@@ -201,6 +202,10 @@ class Layers:
         self.chains = self._chains(links)
         self._hold_frames_open()
         self.order: list[list[int]] = [[] for _ in range(max(self.layer, default=-1) + 1)]
+
+    def sweeps(self, usual: int) -> int:
+        """How often to go to and fro: less often where there are very many vertices."""
+        return next((few for least, few in FEW_SWEEPS if len(self.layer) > least), usual)
 
     def _spans(self) -> tuple[list[int], list[int]]:
         """First and last layer of each frame; an empty frame has none (first > last)."""
