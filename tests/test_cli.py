@@ -210,7 +210,7 @@ def test_draw_prints_a_tree_or_writes_a_figure(tmp_path, capsys):
         (["-o", "figure.bmp"], "names no kind of figure"),
         (["-o", "figure.html", "--step", "99"], "there is no step 99"),
         (["--step", "99"], "--step is 99, but printed text shows no single step"),
-        (["-o", "figure.txt", "--step", "0"], "--step is 0, but figure.txt shows no single step"),
+        (["-o", "figure.txt", "--step", "0"], "step is 0, but 'figure.txt' shows no single step"),
         (["-o", "no/such/folder/figure.svg"], "can't be written"),
     ],
 )

@@ -166,6 +166,8 @@ def test_what_can_not_be_saved_is_refused(tmp_path):
         figure.save("figure\0.svg")
     with pytest.raises(SettingError, match="there is no step 99"):
         figure.save(tmp_path / "figure.html", step=99)
+    with pytest.raises(SettingError, match=r"step is 0, but .*shows no single step"):
+        figure.save(tmp_path / "figure.pdf", step=0)
     with pytest.raises(FileError, match="can't be written"):
         figure.save(tmp_path / "missing" / "figure.svg")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,6 @@ from tinygrad_edu.viz.drawing import FORMATS, STYLES, draw
 from tinygrad_edu.viz.engines import ENGINES
 from tinygrad_edu.viz.themes import THEMES
 
-STEPPED = (".svg", ".png", ".html")  # figures that show one step
 WIDEST = 80  # characters of an expression in a table
 EXAMPLES = """\
   tinygrad-edu gradients "sigmoid(w0*x0 + w1*x1 + w2)" w0=2 x0=-1 w1=-3 x1=-2 w2=-3
@@ -70,11 +69,10 @@ def _expression(options: argparse.Namespace) -> tuple[Value, dict[str, Value]]:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    if options.step is not None and (not options.out or options.out.suffix.lower() not in STEPPED):
+    if options.step is not None and options.out is None:
         raise SettingError(
-            f"--step is {options.step}, but {options.out or 'printed text'} shows no single step.",
-            expected=f"a file that ends in {', '.join(STEPPED)}",
-            fix="name one with -o FILE, or leave out --step.",
+            f"--step is {options.step}, but printed text shows no single step.",
+            fix="name a file with -o FILE, or leave out --step.",
         )
     root, _ = _expression(options)
     for node in topological_order(root):

@@ -24,6 +24,7 @@ from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
 from tinygrad_edu.train.predict import Predictor
+from tinygrad_edu.train.resume import Checkpoint
 from tinygrad_edu.train.runners import evaluate, gradient_sizes
 from tinygrad_edu.train.schedules import (
     ClipByNorm,
@@ -42,6 +43,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Checkpoint",
     "ClipByNorm",
     "ClipByValue",
     "History",

@@ -79,7 +79,7 @@ def fit(
     checkpoint : path of a file that is written after each epoch. If it exists, the run goes on
         from there, with the same bits as if it had not stopped; ``epochs`` counts all, and
         ``patience`` and ``stop_below`` are those of this call. The data and the settings must be
-        those of the run before; a ``resume.Checkpoint`` keeps settings, and compares them
+        those of the run before; a :class:`Checkpoint` keeps settings, and compares them
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for none, None for one where tqdm is installed
     history : one to go on filling; what was reached is in it even after Ctrl-C

@@ -33,6 +33,7 @@ STYLES: dict[str, Callable[[Reading, int], Figure]] = {
     "folded": folded,
     "micrograd": lambda reading, depth: styles.micrograd(reading),
 }
+STEPPED = ("svg", "png", "html")  # show one step
 FORMATS = ("svg", "png", "pdf", "html", "gif", "dot", "txt")
 FEW, MANY = 30, 150  # operations of a circuit; values that are drawn one by one
 
@@ -183,8 +184,8 @@ class Drawing:
         Raises
         ------
         SettingError
-            If the ending is another, there is no such step, or the figure is too large for
-            pixels (.png, .gif) or for Graphviz (.pdf).
+            If the ending is another, there is no such step or this kind of file shows none, or
+            the figure is too large for pixels (.png, .gif) or for Graphviz (.pdf).
         FileError
             If it can't be written, or no file can have that name.
         MissingExtraError
@@ -197,6 +198,12 @@ class Drawing:
                 f"{str(path)!r:.80} names no kind of figure.",
                 expected=", ".join(f".{name}" for name in FORMATS),
                 fix="end the file's name with one of these.",
+            )
+        if step is not None and kind not in STEPPED:
+            raise SettingError(
+                f"step is {step!r:.40}, but {str(path)!r:.80} shows no single step.",
+                expected=f"a file that ends in {', '.join(f'.{name}' for name in STEPPED)}",
+                fix="choose one of these, or leave out the step.",
             )
         write_atomically(path, self._bytes(kind, step))
         return path
