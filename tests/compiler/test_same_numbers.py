@@ -11,6 +11,7 @@ import pytest
 from tinygrad_edu import Value, as_function, ops, primitive
 from tinygrad_edu.compiler import compile_graph, program
 from tinygrad_edu.compiler.record import record
+from tinygrad_edu.errors import SettingError
 
 TARGETS = ("numpy", "python")
 targets = pytest.mark.parametrize("target", TARGETS)
@@ -144,3 +145,45 @@ def test_a_pass_changes_no_number(change):
                 operands = [s for s in (tape.left[slot], tape.right[slot]) if s >= 0]
                 numbers[slot] = op.forward(ieee, *[numbers[s] for s in operands])
         assert numbers[tape.root] == root.data
+
+
+@targets
+def test_rows_that_nest_deeply_are_written_in_several_lines(target, monkeypatch):
+    """Ten functions in one another, forty times over, are more than Python's parser takes."""
+    monkeypatch.setattr(ops, "TABLE", dict(ops.TABLE))
+
+    def nested(xp, x):
+        for _ in range(10):
+            x = xp.exp(-x)
+        return x
+
+    def slope(xp, out, x):
+        product = 1.0
+        for _ in range(10):
+            x = xp.exp(-x)
+            product = product * -x
+        return (product,)
+
+    row = as_function(primitive("nested", "x", forward=nested, partials=slope))
+    w = y = Value(0.3)
+    for _ in range(40):
+        y = row(y)
+    y.backward()
+
+    compiled = compile_graph(y, target=target)
+
+    assert compiled.backward() == pytest.approx(y.data, rel=1e-12)
+    assert list(compiled.gradient) == pytest.approx([w.grad], rel=1e-12)
+
+
+@targets
+def test_a_row_that_compares_by_equality_is_refused(target, monkeypatch):
+    """``==`` asks a Value, or a symbol, whether it is the same one: never, silently."""
+    monkeypatch.setattr(ops, "TABLE", dict(ops.TABLE))
+    safe = primitive(
+        "safe_inverse", "1/x", forward=lambda xp, x: xp.where(x == 0.0, 0.0, xp.divide(1.0, x)),
+        partials=lambda xp, out, x: (-out * out,),
+    )  # fmt: skip
+
+    with pytest.raises(SettingError, match="compares its input by =="):
+        compile_graph(as_function(safe)(Value(0.0)) * 1.0, target=target)

@@ -21,7 +21,8 @@ from tinygrad_edu.ops import Primitive
 from tinygrad_edu.symbols import Atom, Expression, is_number
 
 LONGEST = 500  # lines of one function
-DEEPEST = 20  # levels of one expression: CPython's parser stops at a few hundred
+# levels of one expression, and parentheses one in the other: CPython's parser stops at 200
+DEEPEST, NESTED = 20, 150
 _NAME = re.compile(r"\bv\d+\b")
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/"}
 _INFIX |= {
@@ -159,22 +160,24 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
         v5 = (v0 * v1) + v2
     """
     uses = Counter(read for line in lines for read in line.reads)
-    waiting: dict[str, tuple[Line, int]] = {}  # and how deep its expression is
+    waiting: dict[str, tuple[Line, int, int]] = {}  # and how deep its expression is
     done: list[Line] = []
     for line in lines:
         found = Counter(_NAME.findall(line.text))
         inner: dict[str, Line] = {}
-        depth = 1
+        depth, nested = 1, 0
         for read in [read for read in line.reads if read in waiting]:
-            before, below = waiting.pop(read)
+            before, below, within = waiting.pop(read)
             if found[read] == 1:
-                inner[read], depth = before, max(depth, below + 1)
+                inner[read], depth, nested = before, max(depth, below + 1), max(nested, within + 1)
             else:  # it would be computed so many times
                 done.append(before)
+        nested += line.text.count("(")
         if inner:
             line = _with_inner(line, inner)
-        if uses[line.target] == 1 and line.target not in kept and depth < DEEPEST:
-            waiting[line.target] = (line, depth)
+        small = depth < DEEPEST and nested < NESTED
+        if small and uses[line.target] == 1 and line.target not in kept:
+            waiting[line.target] = (line, depth, nested)
         else:
             done.append(line)
     return done
