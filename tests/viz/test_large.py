@@ -115,3 +115,12 @@ def test_an_engine_asked_by_name_is_given_up_in_time(engine, monkeypatch):
         draw(graphs.neuron(), engine=engine).svg()
 
     assert perf_counter() - start < 10.0
+
+
+def test_a_pdf_of_too_many_nodes_is_refused_before_dot_is_asked(monkeypatch, tmp_path):
+    """It would be stopped after ten seconds."""
+    monkeypatch.setattr(raster, "run_graphviz", lambda *_: pytest.fail("dot was asked"))
+    figure = draw(long_sum(1_001), "card", engine="builtin", max_nodes=None)
+
+    with pytest.raises(SettingError, match="2,003 nodes are too many for dot"):
+        figure.save(tmp_path / "chain.pdf")

@@ -13,7 +13,7 @@ from tinygrad_edu.errors import SettingError
 from tinygrad_edu.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.engines import ENGINES, place
+from tinygrad_edu.viz.engines import ENGINES, check_size, place
 from tinygrad_edu.viz.figure import Figure
 from tinygrad_edu.viz.folding import folded
 from tinygrad_edu.viz.layout import Placement
@@ -212,6 +212,7 @@ class Drawing:
         if kind == "png":
             return raster.png(self.svg(step), self.placement, self.dot)
         if kind == "pdf":
+            check_size(self.figure, "dot")
             return raster.by_graphviz(self.dot, "pdf", "")
         if kind == "gif":
             count = len(self.figure.steps)

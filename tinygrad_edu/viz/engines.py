@@ -57,12 +57,7 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
         )
     if engine == "builtin" or (engine is None and _slow(figure)):
         return _met(built_in(figure), figure)
-    if len(figure.nodes) > MOST_FOR_DOT:
-        raise SettingError(
-            f"{len(figure.nodes):,} nodes are too many for {engine}: it would take minutes.",
-            expected=f"at most {MOST_FOR_DOT:,}",
-            fix='use engine="builtin", or style="folded".',
-        )
+    check_size(figure, engine or "dot")
     try:
         for name in ENGINES[:2] if engine is None else (engine,):
             answer = run_graphviz(COMMANDS[name], dot_source(figure))
@@ -79,6 +74,16 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
         if engine == "dot"
         else 'pip install "tinygrad_edu[dot]"',
     )
+
+
+def check_size(figure: Figure, engine: str) -> None:
+    """Refuse what Graphviz would take minutes for."""
+    if len(figure.nodes) > MOST_FOR_DOT:
+        raise SettingError(
+            f"{len(figure.nodes):,} nodes are too many for {engine}: it would take minutes.",
+            expected=f"at most {MOST_FOR_DOT:,}",
+            fix='use engine="builtin" and save an .svg, or style="folded", or max_nodes=150.',
+        )
 
 
 def _slow(figure: Figure) -> bool:
