@@ -11,6 +11,7 @@ from tinygrad_edu.checks import whole
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
 from tinygrad_edu.files import as_path, write_atomically
+from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
 from tinygrad_edu.viz.engines import ENGINES, check_size, place
@@ -116,6 +117,8 @@ class Drawing:
     dot : graphviz.Digraph; source : str, its text
     """
 
+    # the collector pauses: all that is made is in use, and a notebook's heap may be large
+    @collector_paused()
     def __init__(
         self,
         root: Value,
@@ -136,6 +139,7 @@ class Drawing:
         self.text = tree(self.reading)
 
     @cached_property
+    @collector_paused()
     def placement(self) -> Placement:
         """Where everything is."""
         return place(self.figure, self.engine)
@@ -150,6 +154,7 @@ class Drawing:
         """The text of :attr:`dot`."""
         return str(self.dot.source)
 
+    @collector_paused()
     def svg(self, step: int | None = None) -> str:
         """The picture, whole or as it is at one of the steps (0, 1, ..., negative from the end)."""
         if step is None:

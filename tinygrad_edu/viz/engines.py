@@ -15,7 +15,6 @@ from math import sqrt
 from typing import Any
 
 from tinygrad_edu.errors import MissingExtraError, SettingError
-from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.viz.figure import Figure, Node
 from tinygrad_edu.viz.layout import Frame, Link, Placement, Point, Size, layered
 from tinygrad_edu.viz.measure import block, label_size, node_size, room_of
@@ -110,8 +109,7 @@ def built_in(figure: Figure) -> Placement:
     sizes = {node.id: room_of(node) for node in figure.nodes}
     links = [Link(wire.id, wire.source, wire.target, label_size(wire)) for wire in figure.wires]
     shapes = {node.id: "circle" for node in figure.nodes if is_round(node)}
-    with collector_paused():  # all that is made is in use
-        return layered(sizes, links, frames, shapes=shapes)
+    return layered(sizes, links, frames, shapes=shapes)
 
 
 def is_round(node: Node) -> bool:

@@ -50,11 +50,8 @@ class Heights:
         self.chains = [self._tokens(i) for i in range(len(layers.order))]
         self.steps = [self._steps(chain) for chain in self.chains]
         self.y = [0.0] * len(self.above)
+        self.weight = [0.05] * len(self.y)
         self.pulls = [self._pulls(layers.before, -1), self._pulls(layers.after, 1)]
-        self.weight = [
-            0.05 + sum([w for _, _, w in left]) + sum([w for _, _, w in right])
-            for left, right in zip(*self.pulls, strict=True)
-        ]
 
     def _tokens(self, layer: int) -> list[int]:
         """The layer from the top, with the edges of the frames that it enters and leaves."""
@@ -94,7 +91,9 @@ class Heights:
             for u in near:
                 ends = (u < count) + (v < count)
                 shift = (port[v] if u < count else 0.0) if side > 0 else -port[u]
-                pulls[v].append((u, shift, STRAIGHT if not ends else 1.0))
+                pull = 1.0 if ends else STRAIGHT
+                pulls[v].append((u, shift, pull))
+                self.weight[v] += pull
         return pulls
 
     def solve(self) -> list[float]:
@@ -217,25 +216,21 @@ class Heights:
         for chain in self.chains:
             for i, token in enumerate(chain):
                 index[token] = i
+        y, layer = self.y, self.layers.layer
         for wire in self.layers.chains:
             run: list[int] = []
             low, high = -inf, inf
             for v in wire[1:-1]:
-                least, most = self._free(v, index[v])
+                # how far up and down it can go
+                i, chain, steps = index[v], self.chains[layer[v]], self.steps[layer[v]]
+                least = y[chain[i - 1]] + steps[i] - steps[i - 1] if i else -inf
+                most = y[chain[i + 1]] + steps[i] - steps[i + 1] if i + 1 < len(chain) else inf
                 if run and max(low, least) > min(high, most):
                     self._level(wire, run, low, high)
                     run, low, high = [], -inf, inf
                 run.append(v)
                 low, high = max(low, least), min(high, most)
             self._level(wire, run, low, high)
-
-    def _free(self, v: int, i: int) -> tuple[float, float]:
-        """How far up and down a vertex can go."""
-        layer = self.layers.layer[v]
-        chain, steps, y = self.chains[layer], self.steps[layer], self.y
-        least = y[chain[i - 1]] + steps[i] - steps[i - 1] if i else -inf
-        most = y[chain[i + 1]] + steps[i] - steps[i + 1] if i + 1 < len(chain) else inf
-        return least, most
 
     def _level(self, wire: list[int], run: list[int], low: float, high: float) -> None:
         """Put a stretch of a wire on one level, that of an end where it is near."""

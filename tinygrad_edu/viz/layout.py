@@ -321,23 +321,23 @@ def _placement(
 ) -> Placement:
     """Collect by id, moved to the top left."""
     layers, board, columns, y = drawing.layers, drawing.board, drawing.columns, drawing.y
-    at = [(columns.centre[layer], y[v]) for v, layer in enumerate(layers.layer)]  # wires, too
+    seen = {*range(len(names)), *board.carriers}  # the others are points of wires
+    at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
     ends = [tuple(chain[:: len(chain) - 1]) for chain in layers.chains]
     twins = {pair for pair, many in Counter(ends).items() if many > 1}
     routes = [drawing.route(c, pair in twins) for c, pair in zip(layers.chains, ends, strict=True)]
     boxes = drawing.boxes()
-    corners = [*at, *(corner for box in boxes.values() for corner in (box[:2], box[2:]))]
-    for (x, v), size in zip(at, board.sizes, strict=True):
-        if size.width or size.height:
-            w, h = size.width / 2, size.height / 2
-            corners += [(x - w, v - h), (x + w, v + h)]
-    xs, ys = ([corner[i] for corner in corners] for i in (0, 1))
+    corners = [corner for box in boxes.values() for corner in (box[:2], box[2:])]
+    for v, (x, middle) in at.items():
+        w, h = board.sizes[v].width / 2, board.sizes[v].height / 2
+        corners += [(x - w, middle - h), (x + w, middle + h)]
+    xs, ys = [x for x, _ in corners], [*(corner for _, corner in corners), *y]
     dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
-    moved = [(x + dx, v + dy) for x, v in at]
+    moved = {v: (x + dx, middle + dy) for v, (x, middle) in at.items()}
     return Placement(
         width=max(xs, default=0.0) + dx + MARGIN,
         height=max(ys, default=0.0) + dy + MARGIN,
-        nodes=dict(zip(names, moved, strict=False)),
+        nodes={name: moved[v] for v, name in enumerate(names)},
         routes={
             link.id: tuple([(x + dx, v + dy) for x, v in route])
             for link, route in zip(links, routes, strict=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tinygrad_edu.errors import SettingError
 
-FEW_SWEEPS = ((30_000, 2), (8_000, 3))  # vertices from which on there are so few sweeps
+FEW_SWEEPS = ((20_000, 2), (8_000, 3))  # vertices from which on there are so few sweeps
 MOST_CROSSINGS = 40_000  # of wires with columns: two seconds of work, and more than anyone reads
 
 
