@@ -70,7 +70,10 @@ def npm_package(name: str, version: str, into: Path) -> Path:
     (archive,) = into.glob("*.tgz")
     with tarfile.open(archive) as packed:
         members = [m for m in packed.getmembers() if m.name.startswith("package/") and m.isreg()]
-        packed.extractall(into, members, filter="data")
+        members = [m for m in members if ".." not in Path(m.name).parts]
+        # Python 3.10.12 and 3.11.4 were the first to know filters
+        safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        packed.extractall(into, members, **safely)
     archive.unlink()
     return into / "package"
 

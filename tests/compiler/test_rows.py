@@ -61,6 +61,8 @@ CASES = {
     "a bare input and a bare parameter": X + W,
     "products of parameters in a row's sum": (B * X + B * B + W * B).sin(),
     "constants in sums of inputs": ((X + 1.0) + (Y + 2.0)) * W,
+    "a product beside its mirror image": (B * X + W * Y) - Y * W,
+    "a product, its mirror image and a factor": (B * X - W * Y) + (Y * W + Y),
     "a radial basis": exp(-(W * W - 2.0 * W * X + X * X)),
 }
 

@@ -1,6 +1,7 @@
 """A program is trusted where it is the graph: what code does with numbers leaves no trace."""
 
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from tinygrad_edu import Value, nn
 from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.train import SGD, fit
+from tinygrad_edu.train.agreement import Agreement
+from tinygrad_edu.train.compiled import CompiledTraining
 
 pytest.importorskip("numpy")
 RARE = [1 if i in (1, 2, 5, 7) else 0 for i in range(100)]  # none of them is looked at by chance
@@ -224,3 +227,166 @@ def test_radial_bases_are_compiled():
         losses.append(run(compiled, net, nn.mse, data, [0, 1] * 5, optimizer=descent))
 
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
+class Positive(nn.Module):
+    """Can't do without the sign of a weight."""
+
+    def __init__(self):
+        self.w, self.net = Value(0.5), model((2, 1))
+
+    def forward(self, x):
+        """One sample."""
+        if self.w.data <= 0.0:
+            raise ArithmeticError("the weight is not positive")
+        return self.net(x) * self.w
+
+
+class Pair(NamedTuple):
+    """What a model may give: a mean and the logarithm of a variance."""
+
+    mean: Value
+    log_variance: Value
+
+
+class Gaussian(nn.Module):
+    """Two outputs with names."""
+
+    def __init__(self):
+        self.net = model((2, 2))
+
+    def forward(self, x):
+        """One sample."""
+        return Pair(*self.net(x))
+
+
+def likelihood(out, t):
+    """Of a Gaussian, less a constant."""
+    return 0.5 * (out.log_variance + (out.mean - t) ** 2 / out.log_variance.exp())
+
+
+def probable(out, t):
+    """Insists on probabilities."""
+    if abs(sum(p.data for p in out) - 1.0) > 1e-9:
+        raise ArithmeticError("no probabilities")
+    return -(out[0].log() * t[0] + out[1].log() * t[1])
+
+
+class Probabilities(nn.Module):
+    """Two of them."""
+
+    def __init__(self):
+        self.net = model((2, 2))
+
+    def forward(self, x):
+        """One sample."""
+        return nn.softmax(self.net(x))
+
+
+ONE_HOT = [[1.0, 0.0], [0.0, 1.0]] * 5
+TABLE = [[i / 10.0, 1.0 - i / 10.0] for i in range(10)]
+TARGETS = [0.1 * i for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("build", "loss", "y"),
+    [
+        (Positive, nn.mse, TARGETS),
+        (Gaussian, likelihood, TARGETS),
+        (Probabilities, probable, ONE_HOT),
+    ],
+)
+def test_code_that_needs_its_weights_and_outputs_as_they_are_is_compiled(build, loss, y):
+    """Where the other weights, or outputs, are refused, those that are there are taken."""
+    assert run(True, build(), loss, TABLE, y) == pytest.approx(
+        run(False, build(), loss, TABLE, y), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_pandas_column_is_taken_by_position(compiled):
+    """Its labels may be those of another order, or none at all of the first numbers."""
+    pandas = pytest.importorskip("pandas")
+    backwards = pandas.Series(TARGETS, index=range(9, -1, -1))
+    named = pandas.DataFrame(TABLE, index=list("abcdefghij"))
+
+    losses = run(compiled, model((2, 1)), nn.mse, named, backwards)
+
+    assert losses == pytest.approx(run(False, model((2, 1)), nn.mse, TABLE, TARGETS), rel=1e-9)
+
+
+def test_a_callback_that_changes_nothing_costs_no_graph_of_a_batch(monkeypatch):
+    """With BatchNorm a graph is a whole batch: built again where a setting was changed."""
+    net = nn.Sequential(model((2, 4)), nn.BatchNorm(4), model((4, 1)))
+    compared = []
+    compare = Agreement._compare
+    monkeypatch.setattr(
+        Agreement, "_compare", lambda self, *words: (compared.append(words), compare(self, *words))
+    )
+
+    run(True, net, nn.mse, TABLE, TARGETS, callbacks=[lambda history, net: None])
+
+    assert not [words for words in compared if "since a callback ran" in words[1:]]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_mode_that_the_last_callback_leaves_is_no_matter(compiled):
+    """No step follows it; before a step it is said."""
+    net = nn.Sequential(model((2, 4)), nn.Dropout(0.5, Random(0)), model((4, 1)))
+
+    def last(history, net):
+        net.eval()
+        return True
+
+    assert len(run(compiled, net, nn.mse, TABLE, TARGETS, callbacks=[last])) == 1
+    if compiled:
+        with pytest.raises(SettingError, match="a mode"):
+            run(
+                True,
+                net,
+                nn.mse,
+                TABLE,
+                TARGETS,
+                callbacks=[lambda history, net: net.eval() and None],
+            )
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_the_last_callback_writes_stays(compiled):
+    """The weights it leaves are those of the model after the run."""
+    net = model((2, 1))
+
+    def last(history, net):
+        for p in net.parameters():
+            p.data = 0.25
+        return True
+
+    run(compiled, net, nn.mse, TABLE, TARGETS, callbacks=[last])
+
+    assert {p.data for p in net.parameters()} == {0.25}
+
+
+def test_a_loss_that_reads_what_the_model_kept_of_another_sample_is_noticed():
+    """A hidden layer stored in the model is that of the last sample of a batch, on graphs."""
+
+    class Keeper(nn.Module):
+        def __init__(self):
+            self.first, self.second = model((2, 3)), model((3, 1))
+
+        def forward(self, x):
+            self.hidden = self.first(x)
+            return self.second(self.hidden)
+
+    net = Keeper()
+    with pytest.raises(SettingError, match="samples have the loss"):
+        run(True, net, lambda out, t: nn.mse(out, t) + net.hidden[0] ** 2, TABLE, TARGETS)
+
+
+def test_long_targets_are_compared_in_part():
+    """Fifty thousand numbers at most, evenly spread over the samples."""
+    net, wide = model((2, 100)), [[float(i)] * 100 for i in range(2_000)]
+    training = CompiledTraining(net, nn.mse, [[0.0, 1.0]] * 2_000, wide, SGD(net.parameters(), 0.1))
+
+    chosen = training.agreement._different_targets()
+
+    assert (len(chosen), chosen[0][0], chosen[-1][0]) == (500, 0.0, 1_996.0)

@@ -327,3 +327,22 @@ def test_patience_that_is_new_counts_from_where_the_run_goes_on(tmp_path):
     history, _ = opposite(tmp_path / "run.json", 30, patience=1)
 
     assert len(history.loss) > 1
+
+
+@pytest.mark.parametrize("settings", [{"a": {1, 2}}, {"a": float("nan")}, {"a": object()}])
+def test_settings_that_no_file_can_keep_are_refused_before_training(tmp_path, settings):
+    """Not after the first epoch."""
+    net = model()
+    before = numbers(net)
+
+    with pytest.raises(FileError, match="can't keep these settings"):
+        train(net, 1, False, checkpoint=kept(tmp_path, **settings))
+
+    assert numbers(net) == before
+
+
+def test_a_tuple_among_the_settings_is_the_same_when_it_is_read(tmp_path):
+    """JSON makes a list of it."""
+    train(model(), 1, False, checkpoint=kept(tmp_path, widths=(4, 3)))
+
+    train(model(), 2, False, checkpoint=kept(tmp_path, widths=(4, 3)))

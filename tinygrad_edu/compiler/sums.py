@@ -99,7 +99,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[str]]:
                 sums[slot] = gathered
                 for old in inside:
                     absorbed[old] = 1
-                _absorb_products(gathered, terms, tape, kinds, absorbed)
+                _absorb_products(gathered, terms, absorbed)
     nodes: list[Node] = []
     for slot, op in enumerate(tape.ops):
         if slot in sums:
@@ -239,14 +239,10 @@ def _sum(slot: int, terms: list[tuple[int, int, bool]], tape: Tape, kinds: list[
 
 
 def _absorb_products(
-    gathered: list[Node],
-    terms: list[tuple[int, int, bool]],
-    tape: Tape,
-    kinds: list[str],
-    absorbed: bytearray,
+    gathered: list[Node], terms: list[tuple[int, int, bool]], absorbed: bytearray
 ) -> None:
     """Mark the multiplications that became terms: they are not instructions any more."""
-    taken = {product for node in gathered for product in node.products}
+    plain = {slot for node in gathered for _, slot in node.plains}
     for _, term, is_product in terms:
-        if is_product and _oriented(tape, term, kinds) in taken:
+        if is_product and term not in plain:
             absorbed[term] = 1

@@ -13,13 +13,21 @@ from typing import Any
 
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.engine import Value, set_numbers, topological_order
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.train.tracing import Loss, TracedModel, batch_loss, encode, encoded_rows, loss_of
 
 CHECKED = 8  # samples on which the program must agree with the graph
-ELSEWHERE = -0.9, 0.03  # weights that are compared too: a factor and a shift of those there are
+# factors and shifts of the weights, and of outputs, at which losses are compared, too: the first
+# that a model, or a loss, can do with. Other signs first; not 0, where targets may be all alike
+ELSEWHERE = ((-0.9, 0.03), (0.97, 0.0))
+OUTPUTS = ((0.9, 0.05), (1.0, 0.0))
+MOST_NUMBERS = 50_000  # of targets that are compared
+NUMBERS = "the model or the loss looks at numbers (v.data), and chooses by them"
+MODE = (
+    "it changed what a program can't see: a mode (train, eval), or a setting of a layer or penalty"
+)
 
 
 def agrees(mine: float, eager: float) -> bool:
@@ -42,73 +50,104 @@ class Agreement:
     ) -> None:
         self.model, self.loss, self.X, self.y, self.penalty = model, loss, X, y, penalty
         self.first = first
+        self.settings = settings_of(model, penalty)
         self.count = 0 if first.single else len(first.outputs) // max(first.size, 1)
 
     def check(self) -> None:
         """All three comparisons."""
         self.targets()
-        for i in [0] if self.first.size else range(0, len(self.X), -(-len(self.X) // CHECKED)):
-            self.sample(i)
+        self.samples()
         self.elsewhere()
 
-    def sample(self, i: int, where: str = "") -> None:
-        """Sample ``i`` (or the batch from there on), with the penalty."""
-        size = max(self.first.size, 1)
-        X, y = self.X[i : i + size], self.y[i : i + size]
-        buffers, rngs = self.model.named_buffers(), generators(self.model)
-        with undisturbed(buffers, rngs):
-            eager = batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
-        with undisturbed(buffers, rngs):
-            rows = self.first.np.array(encoded_rows(X, y, self.count))
-            mine = self.first.program.forward(self.first.rows(rows))
-        if not agrees(mine, eager):
-            raise SettingError(
-                f"compiled, sample {i} has the loss {mine:.9g}; as a graph it has {eager:.9g}"
-                f"{where}.",
-                where="the model or the loss looks at numbers (v.data), and chooses by them",
-                fix="train with compiled=False, or choose with maximum, minimum, relu, abs.",
-            )
+    def samples(self) -> None:
+        """Some samples as one batch, which also shows whether one of them reads another's numbers.
+
+        A model that looks at the whole batch has one anyway.
+        """
+        if self.first.size:
+            return self._compare([*range(self.first.size)])
+        some = [*range(0, len(self.X), -(-len(self.X) // CHECKED))]
+        try:
+            self._compare(some)
+        except SettingError:
+            for i in some:  # one says more than a batch
+                self._compare([i])
+            raise
 
     def elsewhere(self) -> None:
-        """A sample at other weights: numbers that were read off the weights would stay behind."""
+        """A sample at other weights: numbers that were read off the weights would stay behind.
+
+        Code that can't do without the sign of its weights is run near those that it has.
+        """
         parameters, program = self.first.program.parameters, self.first.program
-        before, (factor, shift) = [p.data for p in parameters], ELSEWHERE
+        before = [p.data for p in parameters]
+        some = [*range(self.first.size)] or [len(self.X) // 2]
         try:
-            set_numbers(parameters, "data", [factor * w + shift for w in before])
-            program.pull()
-            self.sample(0 if self.first.size else len(self.X) // 2, " at other weights")
+            for factor, shift in ELSEWHERE:
+                set_numbers(parameters, "data", [factor * w + shift for w in before])
+                program.pull()
+                try:
+                    self._eager(some)
+                except Exception:
+                    continue
+                return self._compare(some, " at other weights")
         finally:
             set_numbers(parameters, "data", before)
             program.pull()
 
-    def _losses(
-        self,
-        total: Value,
-        targets: Sequence[Value],
-        outputs: Sequence[Value],
-        different: Iterable[tuple[float, ...]],
-    ) -> list[float]:
-        """What a recorded loss makes of these targets; none where it needs no output."""
-        below = set(topological_order(total))
-        if below.isdisjoint(outputs):
-            return []
-        if below.isdisjoint(targets):
-            return [total.data for _ in different]
-        program = compile_graph(total, targets, outputs=[total])
-        program.forward(self.first.np.array([*different]))
-        return [float(number) for number in program.outputs()[0]]
+    def look_again(self) -> None:
+        """A sample once more; where that is a whole batch only if a setting was changed."""
+        now = settings_of(self.model, self.penalty)
+        if not self.first.size or now != self.settings:
+            self._compare([*range(self.first.size)] or [0], ", since a callback ran", MODE)
+
+    def _eager(self, some: Sequence[int]) -> float:
+        """The mean loss of samples as a graph, with the penalty."""
+        X, y = [self.X[i] for i in some], [self.y[i] for i in some]
+        with undisturbed(self.model.named_buffers(), generators(self.model)):
+            return batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
+
+    def _compare(self, some: Sequence[int], when: str = "", where: str = NUMBERS) -> None:
+        eager = self._eager(some)
+        with undisturbed(self.model.named_buffers(), generators(self.model)):
+            X, y = [self.X[i] for i in some], [self.y[i] for i in some]
+            rows = self.first.np.array(encoded_rows(X, y, self.count))
+            mine = self.first.program.forward(self.first.rows(rows))
+        if not agrees(mine, eager):
+            what = f"sample {some[0]} has" if len(some) == 1 else f"{len(some)} samples have"
+            raise SettingError(
+                f"compiled, {what} the loss {mine:.9g}; as a graph it is {eager:.9g}{when}.",
+                where=where,
+                fix="train with compiled=False, or choose with maximum, minimum, relu, abs.",
+            )
 
     def targets(self) -> None:
         """The loss of one output for each target that occurs: it may refuse some, or choose."""
-        different = {tuple(encode(t, self.count)): t for t in self.y}
-        # not at 0, where many a loss is alike for two targets, and still a probability if it is
-        outputs = [Value(0.9 * v.data + 0.05) for v in self.first.outputs[: self.count or 1]]
-        out = outputs[0] if self.first.single else outputs
-        eager = [self.loss(out, t).data for t in different.values()]
+        targets = self._different_targets()
+        for factor, shift in OUTPUTS:
+            numbers = [factor * v.data + shift for v in self.first.outputs[: self.count or 1]]
+            try:
+                return self._compare_targets(targets, [Value(x) for x in numbers])
+            except TinygradEduError:
+                raise
+            except Exception:
+                continue
+
+    def _different_targets(self) -> list[Any]:
+        """Each target once; of very many numbers some, evenly spread."""
+        width = len(encode(self.y[0], self.count))
+        step = -(-len(self.y) * width // MOST_NUMBERS) if width > 1 else 1
+        some = [self.y[i] for i in range(0, len(self.y), step)]
+        different = {tuple(t) if isinstance(t, Iterable) else t: t for t in some}
+        return [*different.values()][: MOST_NUMBERS // width]
+
+    def _compare_targets(self, targets: Sequence[Any], outputs: Sequence[Value]) -> None:
+        out = self.first.like_output(outputs)
+        eager = [self.loss(out, t).data for t in targets]
         with recording():
-            total, targets = loss_of(self.loss, out, self.y[0])
-        losses = self._losses(total, targets, outputs, different)
-        for t, mine, wanted in zip(different.values(), losses, eager, strict=False):
+            total, symbols = loss_of(self.loss, out, self.y[0])
+        losses = self._losses(total, symbols, outputs, targets)
+        for t, mine, wanted in zip(targets, losses, eager, strict=False):
             if not agrees(mine, wanted):
                 raise SettingError(
                     f"compiled, the target {t!r:.60} gives a loss of {mine:.9g}; as a graph it "
@@ -116,6 +155,33 @@ class Agreement:
                     where="the loss looks at the target's number, and chooses by it",
                     fix="train with compiled=False, or write the loss as one formula.",
                 )
+
+    def _losses(
+        self,
+        total: Value,
+        symbols: Sequence[Value],
+        outputs: Sequence[Value],
+        targets: Sequence[Any],
+    ) -> list[float]:
+        """What a recorded loss makes of these targets; none where it needs no output."""
+        below = set(topological_order(total))
+        if below.isdisjoint(outputs):
+            return []
+        if below.isdisjoint(symbols):
+            return [total.data for _ in targets]
+        program = compile_graph(total, symbols, outputs=[total])
+        program.forward(self.first.np.array([encode(t, self.count) for t in targets]))
+        return [float(number) for number in program.outputs()[0]]
+
+
+def settings_of(model: Module, penalty: Penalty | None) -> list[Any]:
+    """Modes and settings of layers and of a penalty: what callbacks may change beside Values."""
+    parts = [*(part for _, part in model.named_modules()), penalty]
+    plain = (bool, int, float, str, type(None))
+    return [
+        {name: x for name, x in getattr(part, "__dict__", {}).items() if isinstance(x, plain)}
+        for part in parts
+    ]
 
 
 @contextmanager

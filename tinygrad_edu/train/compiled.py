@@ -91,10 +91,14 @@ class CompiledTraining:
         if self.latest.trace.observed:
             self.latest.observe()
 
-    def look_again(self) -> None:
-        """Take what a callback may have changed: weights, constants; SettingError for the rest."""
+    def look_again(self, *, go_on: bool) -> None:
+        """Take what a callback may have changed: weights, constants; SettingError for the rest.
+
+        The rest matters if another step follows.
+        """
         self.program.pull()
-        self.agreement.sample(0, ", since a callback ran")
+        if go_on:
+            self.agreement.look_again()
 
     def remember(self) -> None:
         """Give the optimizer its state."""

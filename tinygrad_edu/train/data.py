@@ -251,3 +251,8 @@ def _class(name: str, target: Any, classes: int | None) -> int:
             fix="number the classes from 0.",
         )
     return number
+
+
+def by_position(data: Any) -> Any:
+    """Data whose ``[i]`` is the i-th: that of a pandas table or column is the one labelled i."""
+    return data.to_numpy() if hasattr(data, "iloc") else data

@@ -18,8 +18,8 @@ from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.compiled import NOT_COMPILED, check_compiled
-from tinygrad_edu.train.data import minibatches
+from tinygrad_edu.train.compiled import check_compiled
+from tinygrad_edu.train.data import by_position, minibatches
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import Progress, progress_bar
@@ -110,6 +110,8 @@ def fit(
     _check(model, X, y, epochs, batch_size, validation, stop_below, patience)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
+    X, y = by_position(X), by_position(y)
+    validation = tuple(map(by_position, validation)) if validation is not None else None
     run = Run(model, optimizer, rng or Random(0), history)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
@@ -201,10 +203,10 @@ def _train(
         history.add(entry | {"seconds": perf_counter() - start})
         bar.end_epoch(history)
         history.stopped = stops.verdict(run)
-        if stops.may_change_weights:
-            runner.look_again()
         if checkpoint is not None:
             run.save(checkpoint)
+        if stops.may_change_weights:
+            runner.look_again(go_on=len(history.loss) < last and not history.stopped)
 
 
 def _epoch(
@@ -229,7 +231,7 @@ def _runner(job: Job, compiled: bool | str) -> Runner:
     if check_compiled(compiled):
         try:
             return CompiledRunner(job)
-        except NOT_COMPILED as error:
+        except Exception as error:
             if compiled is True and isinstance(error, TinygradEduError):
                 raise
             if compiled is True:

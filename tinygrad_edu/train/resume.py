@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import inf, isfinite
@@ -71,6 +72,7 @@ class Run:
             path = as_path(checkpoint.path)
             writable_folder(path.parent)
             replaceable(path)
+            _as_json(path, checkpoint.settings)
             if checkpoint.resume and path.exists():
                 self.resume(checkpoint)
                 return epochs
@@ -98,7 +100,7 @@ class Run:
         save(
             self.model,
             checkpoint.path,
-            settings=dict(checkpoint.settings),
+            settings=_as_json(Path(checkpoint.path), checkpoint.settings),
             optimizer={
                 "kind": type(optimizer).__name__,
                 "steps": optimizer.steps,
@@ -120,7 +122,7 @@ class Run:
         """
         path = Path(checkpoint.path)
         facts = read(path)
-        _check_settings(path, facts.get("settings", {}), checkpoint.settings)
+        _check_settings(path, facts.get("settings", {}), _as_json(path, checkpoint.settings))
         self._check(path, facts)
         load(self.model, path)
         optimizer, kept = self.optimizer, facts["optimizer"]
@@ -155,6 +157,18 @@ class Run:
             )
 
 
+def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as a file gives them back: tuples as lists. FileError if it can't keep them."""
+    try:
+        kept: dict[str, Any] = json.loads(json.dumps(dict(settings), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FileError(
+            f"{path}: can't keep these settings: {error}.",
+            fix="make them of text, finite numbers, True, False, None, lists and dicts of these.",
+        ) from None
+    return kept
+
+
 def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
     """FileError, with all that differ; what an older file does not have is not compared."""
     other = [name for name, value in mine.items() if kept.get(name, value) != value]
@@ -164,7 +178,7 @@ def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]
         )
         raise FileError(
             f"{path}: a run with other settings: {differ}.",
-            fix="go on with those it began with, or begin anew without --resume.",
+            fix="go on with those it began with, or begin anew: resume=False, or without --resume.",
         )
 
 

@@ -49,8 +49,8 @@ class Runner(Protocol):
     def settle(self) -> None:
         """Bring weights and gradients to the Values."""
 
-    def look_again(self) -> None:
-        """Take what a callback may have changed in the Values."""
+    def look_again(self, *, go_on: bool) -> None:
+        """Take what a callback may have changed in the Values; ``go_on`` if a step follows."""
 
     def remember(self) -> None:
         """Bring the optimizer's state to the optimizer."""
@@ -88,7 +88,7 @@ class EagerRunner:
     def settle(self) -> None:
         """Nothing to do: the Values are what is trained."""
 
-    def look_again(self) -> None:
+    def look_again(self, *, go_on: bool) -> None:
         """Nothing to do either."""
 
     def remember(self) -> None:
@@ -149,9 +149,9 @@ class CompiledRunner:
         """Weights and gradients go back to the Values."""
         self.training.program.push()
 
-    def look_again(self) -> None:
+    def look_again(self, *, go_on: bool) -> None:
         """Take what callbacks changed."""
-        self.training.look_again()
+        self.training.look_again(go_on=go_on)
 
     def remember(self) -> None:
         """The optimizer's state goes back to it."""

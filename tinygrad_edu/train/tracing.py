@@ -129,10 +129,17 @@ class TracedModel:
         self.trace: Trace = trace
         inputs = [v for x, (_, targets) in zip(samples, pairs, strict=True) for v in (*x, *targets)]
         inputs += [v for values, _ in trace.given for v in values]
-        self.single = isinstance(outs[0], Value)
+        self.single, self.shape = isinstance(outs[0], Value), type(outs[0])
         self.outputs = [v for out in outs for v in ([out] if self.single else out)]
         told = [v for values, _ in trace.observed for v in values]
         self.program = compile_graph(total, inputs, outputs=[*self.outputs, *told])
+
+    def like_output(self, values: Sequence[Value]) -> Any:
+        """Values as the model gives them: a single one, a list, a tuple with or without names."""
+        if self.single:
+            return values[0]
+        make = getattr(self.shape, "_make", tuple if issubclass(self.shape, tuple) else list)
+        return make(values)
 
     def rows(self, data: Any) -> Any:
         """The rows to run for rows of samples: masks and the like beside them, or all in one."""
