@@ -18,7 +18,8 @@ TOLERANCE = 1e-11
 class Sample:
     """A program whose last ``inputs`` leaves are told by rows of data; the others are parameters.
 
-    The loss is the sum of its last two registers, and ``strength`` times the first leaf squared.
+    The loss is the sum of its last two registers, and ``strength`` times the first leaf squared;
+    with ``mirror`` also the first leaf times the last, less the last times the first.
     """
 
     program: programs.Program
@@ -26,6 +27,7 @@ class Sample:
     rows: list[list[float]]
     strength: float
     reduce: str
+    mirror: bool = False
 
     def graph(self, row=None):
         """The loss and its leaves, at one row or at the program's own numbers."""
@@ -34,7 +36,10 @@ class Sample:
             leaf.data = number
         waiting = iter(leaves)
         registers = self.program.run(programs.VALUES._replace(leaf=lambda _: next(waiting)))
-        return registers[-1] + registers[-2] * 1.0, leaves
+        total = registers[-1] + registers[-2] * 1.0
+        if self.mirror:
+            total = total + leaves[0] * leaves[-1] - leaves[-1] * leaves[0]
+        return total, leaves
 
     def by_hand(self):
         """Loss and gradients from a graph for each row; the penalty is added once."""
@@ -95,7 +100,7 @@ def random_sample(seed, rows):
         [number + rng.uniform(-1e-3, 1e-3) for number in program.leaves[-inputs:]]
         for _ in range(rng.randint(1, 4))
     ]
-    return Sample(program, inputs, data, strength, reduce)
+    return Sample(program, inputs, data, strength, reduce, rng.random() < 0.3)
 
 
 def shortest(sample, target):
