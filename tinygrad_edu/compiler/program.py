@@ -63,8 +63,9 @@ def compile_graph(
 
     Notes
     -----
-    The numbers are those of ``root.backward()`` to rounding. One thing is left to NumPy: whether
-    the maximum or minimum of 0.0 and -0.0, or the relu of -0.0, is 0.0 or -0.0.
+    The numbers are those of ``root.backward()`` to rounding: sums are taken in another order, so
+    where infinities of both signs meet, what is nan here may be infinite there. And NumPy decides
+    whether the maximum or minimum of 0.0 and -0.0, or the relu of -0.0, is 0.0 or -0.0.
 
     Examples
     --------
