@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -309,13 +310,21 @@ ENDED = rf"""() => {{
   return all || ({COMPLAINTS})().length;
 }}"""
 
+BEGUN = r"""() => [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].some(
+  (prompt) => /\[(\*|\d+)\]/.test(prompt.textContent)
+)"""
+
 
 def run_all(tab, address, name):
     """Open a notebook in the browser's course and run its cells; what failed or complained."""
     tab.goto(f"{address}/try/notebooks/index.html?path={name}")
     tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE)
-    tab.get_by_role("menuitem", name="Run", exact=True).click()
-    tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    for _ in range(5):  # what is asked before the kernel is there is forgotten
+        tab.get_by_role("menuitem", name="Run", exact=True).click()
+        tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with suppress(pytest.importorskip("playwright.sync_api").TimeoutError):
+            tab.wait_for_function(BEGUN, timeout=PATIENCE / 8)
+            break
     tab.wait_for_function(ENDED, timeout=PATIENCE)
     return tab.evaluate(COMPLAINTS)
 
