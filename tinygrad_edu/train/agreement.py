@@ -116,7 +116,7 @@ class Agreement:
         if not agrees(mine, eager):
             what = f"sample {some[0]} has" if len(some) == 1 else f"{len(some)} samples have"
             raise SettingError(
-                f"compiled, {what} the loss {mine:.9g}; as a graph it is {eager:.9g}{when}.",
+                f"compiled, {what} the loss {mine:.9g}; as a graph it has {eager:.9g}{when}.",
                 where=where,
                 fix="train with compiled=False, or choose with maximum, minimum, relu, abs.",
             )

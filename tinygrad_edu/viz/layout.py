@@ -321,7 +321,7 @@ def _placement(
 ) -> Placement:
     """Collect by id, moved to the top left."""
     layers, board, columns, y = drawing.layers, drawing.board, drawing.columns, drawing.y
-    seen = {*range(len(names)), *board.carriers}  # the others are points of wires
+    seen = [*range(len(names)), *board.carriers]  # the others are points of wires
     at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
     ends = [tuple(chain[:: len(chain) - 1]) for chain in layers.chains]
     twins = {pair for pair, many in Counter(ends).items() if many > 1}
