@@ -58,14 +58,10 @@ SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
 UNORDERED = ("equal",)  # functions whose two arguments may change places
 STATEMENTS = (ast.Continue, ast.Raise, ast.Expr, ast.Delete)  # left out, one at a time
 REASONS = {
-    "limit = 1001": "when the search for a cycle begins is a question of speed alone",
-    "limit = 999": "when the search for a cycle begins is a question of speed alone",
     "limit = 3 * guards": "how often the search for a cycle is repeated is a question of speed",
-    "limit = 1 * guards": "how often the search for a cycle is repeated is a question of speed",
     "len(path) >= limit": "when the search for a cycle is repeated is a question of speed alone",
     "before, strict=False": "the two lists grow by the same lines, one item each",
     "(root, 1001)": "when the search for a cycle begins is a question of speed alone",
-    "(root, 999)": "when the search for a cycle begins is a question of speed alone",
     "numbers), maxlen=1)": "the deque only runs the calls; it may keep one result",
     "xp.maximum(0.0, x) + xp.log1p": "at a tie of zeros log 2 is added to either",
     "not in (2, 1)": "the same set of numbers",

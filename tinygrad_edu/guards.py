@@ -98,14 +98,22 @@ def acyclic(path: Sequence[Value]) -> int:
     return len(path)
 
 
+def outdated(node: Value) -> float | None:
+    """What the inputs of an operation give now, where that is not what it has; else None.
+
+    Their data was changed after the graph was built, or its own was.
+    """
+    if node.op is None:
+        return None
+    again: float = node.op.forward(ieee, *[v.data for v in node.inputs])
+    same = again == node.data or (again != again and node.data != node.data)
+    return None if same else again
+
+
 def stale(order: Sequence[Value]) -> NoReturn:
     """Name the first node whose recorded value is not what its inputs give now."""
-    for node in order:
-        if node.op is None:
-            continue
-        again = node.op.forward(ieee, *[v.data for v in node.inputs])
-        if again != node.data and (again == again or node.data == node.data):
-            break
+    changed = ((v, now) for v in order if (now := outdated(v)) is not None)
+    node, again = next(changed, (order[-1], order[-1].data))
     inputs = " and ".join(f"{describe(v)} = {v.data:.6g}" for v in node.inputs)
     raise StaleGraphError(
         f"{describe(node)} was {node.data:.6g} when this graph was built, "

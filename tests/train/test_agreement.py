@@ -326,7 +326,8 @@ def test_a_callback_that_changes_nothing_costs_no_graph_of_a_batch(monkeypatch):
 
     run(True, net, nn.mse, TABLE, TARGETS, callbacks=[lambda history, net: None])
 
-    assert not [words for words in compared if "since a callback ran" in words[1:]]
+    assert compared
+    assert not [words for words in compared if "since a callback ran" in str(words)]
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -16,7 +16,7 @@ from tinygrad_edu.engine import Value, set_numbers, topological_order
 from tinygrad_edu.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.tracing import Loss, TracedModel, batch_loss, encode, encoded_rows, loss_of
+from tinygrad_edu.train.tracing import TracedModel, batch_loss, encode, loss_of
 
 CHECKED = 8  # samples on which the program must agree with the graph
 # factors and shifts of the weights, and of outputs, at which losses are compared, too: the first
@@ -39,19 +39,9 @@ def agrees(mine: float, eager: float) -> bool:
 class Agreement:
     """Compares losses of a program with those of graphs; SettingError where they differ."""
 
-    def __init__(
-        self,
-        model: Module,
-        loss: Loss,
-        X: Sequence[Any],
-        y: Sequence[Any],
-        penalty: Penalty | None,
-        first: TracedModel,
-    ) -> None:
-        self.model, self.loss, self.X, self.y, self.penalty = model, loss, X, y, penalty
+    def __init__(self, first: TracedModel) -> None:
         self.first = first
-        self.settings = settings_of(model, penalty)
-        self.count = 0 if first.single else len(first.outputs) // max(first.size, 1)
+        self.settings = settings_of(first.model, first.penalty)
 
     def check(self) -> None:
         """All three comparisons."""
@@ -65,13 +55,13 @@ class Agreement:
         A model that looks at the whole batch has one anyway.
         """
         if self.first.size:
-            return self._compare([*range(self.first.size)])
-        some = [*range(0, len(self.X), -(-len(self.X) // CHECKED))]
+            return self._both([*range(self.first.size)])
+        some = [*range(0, len(self.first.X), -(-len(self.first.X) // CHECKED))]
         try:
-            self._compare(some)
+            self._both(some)
         except SettingError:
             for i in some:  # one says more than a batch
-                self._compare([i])
+                self._both([i])
             raise
 
     def elsewhere(self) -> None:
@@ -81,38 +71,46 @@ class Agreement:
         """
         parameters, program = self.first.program.parameters, self.first.program
         before = [p.data for p in parameters]
-        some = [*range(self.first.size)] or [len(self.X) // 2]
+        some = [*range(self.first.size)] or [len(self.first.X) // 2]
         try:
             for factor, shift in ELSEWHERE:
                 set_numbers(parameters, "data", [factor * w + shift for w in before])
                 program.pull()
                 try:
-                    self._eager(some)
+                    eager = self._eager(some)
                 except Exception:
                     continue
-                return self._compare(some, " at other weights")
+                return self._compare(some, eager, " at other weights")
         finally:
             set_numbers(parameters, "data", before)
             program.pull()
 
     def look_again(self) -> None:
         """A sample once more; where that is a whole batch only if a setting was changed."""
-        now = settings_of(self.model, self.penalty)
+        now = settings_of(self.first.model, self.first.penalty)
         if not self.first.size or now != self.settings:
-            self._compare([*range(self.first.size)] or [0], ", since a callback ran", MODE)
+            self._both([*range(self.first.size)] or [0], ", since a callback ran", MODE)
+
+    def _both(self, some: Sequence[int], when: str = "", where: str = NUMBERS) -> None:
+        self._compare(some, self._eager(some), when, where)
 
     def _eager(self, some: Sequence[int]) -> float:
         """The mean loss of samples as a graph, with the penalty."""
-        X, y = [self.X[i] for i in some], [self.y[i] for i in some]
-        with undisturbed(self.model.named_buffers(), generators(self.model)):
-            return batch_loss(self.model, self.loss, X, y, self.penalty)[0].data
+        first = self.first
+        with undisturbed(first.model):
+            total, _ = batch_loss(first.model, first.loss, *self._samples(some), first.penalty)
+        return total.data
 
-    def _compare(self, some: Sequence[int], when: str = "", where: str = NUMBERS) -> None:
-        eager = self._eager(some)
-        with undisturbed(self.model.named_buffers(), generators(self.model)):
-            X, y = [self.X[i] for i in some], [self.y[i] for i in some]
-            rows = self.first.np.array(encoded_rows(X, y, self.count))
-            mine = self.first.program.forward(self.first.rows(rows))
+    def _samples(self, some: Sequence[int]) -> tuple[list[Any], list[Any]]:
+        return [self.first.X[i] for i in some], [self.first.y[i] for i in some]
+
+    def _compare(
+        self, some: Sequence[int], eager: float, when: str = "", where: str = NUMBERS
+    ) -> None:
+        """The mean loss of samples by the program, and the graph's."""
+        first = self.first
+        with undisturbed(first.model):
+            mine = first.program.forward(first.rows(first.encoded(*self._samples(some))))
         if not agrees(mine, eager):
             what = f"sample {some[0]} has" if len(some) == 1 else f"{len(some)} samples have"
             raise SettingError(
@@ -125,7 +123,7 @@ class Agreement:
         """The loss of one output for each target that occurs: it may refuse some, or choose."""
         targets = self._different_targets()
         for factor, shift in OUTPUTS:
-            numbers = [factor * v.data + shift for v in self.first.outputs[: self.count or 1]]
+            numbers = [factor * v.data + shift for v in self.first.outputs[: self.first.count or 1]]
             try:
                 return self._compare_targets(targets, [Value(x) for x in numbers])
             except TinygradEduError:
@@ -135,17 +133,17 @@ class Agreement:
 
     def _different_targets(self) -> list[Any]:
         """Each target once; of very many numbers some, evenly spread."""
-        width = len(encode(self.y[0], self.count))
-        step = -(-len(self.y) * width // MOST_NUMBERS) if width > 1 else 1
-        some = [self.y[i] for i in range(0, len(self.y), step)]
+        width = len(encode(self.first.y[0], self.first.count))
+        step = -(-len(self.first.y) * width // MOST_NUMBERS) if width > 1 else 1
+        some = [self.first.y[i] for i in range(0, len(self.first.y), step)]
         different = {tuple(t) if isinstance(t, Iterable) else t: t for t in some}
         return [*different.values()][: MOST_NUMBERS // width]
 
     def _compare_targets(self, targets: Sequence[Any], outputs: Sequence[Value]) -> None:
         out = self.first.like_output(outputs)
-        eager = [self.loss(out, t).data for t in targets]
+        eager = [self.first.loss(out, t).data for t in targets]
         with recording():
-            total, symbols = loss_of(self.loss, out, self.y[0])
+            total, symbols = loss_of(self.first.loss, out, self.first.y[0])
         losses = self._losses(total, symbols, outputs, targets)
         for t, mine, wanted in zip(targets, losses, eager, strict=False):
             if not agrees(mine, wanted):
@@ -170,7 +168,7 @@ class Agreement:
         if below.isdisjoint(symbols):
             return [total.data for _ in targets]
         program = compile_graph(total, symbols, outputs=[total])
-        program.forward(self.first.np.array([encode(t, self.count) for t in targets]))
+        program.forward(self.first.np.array([encode(t, self.first.count) for t in targets]))
         return [float(number) for number in program.outputs()[0]]
 
 
@@ -185,10 +183,9 @@ def settings_of(model: Module, penalty: Penalty | None) -> list[Any]:
 
 
 @contextmanager
-def undisturbed(
-    buffers: Sequence[tuple[str, Value]], rngs: Sequence[tuple[str, Random]]
-) -> Iterator[None]:
+def undisturbed(model: Module) -> Iterator[None]:
     """Leave the buffers and generators of layers as they are found."""
+    buffers, rngs = model.named_buffers(), generators(model)
     data = [buffer.data for _, buffer in buffers]
     states = [rng.getstate() for _, rng in rngs]
     try:

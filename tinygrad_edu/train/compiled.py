@@ -11,7 +11,7 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.train.agreement import Agreement
 from tinygrad_edu.train.optim import Optimizer
-from tinygrad_edu.train.tracing import Loss, TracedModel, encoded_rows, whole_batch_part
+from tinygrad_edu.train.tracing import Loss, TracedModel, whole_batch_part
 
 # what tracing code that was written for numbers may raise: then graphs do it
 NOT_COMPILED = (TinygradEduError, TypeError, AttributeError, ValueError, LookupError)
@@ -59,14 +59,12 @@ class CompiledTraining:
         self.place = {p: i for i, p in enumerate(self.program.parameters)}
         self._check_parameters()
         self.state = self._arrays(optimizer.flat_state(self.program.parameters))
-        self.agreement = Agreement(model, loss, X, y, penalty, first)
+        self.agreement = Agreement(first)
         self.agreement.check()
 
     def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
         """Features and encoded targets, a row a sample."""
-        first = self.latest
-        count = 0 if first.single else len(first.outputs) // max(first.size, 1)
-        return self.np.array(encoded_rows(X, y, count))
+        return self.latest.encoded(X, y)
 
     def step(self, data: Any) -> float:
         """Forward and backward on some rows of data; the loss, the gradient in ``program``."""

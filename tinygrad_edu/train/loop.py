@@ -231,9 +231,10 @@ def _runner(job: Job, compiled: bool | str) -> Runner:
     if check_compiled(compiled):
         try:
             return CompiledRunner(job)
-        except Exception as error:
-            if compiled is True and isinstance(error, TinygradEduError):
+        except TinygradEduError:
+            if compiled is True:
                 raise
+        except Exception as error:
             if compiled is True:
                 raise SettingError(
                     f"model and loss can't be compiled: {type(error).__name__}: {error}.",

@@ -65,6 +65,7 @@ class Run:
     rng: Random
     history: History
     best: Best = field(default_factory=Best)
+    settings: dict[str, Any] = field(default_factory=dict)  # the checkpoint's, as JSON keeps them
 
     def begin(self, checkpoint: Checkpoint | None, epochs: int) -> int:
         """Go on from the checkpoint, if it is there; the number of the epoch to end with."""
@@ -72,7 +73,7 @@ class Run:
             path = as_path(checkpoint.path)
             writable_folder(path.parent)
             replaceable(path)
-            _as_json(path, checkpoint.settings)
+            self.settings = _as_json(path, checkpoint.settings)
             if checkpoint.resume and path.exists():
                 self.resume(checkpoint)
                 return epochs
@@ -100,7 +101,7 @@ class Run:
         save(
             self.model,
             checkpoint.path,
-            settings=_as_json(Path(checkpoint.path), checkpoint.settings),
+            settings=self.settings,
             optimizer={
                 "kind": type(optimizer).__name__,
                 "steps": optimizer.steps,
@@ -122,7 +123,7 @@ class Run:
         """
         path = Path(checkpoint.path)
         facts = read(path)
-        _check_settings(path, facts.get("settings", {}), _as_json(path, checkpoint.settings))
+        _check_settings(path, facts.get("settings", {}), self.settings)
         self._check(path, facts)
         load(self.model, path)
         optimizer, kept = self.optimizer, facts["optimizer"]

@@ -119,6 +119,7 @@ class TracedModel:
         penalty: Penalty | None = None,
     ) -> None:
         self.np = extra("numpy", "numpy", "compiled training", "fast")
+        self.model, self.loss, self.X, self.y, self.penalty = model, loss, X, y, penalty
         self.size = size
         samples = [[Symbol(float(number)) for number in X[i]] for i in range(max(size, 1))]
         with recording() as trace:
@@ -131,6 +132,7 @@ class TracedModel:
         inputs += [v for values, _ in trace.given for v in values]
         self.single, self.shape = isinstance(outs[0], Value), type(outs[0])
         self.outputs = [v for out in outs for v in ([out] if self.single else out)]
+        self.count = 0 if self.single else len(outs[0])
         told = [v for values, _ in trace.observed for v in values]
         self.program = compile_graph(total, inputs, outputs=[*self.outputs, *told])
 
@@ -140,6 +142,10 @@ class TracedModel:
             return values[0]
         make = getattr(self.shape, "_make", tuple if issubclass(self.shape, tuple) else list)
         return make(values)
+
+    def encoded(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
+        """Features and encoded targets, a row a sample."""
+        return self.np.array(encoded_rows(X, y, self.count))
 
     def rows(self, data: Any) -> Any:
         """The rows to run for rows of samples: masks and the like beside them, or all in one."""
@@ -156,9 +162,8 @@ class TracedModel:
         found = self.program.outputs()[: len(self.outputs)]
         if not self.size and hasattr(found, "T"):
             return found.T
-        each = 1 if self.single else len(self.outputs) // max(self.size, 1)
         columns = self.np.array([self.np.atleast_1d(column) for column in found])
-        return columns.reshape(-1, each) if self.size else columns.T
+        return columns.reshape(-1, self.count or 1) if self.size else columns.T
 
     def observe(self) -> None:
         """Tell the layers what they wanted to know of the last run."""

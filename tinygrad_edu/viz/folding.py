@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.guards import outdated
 from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, largest, line, number, shortened
-from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, stale, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
 from tinygrad_edu.viz.stepper import Step
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
@@ -149,7 +150,7 @@ def _node(group: Group, reading: Reading) -> Node:
     lines = [Line(group.title, "name"), Line(words, "faint")]
     if reading.has_gradients:
         lines.append(Line(_sizes(group), "gradient"))
-    if changed := [node for node in group.operations if stale(node) is not None]:
+    if changed := [node for node in group.operations if outdated(node) is not None]:
         lines.append(Line(f"stale: {counted(changed, 'op')}", "warning"))
     return Node(group.id, "box", "group", (tuple(lines),), tooltip=f"{group.title}\n{words}")
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tinygrad_edu import ieee
 from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.guards import outdated
 
 GLYPHS = {"add": "+", "sub": "−", "neg": "−", "mul": "×", "div": "÷", "pow": "^"}
 GLYPHS |= {"sigmoid": "σ", "maximum": "max", "minimum": "min", "sqrt": "√", "abs": "|·|"}
@@ -96,18 +97,6 @@ def flows_into(node: Value, id: str) -> tuple[Flow, ...]:
     )
 
 
-def stale(node: Value) -> float | None:
-    """What the inputs of an operation give now, where that is not what it has; else None.
-
-    Their data was changed after the graph was built, or its own was.
-    """
-    if node.op is None:
-        return None
-    again = node.op.forward(ieee, *[v.data for v in node.inputs])
-    same = again == node.data or (again != again and node.data != node.data)
-    return None if same else again
-
-
 def kind(node: Value) -> str:
     """What chooses a node's look: "operation", "constant" or "leaf"."""
     return "operation" if node.op else "constant" if node.constant else "leaf"
@@ -133,7 +122,7 @@ def tooltip(node: Value, has_gradients: bool) -> str:
     words = [node.label or (node.op.name if node.op else "constant" if node.constant else "leaf")]
     words += [f"op = {node.op.name}"] if node.op and node.label else []
     words += [f"data = {node.data!r}"]
-    if (now := stale(node)) is not None:
+    if (now := outdated(node)) is not None:
         words.append(f"stale: its inputs give {now!r} now, one was changed after it was computed")
     words += [f"grad = {node.grad!r}"] if has_gradients and not node.constant else []
     words += [f"scope = {scope(node)}"] if scope(node) else []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tinygrad_edu import symbols
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SettingError
+from tinygrad_edu.guards import outdated
 from tinygrad_edu.ops import Primitive
 from tinygrad_edu.viz.figure import number
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, name, stale
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, name
 from tinygrad_edu.viz.stepper import Step
 
 
@@ -86,7 +87,7 @@ def _forward(node: Value, reading: Reading) -> Step:
     wires = tuple(flow.id for flow in reading.flows[node])
     result = f"{node.label} = " if node.label else ""
     sentence = f"{sign}: {result}{text} = {number(node.data)}"
-    if (now := stale(node)) is not None:
+    if (now := outdated(node)) is not None:
         was = f"{result}{number(node.data)} when it was computed: a value was changed since"
         sentence = f"{sign}: {text} = {number(now)} now, but {was}"
     return Step("forward", reading.ids[node], wires, sentence, _rule(node))

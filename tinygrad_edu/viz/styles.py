@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.guards import outdated
 from tinygrad_edu.viz.figure import (
     Cluster,
     Figure,
@@ -23,7 +24,7 @@ from tinygrad_edu.viz.figure import (
     shortened,
 )
 from tinygrad_edu.viz.figure import number as digits
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, stale, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, tooltip
 from tinygrad_edu.viz.steps import steps_of
 
 Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
@@ -132,7 +133,7 @@ def _circle(node: Value, reading: Reading) -> Node:
 
 def _stale(node: Value) -> tuple[Line, ...]:
     """The warning on an operation whose number and inputs, side by side, contradict each other."""
-    if (now := stale(node)) is None:
+    if (now := outdated(node)) is None:
         return ()
     return Line("stale: its inputs", "warning"), Line(f"now give {digits(now)}", "warning")
 

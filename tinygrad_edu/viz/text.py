@@ -5,8 +5,9 @@ from __future__ import annotations
 from unicodedata import combining, east_asian_width
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.guards import outdated
 from tinygrad_edu.viz.figure import number, shortened
-from tinygrad_edu.viz.reading import Reading, glyph, stale
+from tinygrad_edu.viz.reading import Reading, glyph
 
 MOST = 150  # lines
 WIDEST = 60  # characters of indentation
@@ -38,7 +39,7 @@ def tree(reading: Reading) -> str:
         again = node.op is not None and node in seen
         seen.add(node)
         after = f"  ∇ {number(node.grad)}" if reading.has_gradients and not node.constant else ""
-        if (now := stale(node)) is not None:
+        if (now := outdated(node)) is not None:
             after += f"  stale: its inputs now give {number(now)}"
             note = "stale: a value was changed after it was computed; compute the result again"
         words = _words(node) + (" (as above)" if again else "")
