@@ -30,23 +30,25 @@ from benchmarks.timing import progress
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "mutation.json"
-SOURCES = ("tinygrad_edu/ops.py", "tinygrad_edu/engine.py")
+SOURCES = ("tinygrad_edu/engine/ops.py", "tinygrad_edu/engine/value.py")
 CPU_SECONDS, GIBIBYTES = 90, 4  # for one stage; a test that needs more has failed
 WORKERS, SEED = 2, 0
 CONTEXT = 25  # characters of a line beside what was changed
 # first the quick ones, which kill most
 STAGES = (
     (
-        "tests/test_engine.py", "tests/test_ops.py", "tests/test_semantics.py",
-        "tests/test_traps.py", "-k", "not random_programs and not every_process",
+        "tests/engine/test_value.py", "tests/engine/test_ops.py",
+        "tests/engine/test_value_semantics.py", "tests/system/test_traps.py",
+        "-k", "not random_programs and not every_process",
     ),
     (
-        "tests/test_table.py", "tests/test_topological_order.py", "tests/test_transforms.py",
-        "tests/test_anomaly.py", "tests/test_interrupts.py", "tests/test_copying.py",
-        "tests/test_functions.py", "tests/test_engine.py", "tests/test_memory.py",
+        "tests/engine/test_ops_table.py", "tests/engine/test_walk.py", "tests/test_transforms.py",
+        "tests/engine/test_anomaly.py", "tests/system/test_interrupts.py",
+        "tests/engine/test_copying.py", "tests/engine/test_functions.py",
+        "tests/engine/test_value.py", "tests/system/test_memory.py",
         "-k", "not million and not signal",
     ),
-    ("--doctest-modules", "tinygrad_edu/ops.py", "tinygrad_edu/engine.py"),
+    ("--doctest-modules", "tinygrad_edu/engine/ops.py", "tinygrad_edu/engine/value.py"),
 )  # fmt: skip
 SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,),

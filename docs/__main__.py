@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docs.server import serve
 from docs.tools import ROOT, done
-from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.engine.errors import TinygradEduError
 
 SITE = ROOT / "site"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.tools import SiteError
-from tinygrad_edu.checks import whole
+from tinygrad_edu.shared.arguments import whole
 
 HOST = "127.0.0.1"
 TYPES = {

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.checks import extra
-from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.engine.errors import TinygradEduError
+from tinygrad_edu.shared.arguments import extra
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")

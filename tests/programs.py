@@ -22,10 +22,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
-import naive
-
 import tinygrad_edu
-from tinygrad_edu.ops import TABLE
+from tests import naive
+from tinygrad_edu.engine.ops import TABLE
 
 ROWS = tuple(naive.RULES)
 OPERATORS = {

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import ops, topological_order
-from tinygrad_edu.errors import ExpressionError
+from tinygrad_edu import topological_order
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import ExpressionError
 from tinygrad_edu.expression import FUNCTIONS, LONGEST, evaluate, parse_number
 
 NEURON = "sigmoid(w0*x0 + w1*x1 + w2)"

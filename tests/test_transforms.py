@@ -7,12 +7,13 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import mp
-from programs import tame
 
 import tinygrad_edu
-from tinygrad_edu import Value, as_function, grad, ops, value_and_grad
-from tinygrad_edu.errors import LengthError, OperandError
+from tests.oracles import mp
+from tests.programs import tame
+from tinygrad_edu import Value, as_function, grad, value_and_grad
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import LengthError, OperandError
 
 NUMBERS = (-1.3, 0.49, 1.01, 2.5)
 POINTS = [(x,) for x in NUMBERS] + [(x, y) for x in NUMBERS for y in NUMBERS]

@@ -12,9 +12,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tinygrad_edu import functions, ops
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import ExpressionError, TinygradEduError
+from tinygrad_edu.engine import Value, functions, ops
+from tinygrad_edu.engine.errors import ExpressionError, TinygradEduError
 
 LONGEST = 10_000  # characters
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu import functions, hooks, ieee
-from tinygrad_edu.engine import Value, operand, topological_order
-from tinygrad_edu.errors import LengthError, OperandError, SettingError
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine import Value, functions, hooks, ieee, operand, topological_order
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.ops import Primitive
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.promises.promise import Finding, tool
 from benchmarks.promises.rules import SPECIAL
 from benchmarks.timing import progress
-from tinygrad_edu import Value, as_function, compile_graph, ops
+from tinygrad_edu import Value, as_function, compile_graph
+from tinygrad_edu.engine import ops
 
 TARGETS = ("numpy", "python")
 TOLERANCE = 1e-12

@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from benchmarks.promises.agreement import Program, programs, torch_grad
-from tinygrad_edu import Value, ieee
+from tinygrad_edu import Value
+from tinygrad_edu.engine import ieee
 
 DIGITS, STEP = 100, 30  # of tame programs: the error of a slope is the square of the step
 NASTY_DIGITS, NASTY_STEP = 1100, 40

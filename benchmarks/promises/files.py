@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.promises.promise import Finding, python, tool
 from benchmarks.timing import progress
-from tinygrad_edu.errors import FileError
+from tinygrad_edu.engine.errors import FileError
 from tinygrad_edu.nn import MLP, load, save
 
 DANGEROUS = ("exec", "os.", "subprocess.", "pickle.", "marshal.", "socket.", "ctypes.")

@@ -21,7 +21,7 @@ from time import process_time
 from benchmarks.timing import progress
 from tinygrad_edu import Value
 from tinygrad_edu.cli import main as command_line
-from tinygrad_edu.errors import ExpressionError
+from tinygrad_edu.engine.errors import ExpressionError
 from tinygrad_edu.expression import FUNCTIONS, evaluate
 
 MEBIBYTES = 512  # of address space beyond what the process has when it starts

@@ -15,11 +15,12 @@ from benchmarks.promises.promise import Finding
 from benchmarks.timing import progress
 from benchmarks.workloads import chain, random_program, run
 from tinygrad_edu import Value, topological_order
-from tinygrad_edu.errors import MissingExtraError, SettingError, TinygradEduError
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError, TinygradEduError
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.nn import MLP
-from tinygrad_edu.viz import draw, engines
+from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import FORMATS, STYLES
+from tinygrad_edu.viz.layout import engines
 
 SECONDS, DOT_SECONDS, OUTPUT_SECONDS = 1.0, 10.0, 15.0
 

@@ -68,10 +68,10 @@ def keep(promise: Promise, cases: int) -> dict[str, Any]:
 
 def tool(name: str) -> Any:
     """A module of tests/: the naive engine, the random programs, mpmath's slopes."""
-    for room in (".", "nn", "compiler", "viz"):
-        if (folder := str((ROOT / "tests" / room).resolve())) not in sys.path:
-            sys.path.append(folder)
-    return import_module(name)
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    (file,) = (ROOT / "tests").rglob(f"{name}.py")
+    return import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def python(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:

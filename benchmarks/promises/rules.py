@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks.promises.promise import Finding, tool
 from benchmarks.timing import progress
-from tinygrad_edu import Value, as_function, ieee, ops
-from tinygrad_edu.errors import GradientMismatch
+from tinygrad_edu import Value, as_function
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine.errors import GradientMismatch
 from tinygrad_edu.gradcheck import check_rule
 
 SPECIAL = (0.0, 5e-324, 1e-310, 1e-300, 0.5, 1.0, 2.0, 3.0, 709.0, 710.0, 746.0, 1e300, math.inf)

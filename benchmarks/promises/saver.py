@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tinygrad_edu.errors import FileError
+from tinygrad_edu.engine.errors import FileError
 from tinygrad_edu.nn import MLP, load, read, save
 
 SIZE = (2, [4, 1])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from benchmarks.promises.promise import Finding, suite
 
-TRAPS = ("tests/test_traps.py",)
+TRAPS = ("tests/system/test_traps.py",)
 SHAPES = ("tests/nn/test_layers.py", "tests/nn/test_losses.py", "tests/train")
-SETTINGS = ("tests/nn", "tests/train")
-OPERANDS = ("tests/test_semantics.py",)
+SETTINGS = ("tests/nn", "tests/train", "tests/diagnose")
+OPERANDS = ("tests/engine/test_value_semantics.py",)
 
 
 def traps(_: int) -> Finding:

@@ -7,10 +7,10 @@ import pytest
 
 from tinygrad_edu import Value, primitive
 from tinygrad_edu.compiler import ProgramCache, compile_graph, recording
-from tinygrad_edu.errors import SettingError
-from tinygrad_edu.functions import as_function, stop_gradient
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.functions import as_function, stop_gradient
+from tinygrad_edu.engine.ops import TABLE
 from tinygrad_edu.nn import cross_entropy
-from tinygrad_edu.ops import TABLE
 
 targets = pytest.mark.parametrize("target", ["numpy", "python"])
 
@@ -108,7 +108,7 @@ def test_logits_may_move_far_from_where_they_were_recorded(target):
 
 def test_a_row_that_branches_is_refused_in_words(monkeypatch):
     """An ``if`` on the input runs on floats, but there is nothing to compile."""
-    monkeypatch.setattr("tinygrad_edu.ops.TABLE", dict(TABLE))
+    monkeypatch.setattr("tinygrad_edu.engine.ops.TABLE", dict(TABLE))
     step = primitive(
         "step", "s", forward=lambda xp, x: 1.0 if x > 0 else 0.0, partials=lambda xp, out, x: (0.0,)
     )

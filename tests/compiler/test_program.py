@@ -8,7 +8,7 @@ import pytest
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import ProgramCache, compile_graph, record, recording
 from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common, split_penalty
-from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
 
 targets = pytest.mark.parametrize("target", ["numpy", "python"])
 

@@ -4,16 +4,16 @@ import copy
 import math
 
 import numpy as np
-import programs
 import pytest
-from samples import LINEAR, random_sample, shortest
 
+from tests import programs
+from tests.samples import LINEAR, random_sample, shortest
 from tinygrad_edu import Value, exp
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.numpy_backend import MOST_SPACES
 from tinygrad_edu.compiler.program import Program
-from tinygrad_edu.errors import LengthError, SettingError
-from tinygrad_edu.functions import stop_gradient
+from tinygrad_edu.engine.errors import LengthError, SettingError
+from tinygrad_edu.engine.functions import stop_gradient
 
 TARGETS = ("numpy", "python")
 targets = pytest.mark.parametrize("target", TARGETS)

@@ -3,15 +3,15 @@
 import math
 from random import Random
 
-import naive
 import numpy as np
-import programs
 import pytest
 
-from tinygrad_edu import Value, as_function, ops, primitive
+from tests import naive, programs
+from tinygrad_edu import Value, as_function, primitive
 from tinygrad_edu.compiler import compile_graph, program
 from tinygrad_edu.compiler.record import record
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import SettingError
 
 TARGETS = ("numpy", "python")
 targets = pytest.mark.parametrize("target", TARGETS)
@@ -134,7 +134,7 @@ def test_a_row_of_ones_own_compiles(target, monkeypatch):
 @pytest.mark.parametrize("change", program.PASSES)
 def test_a_pass_changes_no_number(change):
     """Each pass on its own: the recomputed root is the recorded one, bit for bit."""
-    from tinygrad_edu import ieee
+    from tinygrad_edu.engine import ieee
 
     for seed in range(100):
         root = programs.random_program(Random(seed), constants=0.5).run(programs.VALUES)[-1]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tinygrad_edu import Value, ieee, ops
+from tinygrad_edu import Value
 from tinygrad_edu.compiler.adjoint import adjoints, as_text
 from tinygrad_edu.compiler.layout import plan
 from tinygrad_edu.compiler.numpy_backend import source_of
@@ -14,7 +14,8 @@ from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common
 from tinygrad_edu.compiler.python_code import Line, inline, python_source
 from tinygrad_edu.compiler.record import Tape, record
 from tinygrad_edu.compiler.sums import gather_maxima, gather_sums
-from tinygrad_edu.functions import STOP_GRADIENT
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine.functions import STOP_GRADIENT
 
 ROWS = ops.TABLE | {"stop_gradient": STOP_GRADIENT}
 NETWORK = """\

@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_edu.course import EXERCISES, Verdict, WrongAnswer, check, progress
 from tinygrad_edu.course import verdict as verdicts
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 
 
 def test_a_right_answer_is_printed_and_true(capsys):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_edu.course import copies, copy_notebooks, printing, read_names, write_worksheets
-from tinygrad_edu.course.worksheets import sheets_of
-from tinygrad_edu.errors import FileError, SettingError
+from tinygrad_edu.course import copies, copy_notebooks, read_names, write_worksheets
+from tinygrad_edu.course.worksheets import printing
+from tinygrad_edu.course.worksheets.sheets import sheets_of
+from tinygrad_edu.engine.errors import FileError, SettingError
 
 
 def test_a_file_is_written_where_it_is_named(tmp_path):

@@ -5,10 +5,12 @@ from random import Random
 
 import pytest
 
-from tinygrad_edu import Value, engine, ops
+from tinygrad_edu import Value
 from tinygrad_edu.course import FAULTS, fault
 from tinygrad_edu.course.faults import _FAULTS, _held
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine import value as engine
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import MLP, cross_entropy, losses
 from tinygrad_edu.train import SGD, Adam, fit
 

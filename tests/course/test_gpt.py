@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinygrad_edu import Value, nn
 from tinygrad_edu.course import gpt
-from tinygrad_edu.errors import LengthError, MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
 from tinygrad_edu.train import Adam
 
 numbers = st.floats(-3.0, 3.0, allow_subnormal=False)

@@ -14,8 +14,8 @@ from tinygrad_edu import Value
 from tinygrad_edu.course import EXERCISES, grade
 from tinygrad_edu.course.clock import TimeUp, time_limit
 from tinygrad_edu.course.outcomes import Misfit, Outcome, near, outcome_of, written
+from tinygrad_edu.engine.ops import ADD, Primitive
 from tinygrad_edu.nn import MLP
-from tinygrad_edu.ops import ADD, Primitive
 
 
 def graded(id, answer):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tinygrad_edu.course import plot
-from tinygrad_edu.errors import LengthError
+from tinygrad_edu.engine.errors import LengthError
 
 
 def lines(figure):

@@ -9,10 +9,11 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from programs import VALUES, random_program
 
-from tinygrad_edu import Value, ieee, topological_order
-from tinygrad_edu.errors import SettingError, StaleGraphError
+from tests.programs import VALUES, random_program
+from tinygrad_edu import Value, topological_order
+from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.errors import SettingError, StaleGraphError
 from tinygrad_edu.explain import explain
 
 LOOSE = ("add", "sub", "mul", "maximum", "neg", "relu")  # these have slopes 0, and ties

@@ -3,7 +3,7 @@
 import pytest
 
 from tinygrad_edu import Value
-from tinygrad_edu.errors import OperandError
+from tinygrad_edu.engine.errors import OperandError
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 
 

@@ -4,8 +4,8 @@ import sys
 from random import Random
 
 import pytest
-from programs import VALUES, random_program
 
+from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.explain import graph_stats
 

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-import oracles
 import pytest
 
-from tinygrad_edu import Value, as_function, cos, exp, log, maximum, ops, relu, sin, sqrt, tanh
-from tinygrad_edu.errors import GradientMismatch, LengthError, SettingError
+from tests import oracles
+from tinygrad_edu import Value, as_function, cos, exp, log, maximum, relu, sin, sqrt, tanh
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import GradientMismatch, LengthError, SettingError
 from tinygrad_edu.gradcheck import check_gradient, check_graph
 
 

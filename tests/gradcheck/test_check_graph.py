@@ -2,12 +2,14 @@
 
 from random import Random
 
-import oracles
 import pytest
-from programs import VALUES, random_program
 
-from tinygrad_edu import Value, as_function, engine, ieee, ops
-from tinygrad_edu.errors import GradientMismatch, SettingError, StaleGraphError
+from tests import oracles
+from tests.programs import VALUES, random_program
+from tinygrad_edu import Value, as_function
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine import value as engine
+from tinygrad_edu.engine.errors import GradientMismatch, SettingError, StaleGraphError
 from tinygrad_edu.gradcheck import check_graph
 
 ROWS = tuple(ops.TABLE.values())

@@ -3,11 +3,11 @@
 import math
 from dataclasses import replace
 
-import oracles
 import pytest
 
-from tinygrad_edu import ieee, ops
-from tinygrad_edu.errors import GradientMismatch, LengthError, OperandError, SettingError
+from tests import oracles
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine.errors import GradientMismatch, LengthError, OperandError, SettingError
 from tinygrad_edu.gradcheck import check_rule
 
 ROWS = tuple(ops.TABLE.values())

@@ -3,12 +3,13 @@
 import inspect
 
 import mpmath
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value, exp, ieee, ops, sigmoid, sin, tanh
+from tests import oracles
+from tinygrad_edu import Value, exp, sigmoid, sin, tanh
+from tinygrad_edu.engine import ieee, ops
 from tinygrad_edu.gradcheck import Report, check_gradient, check_graph, check_rule, slopes
 
 SMOOTH = {

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_edu import Value
-from tinygrad_edu.errors import FileError, SettingError
+from tinygrad_edu.engine.errors import FileError, SettingError
 from tinygrad_edu.nn import MLP, Module, load, read, save
 from tinygrad_edu.nn.checkpoint import LIMIT
 

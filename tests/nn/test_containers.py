@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, SettingError
 
 
 def test_parts_run_one_after_another():

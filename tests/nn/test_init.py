@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import pytest
 
-from tinygrad_edu.errors import OperandError, SettingError
+from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import INITIALIZERS, Layer, Neuron, glorot_uniform, he_uniform
 from tinygrad_edu.nn.init import choose_initializer
 

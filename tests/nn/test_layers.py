@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value, as_function, ops, topological_order
-from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu import Value, as_function, topological_order
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn import ACTIVATIONS, MLP, Layer, Module, Neuron
 
 TEXTBOOK = {  # the activations again, from the mathematics

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tinygrad_edu import Value, detect_anomaly
-from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn import (
     binary_cross_entropy,
     cross_entropy,

@@ -9,8 +9,9 @@ import weakref
 
 import pytest
 
-from tinygrad_edu import Value, hooks, topological_order
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu import Value, topological_order
+from tinygrad_edu.engine import hooks
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import MLP, Layer, Module, Neuron
 
 

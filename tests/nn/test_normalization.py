@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.gradcheck import check_gradient
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import SGD, Adam, History, digits, fit
 from tinygrad_edu.train.compiled import CompiledTraining
 

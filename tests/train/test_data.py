@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn import datasets as sklearn_sets
 from sklearn.preprocessing import StandardScaler
 
-from tinygrad_edu.errors import LengthError, MissingExtraError, OperandError, SettingError
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, OperandError, SettingError
 from tinygrad_edu.train import Split, digits, minibatches
 from tinygrad_edu.train.data import one_hot, split, standardize
 from tinygrad_edu.train.datasets import DATA_SETS, SPIRAL_TURNS, load

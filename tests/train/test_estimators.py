@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from tinygrad_edu import Value, nn  # noqa: E402
-from tinygrad_edu.errors import AnomalyError, MissingExtraError, SettingError  # noqa: E402
+from tinygrad_edu.engine.errors import AnomalyError, MissingExtraError, SettingError  # noqa: E402
 from tinygrad_edu.train import History, estimators  # noqa: E402
 from tinygrad_edu.train.estimators import MLPClassifier, MLPRegressor  # noqa: E402
 
@@ -365,9 +365,9 @@ def test_an_old_scikit_learn_is_refused(monkeypatch):
 
 def test_training_alone_does_not_load_scikit_learn():
     """``tinygrad_edu.train`` and the predictor do without."""
-    code = "import sys, tinygrad_edu.train, tinygrad_edu.train.predict; print(sorted(sys.modules))"
+    code = "import sys, tinygrad_edu.train; print(sorted(sys.modules))"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "'tinygrad_edu.train.predict'" in done.stdout
+    assert "'tinygrad_edu.compiled.predict'" in done.stdout
     assert "'sklearn'" not in done.stdout

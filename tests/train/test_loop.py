@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.errors import AnomalyError, LengthError, SettingError
+from tinygrad_edu.engine.errors import AnomalyError, LengthError, SettingError
 from tinygrad_edu.train import SGD, History, collector_paused, evaluate, fit, gradient_sizes
 from tinygrad_edu.train.runners import EagerRunner, is_right
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
 
 STEPS = 100

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.errors import AnomalyError, FileError, SettingError
+from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError
 from tinygrad_edu.train import SGD, Adam, cosine, fit
 from tinygrad_edu.train.resume import Checkpoint
 
@@ -66,10 +66,9 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path):
         textwrap.dedent(
             """
             import sys, time
-            sys.path.insert(0, sys.argv[2])
-            from test_resume import model, numbers, train
+            from tests.train.test_resume import model, numbers, train
             net = model()
-            slow = lambda history, _: time.sleep(float(sys.argv[3]))
+            slow = lambda history, _: time.sleep(float(sys.argv[2]))
             train(net, 25, False, checkpoint=sys.argv[1], callbacks=[slow])
             print(numbers(net))
             """
@@ -78,7 +77,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path):
     )
 
     def start(file, pause):
-        command = [sys.executable, script, file, Path(__file__).parent, str(pause)]
+        command = [sys.executable, script, file, str(pause)]
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
         )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value, ieee
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu import Value
+from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import (
     SGD,
     ClipByNorm,

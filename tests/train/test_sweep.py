@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu
 from tinygrad_edu import Value
-from tinygrad_edu.errors import FileError, MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import FileError, MissingExtraError, SettingError
 from tinygrad_edu.train.sweeps.run import sweep
 from tinygrad_edu.train.sweeps.store import SHOWN, SweepFile, SweepResults, Trial, read_sweep
 
@@ -474,7 +474,9 @@ def test_the_file_of_another_trial_is_refused(tmp_path):
     """By both names, before anything runs; ``name`` says that it is the same after all."""
     run(Counted(), {"x": [0]}, database=tmp_path / "a.db")
 
-    with pytest.raises(FileError, match=r"has the results of tests\.counted, not of test_sweep\."):
+    with pytest.raises(
+        FileError, match=r"has the results of tests\.counted, not of tests\.train\.test_sweep\."
+    ):
         run(square, {"x": [1]}, database=tmp_path / "a.db")
 
     results = run(square, {"x": [0, 1]}, database=tmp_path / "a.db", name="tests.counted")

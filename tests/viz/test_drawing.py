@@ -6,12 +6,12 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import graphs
 import pytest
 
+from tests import graphs
 from tinygrad_edu import Value, draw, explain
-from tinygrad_edu.errors import FileError, MissingExtraError, SettingError
-from tinygrad_edu.viz import engines
+from tinygrad_edu.engine.errors import FileError, MissingExtraError, SettingError
+from tinygrad_edu.viz.layout import engines
 from tinygrad_edu.viz.reading import Reading
 
 STYLES = ("circuit", "detail", "card", "folded", "micrograd")
@@ -203,7 +203,7 @@ def test_a_path_of_explain_is_highlighted():
 def test_the_same_graph_is_the_same_picture(engine, with_dot):
     """Byte for byte, in another process too, whatever the hash seed."""
     code = (
-        "import sys; sys.path.insert(0, 'tests/viz'); import graphs; from tinygrad_edu import draw;"
+        "from tests import graphs; from tinygrad_edu import draw;"
         f"print(draw(graphs.network(), 'card', engine={engine!r}).svg())"
     )
     runs = [

@@ -4,10 +4,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 from random import Random
 
-import graphs
 import pytest
-from test_labels import HOSTILE, SVG, legal, square
 
+from tests import graphs
+from tests.viz.test_labels import HOSTILE, SVG, legal, square
 from tinygrad_edu import topological_order
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.figure import number

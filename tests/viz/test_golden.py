@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import graphs
 import pytest
 
+from tests import graphs
 from tinygrad_edu.viz import draw
 
 GOLDEN = Path(__file__).parent / "golden"

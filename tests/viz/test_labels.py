@@ -2,15 +2,15 @@
 
 import xml.etree.ElementTree as ElementTree
 
-import graphs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import graphs
 from tinygrad_edu import Value
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.engines import COMMANDS, run_graphviz
+from tinygrad_edu.viz.layout.engines import COMMANDS, run_graphviz
 from tinygrad_edu.viz.themes import THEMES
 
 HOSTILE = [

@@ -3,13 +3,14 @@
 import sys
 from time import perf_counter
 
-import graphs
 import pytest
 
+from tests import graphs
 from tinygrad_edu import Value, draw
-from tinygrad_edu.errors import SettingError
-from tinygrad_edu.viz import engines, raster
-from tinygrad_edu.viz.layout import Placement
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.viz import raster
+from tinygrad_edu.viz.layout import engines
+from tinygrad_edu.viz.layout.places import Placement
 
 
 def sized(width, height):

@@ -4,13 +4,13 @@ import re
 import xml.etree.ElementTree as ElementTree
 from io import BytesIO
 
-import graphs
 import pytest
 
+from tests import graphs
 from tinygrad_edu import Value, draw
 from tinygrad_edu.viz import raster
 from tinygrad_edu.viz.figure import Line
-from tinygrad_edu.viz.measure import text_width
+from tinygrad_edu.viz.layout.measure import text_width
 from tinygrad_edu.viz.svg import _Pen
 from tinygrad_edu.viz.themes import FONT, Theme
 

@@ -1,8 +1,8 @@
 """Figures of graphs whose numbers contradict each other, and of gradients that are 0."""
 
-import graphs
 import pytest
 
+from tests import graphs
 from tinygrad_edu import Value, draw
 from tinygrad_edu.viz.figure import lines_of
 

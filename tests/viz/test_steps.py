@@ -2,11 +2,11 @@
 
 from random import Random
 
-import graphs
-import programs
 import pytest
 
-from tinygrad_edu import Value, as_function, ops, primitive
+from tests import graphs, programs
+from tinygrad_edu import Value, as_function, primitive
+from tinygrad_edu.engine import ops
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.reading import Reading
 from tinygrad_edu.viz.steps import rule_of, steps_of

@@ -4,10 +4,9 @@ import math
 import re
 from random import Random
 
-import graphs
-import programs
 import pytest
 
+from tests import graphs, programs
 from tinygrad_edu import Value, nn, topological_order
 from tinygrad_edu.viz import draw, styles
 from tinygrad_edu.viz.figure import number

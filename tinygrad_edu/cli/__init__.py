@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tinygrad_edu import __version__
 from tinygrad_edu.cli import course, expressions, training
-from tinygrad_edu.errors import ExpressionError, FileError, SettingError, TinygradEduError
+from tinygrad_edu.engine.errors import ExpressionError, FileError, SettingError, TinygradEduError
 
 _EXAMPLES = f"""examples:
 {expressions.EXAMPLES}{training.EXAMPLES}{course.EXAMPLES}

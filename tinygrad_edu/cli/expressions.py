@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.errors import ExpressionError, SettingError
+from tinygrad_edu.engine.errors import ExpressionError, SettingError
 from tinygrad_edu.expression import evaluate, parse_number
 from tinygrad_edu.viz.drawing import FORMATS, STYLES, draw
-from tinygrad_edu.viz.engines import ENGINES
+from tinygrad_edu.viz.layout.engines import ENGINES
 from tinygrad_edu.viz.themes import THEMES
 
 WIDEST = 80  # characters of an expression in a table

@@ -105,7 +105,7 @@ def _add_network(command: argparse.ArgumentParser, folder: str) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from tinygrad_edu.train.demo import demo
+    from tinygrad_edu.experiments.demo import demo
 
     headline, files = demo(
         options.out,
@@ -119,14 +119,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Any:
-    from tinygrad_edu.train.experiment import Experiment
+    from tinygrad_edu.experiments.experiment import Experiment
 
     given = vars(options)
     return Experiment(**{f.name: given[f.name] for f in fields(Experiment) if f.name in given})
 
 
 def _train(options: argparse.Namespace) -> int:
-    from tinygrad_edu.train.experiment import run
+    from tinygrad_edu.experiments.experiment import run
 
     progress = False if options.quiet else None
     headline, files, stopped = run(
@@ -137,7 +137,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    from tinygrad_edu.train.experiment import diagnose
+    from tinygrad_edu.experiments.experiment import diagnose
 
     verdict, files = diagnose(_settings(options), options.out)
     return _say(verdict, options.out, files)

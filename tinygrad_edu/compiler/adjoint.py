@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.layout import Elementwise, Instruction, Operand, Plan
-from tinygrad_edu.functions import STOP_GRADIENT
+from tinygrad_edu.engine.functions import STOP_GRADIENT
 
 
 def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:

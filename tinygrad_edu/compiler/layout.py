@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.record import Tape
 from tinygrad_edu.compiler.sums import Node
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine.ops import Primitive
 
 Slots = NDArray[np.int64]
 FAR = 1 << 40  # sorts what has no place yet behind what has

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_edu import symbols
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Total
-from tinygrad_edu.functions import STOP_GRADIENT
+from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine.functions import STOP_GRADIENT
 
 FEW = 4  # so many products are written out as a sum
 Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it

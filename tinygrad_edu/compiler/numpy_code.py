@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_edu import symbols
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Slots, Total
 from tinygrad_edu.compiler.numpy_words import (
@@ -19,7 +18,8 @@ from tinygrad_edu.compiler.numpy_words import (
     runs,
     total_places,
 )
-from tinygrad_edu.symbols import Atom, Expression
+from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine.symbols import Atom, Expression
 
 
 @dataclass(frozen=True)

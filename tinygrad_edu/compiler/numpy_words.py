@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_edu.compiler.layout import Product, Slots, Total
-from tinygrad_edu.symbols import Atom, Expression, is_number
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 SLICES, LENGTH = 8, 16  # at most so many slices, on average so long: else a table is faster
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinygrad_edu import ieee, ops
 from tinygrad_edu.compiler.record import CONSTANT, INPUT, Tape
+from tinygrad_edu.engine import ieee, ops
 
 CHAIN, WIDTH = 10_000, 2  # operations at least, side by side on average at most: see ``narrow``
 ADDITIVE = (ops.ADD, ops.SUB, ops.NEG)

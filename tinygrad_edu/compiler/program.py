@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from tinygrad_edu.checks import extra
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.passes import (
     drop_dead,
@@ -18,8 +17,9 @@ from tinygrad_edu.compiler.passes import (
 from tinygrad_edu.compiler.record import Tape, record
 from tinygrad_edu.compiler.sums import exponent
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import LengthError, SettingError, StaleGraphError
-from tinygrad_edu.ops import POW
+from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.engine.ops import POW
+from tinygrad_edu.shared.arguments import extra
 
 PASSES = (fold_constants, share_common, split_penalty, drop_dead)
 TARGETS, REDUCTIONS, DTYPES = ("numpy", "python"), ("mean", "sum"), ("float64", "float32")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from math import fsum
 from typing import Any
 
-from tinygrad_edu import ieee
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.passes import depends_on_input
 from tinygrad_edu.compiler.python_code import python_source
 from tinygrad_edu.compiler.record import CONSTANT, Tape
+from tinygrad_edu.engine import ieee
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
 

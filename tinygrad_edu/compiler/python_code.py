@@ -13,12 +13,12 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from tinygrad_edu import symbols
 from tinygrad_edu.compiler.record import PARAMETER, Tape
 from tinygrad_edu.compiler.sums import exponent, uses_of
-from tinygrad_edu.functions import STOP_GRADIENT
-from tinygrad_edu.ops import Primitive
-from tinygrad_edu.symbols import Atom, Expression, is_number
+from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine.functions import STOP_GRADIENT
+from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 LONGEST = 500  # lines of one function
 # levels of one expression, and parentheses one in the other: CPython's parser stops at 200

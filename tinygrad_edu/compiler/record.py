@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tinygrad_edu import hooks
-from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.errors import SettingError
-from tinygrad_edu.guards import describe
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine import Value, hooks, topological_order
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import describe
+from tinygrad_edu.engine.ops import Primitive
 
 PARAMETER, INPUT, CONSTANT = "parameter", "input", "constant"
 
@@ -112,8 +111,8 @@ def _slots(root: Value, outputs: Sequence[Value]) -> tuple[list[Value], dict[Val
 def recording() -> Iterator[hooks.Trace]:
     """Refuse comparisons of Values inside: a branch on data would be baked into the tape.
 
-    Gives a :class:`tinygrad_edu.hooks.Trace`: the random numbers that modules asked for, and what
-    they want to be told of each run.
+    Gives a :class:`tinygrad_edu.engine.hooks.Trace`: the random numbers that modules asked for,
+    and what they want to be told of each run.
 
     Examples
     --------
@@ -123,7 +122,7 @@ def recording() -> Iterator[hooks.Trace]:
     ...     Value(1.0) > 0.0
     Traceback (most recent call last):
         ...
-    tinygrad_edu.errors.SettingError: leaf = 1 was compared while its graph was recorded.
+    tinygrad_edu.engine.errors.SettingError: leaf = 1 was compared while its graph was recorded.
       Where : a program has one structure for all data: a branch on this sample would be baked in
       Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
     """

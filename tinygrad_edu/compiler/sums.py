@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.record import CONSTANT, INPUT, PARAMETER, Tape
-from tinygrad_edu.functions import STOP_GRADIENT
-from tinygrad_edu.ops import MAXIMUM, POW, Primitive
+from tinygrad_edu.engine.functions import STOP_GRADIENT
+from tinygrad_edu.engine.ops import MAXIMUM, POW, Primitive
 
 LINEAR = frozenset(("add", "sub", "neg"))
 SHORTEST = 4  # a sum of fewer terms, and of fewer than two products, stays as it was written

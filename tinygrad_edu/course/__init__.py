@@ -7,10 +7,10 @@ from tinygrad_edu.course.faults import FAULTS, fault
 from tinygrad_edu.course.grading import grade
 from tinygrad_edu.course.lessons import EXERCISES
 from tinygrad_edu.course.plotting import plot
-from tinygrad_edu.course.printing import Written, read_names, write_worksheets
 from tinygrad_edu.course.progress import Progress, progress_of
 from tinygrad_edu.course.verdict import Verdict, WrongAnswer
-from tinygrad_edu.course.worksheets import Worksheet, worksheet
+from tinygrad_edu.course.worksheets.printing import Written, read_names, write_worksheets
+from tinygrad_edu.course.worksheets.sheets import Worksheet, worksheet
 
 check = Checks(EXERCISES)
 

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from html import escape
 from typing import Any
 
-from tinygrad_edu.checks import whole
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.grading import grade
 from tinygrad_edu.course.progress import RECORD
 from tinygrad_edu.course.verdict import Verdict, show
+from tinygrad_edu.shared.arguments import whole
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from tinygrad_edu.errors import FileError
-from tinygrad_edu.files import writable_folder, write_atomically
+from tinygrad_edu.engine.errors import FileError
+from tinygrad_edu.shared.files import writable_folder, write_atomically
 
 KINDS = (".ipynb", ".svg", ".png", ".csv", ".txt", ".md")  # of files that belong to the course
 INSTALLED = "notebooks"  # beside this file, in an installed package

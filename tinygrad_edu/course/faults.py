@@ -14,9 +14,10 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from tinygrad_edu import engine, functions, ieee, ops
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine import functions, ieee, ops
+from tinygrad_edu.engine import value as engine
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.value import Value
 from tinygrad_edu.nn import Module, layers, losses
 from tinygrad_edu.train.optim import SGD, Adam, Optimizer
 

@@ -20,12 +20,12 @@ from operator import add
 from random import Random
 from typing import Any, TypeAlias
 
-from tinygrad_edu.checks import extra, whole, within
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn import Layer, Module, logsumexp, softmax
 from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.shared.arguments import extra, whole, within
 from tinygrad_edu.train.optim import Optimizer
 
 Vector: TypeAlias = "list[Value]"

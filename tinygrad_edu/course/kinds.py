@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
-from tinygrad_edu import ieee
 from tinygrad_edu.course.outcomes import Misfit, Outcome, outcome_of, shape_of
-from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.engine import Value, ieee, topological_order
+from tinygrad_edu.engine.errors import TinygradEduError
+from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.nn import Module
-from tinygrad_edu.ops import Primitive
 
 Point: TypeAlias = "tuple[Any, ...]"
 Draw: TypeAlias = "Callable[[Random], Point]"

@@ -11,8 +11,8 @@ from math import inf, isclose, isnan
 from typing import Any
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import OperandError
-from tinygrad_edu.guards import real
+from tinygrad_edu.engine.errors import OperandError
+from tinygrad_edu.engine.guards import real
 
 DEEPEST = 3  # lists in lists in lists
 LONGEST = 10_000  # numbers in a list

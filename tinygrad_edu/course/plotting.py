@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinygrad_edu.errors import LengthError
+from tinygrad_edu.engine.errors import LengthError
 
 FEW = 30  # points that are marked one by one
 SIZE = (6.0, 3.2)  # inches

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.course.exercise import NOTEBOOKS, Exercise
-from tinygrad_edu.errors import FileError
-from tinygrad_edu.files import write_atomically
+from tinygrad_edu.engine.errors import FileError
+from tinygrad_edu.shared.files import write_atomically
 
 NAME = ".tinygrad_edu_course.json"
 FORMAT = 1

@@ -10,7 +10,7 @@ from re import sub
 from textwrap import wrap
 from typing import Any
 
-from tinygrad_edu.errors import TinygradEduError
+from tinygrad_edu.engine.errors import TinygradEduError
 
 # the sign, the word and the colour of each status: never the colour alone; each colour has a
 # contrast of at least 4.2 to white and to #111111, as notebooks have light and dark themes

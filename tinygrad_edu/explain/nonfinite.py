@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from tinygrad_edu import ieee
-from tinygrad_edu.anomaly import source_line
-from tinygrad_edu.engine import Value
-from tinygrad_edu.explain.words import ends, graph_of, html_table, name, number, text_table
+from tinygrad_edu.engine import Value, ieee
+from tinygrad_edu.engine.anomaly import source_line
+from tinygrad_edu.explain.words import graph_of, name
+from tinygrad_edu.shared.tables import ends, html_table, number, text_table
 
 _UNKNOWN = "not known: build the graph inside `with detect_anomaly():`, which stops there"
 

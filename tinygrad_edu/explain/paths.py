@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isclose, prod
 
-from tinygrad_edu import checks
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.explain.routes import Routes
-from tinygrad_edu.explain.words import (
-    ends,
-    graph_of,
-    html_table,
-    name,
-    number,
-    operation,
-    plural,
-    text_table,
-)
+from tinygrad_edu.explain.words import graph_of, name, operation
+from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.tables import ends, html_table, number, plural, text_table
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,7 +168,7 @@ def explain(x: Value, root: Value, k: int = 5) -> Explanation:
       L ← · × w ← x  1 × 2  = 2
     sum = x.grad
     """
-    k, order = checks.whole("k", k, least=0), graph_of(root, "explain")
+    k, order = whole("k", k, least=0), graph_of(root, "explain")
     below = graph_of(x, "explain")
     if x not in set(order):
         swapped = root in set(below)

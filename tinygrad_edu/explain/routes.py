@@ -13,8 +13,7 @@ from itertools import count
 from math import inf, log2
 from typing import NamedTuple, TypeAlias
 
-from tinygrad_edu import guards, ieee
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, guards, ieee
 
 NAN, INFINITE, FINITE, ZERO = KINDS = range(4)  # of a product, in the order in which it is shown
 TIMES = (  # the kind of a product of two

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sys import getsizeof
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.explain.words import graph_of, html_table, name, text_table, whole
+from tinygrad_edu.explain.words import graph_of, name
+from tinygrad_edu.shared.tables import html_table, text_table, whole
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,6 +1,6 @@
 """Is a derivative right? Rows, functions and graphs against slopes measured from values alone."""
 
-from tinygrad_edu.gradcheck.checks import check_gradient, check_graph, check_rule
+from tinygrad_edu.gradcheck.check import check_gradient, check_graph, check_rule
 from tinygrad_edu.gradcheck.verdict import Report
 
 __all__ = ["Report", "check_gradient", "check_graph", "check_rule"]

@@ -26,8 +26,8 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from tinygrad_edu import ieee
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.ops import Primitive
 
 DIGITS = 800  # 1e308 + 5e-324 has 632; moved by a step of 1e-40 of it, 672; the rest is to spare
 TOLERANCE = 1e-12  # relative; a row loses 8e-14 at most (x**y in x, where x is near 0 or inf)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tinygrad_edu.errors import GradientMismatch, LengthError, SettingError
+from tinygrad_edu.engine.errors import GradientMismatch, LengthError, SettingError
 from tinygrad_edu.gradcheck.slopes import Slope
 
 

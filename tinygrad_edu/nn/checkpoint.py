@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import FileError, SettingError
-from tinygrad_edu.files import as_path, read_limited, write_atomically
+from tinygrad_edu.engine.errors import FileError, SettingError
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.shared.files import as_path, read_limited, write_atomically
 
 FORMAT, VERSION = "tinygrad_edu checkpoint", 1
 LIMIT = 64 * 2**20  # bytes; more than a million parameters

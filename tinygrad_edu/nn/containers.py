@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.layers import ACTIVATIONS
 from tinygrad_edu.nn.module import Module, call_part
 

@@ -18,7 +18,7 @@ import random
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 
 Initializer: TypeAlias = Callable[[random.Random, int, int], float]
 

@@ -6,12 +6,11 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from tinygrad_edu import hooks
-from tinygrad_edu.checks import whole
-from tinygrad_edu.engine import Operand, Value, operand
-from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import Initializer, choose_initializer, choose_rng
 from tinygrad_edu.nn.module import Module, call_part, item_scopes
+from tinygrad_edu.shared.arguments import whole
 
 Activation: TypeAlias = "str | Callable[[Value], Value]"
 

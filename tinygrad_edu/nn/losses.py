@@ -12,11 +12,10 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from tinygrad_edu import hooks
-from tinygrad_edu.engine import Operand, Value, operand
-from tinygrad_edu.errors import LengthError, SettingError
-from tinygrad_edu.functions import stop_gradient
-from tinygrad_edu.guards import real
+from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine.errors import LengthError, SettingError
+from tinygrad_edu.engine.functions import stop_gradient
+from tinygrad_edu.engine.guards import real
 
 Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probability of each
 

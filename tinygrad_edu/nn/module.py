@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from tinygrad_edu import hooks
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine import Value, hooks
+from tinygrad_edu.engine.errors import SettingError
 
 
 class _State(threading.local):

@@ -6,12 +6,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_edu import hooks
-from tinygrad_edu.checks import whole, within
-from tinygrad_edu.engine import Operand, Value, operand
-from tinygrad_edu.errors import LengthError, SettingError
+from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.shared.arguments import whole, within
 
 
 class LayerNorm(Module):

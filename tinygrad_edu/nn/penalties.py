@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tinygrad_edu.checks import within
 from tinygrad_edu.engine import Value
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.shared.arguments import within
 
 Penalty: TypeAlias = Callable[[Module], Value]
 

@@ -4,7 +4,9 @@ The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``,
 :mod:`tinygrad_edu.train.estimators`, which imports scikit-learn.
 """
 
-from tinygrad_edu.hooks import collector_paused
+from tinygrad_edu.compiled.predict import Predictor
+from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.shared.moved import moved
 from tinygrad_edu.train.data import (
     Split,
     digits,
@@ -14,16 +16,9 @@ from tinygrad_edu.train.data import (
     standardize,
 )
 from tinygrad_edu.train.datasets import DATA_SETS, load
-from tinygrad_edu.train.diagnosis import (
-    decision_boundary,
-    gradient_flow,
-    learning_rate_range,
-    loss_surface,
-)
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
-from tinygrad_edu.train.predict import Predictor
 from tinygrad_edu.train.resume import Checkpoint
 from tinygrad_edu.train.runners import evaluate, gradient_sizes
 from tinygrad_edu.train.schedules import (
@@ -36,6 +31,15 @@ from tinygrad_edu.train.schedules import (
     warm_up,
 )
 from tinygrad_edu.train.sweeps import SweepResults, read_sweep, sweep
+
+# these stood here in the first edition
+__getattr__ = moved(
+    __name__,
+    decision_boundary="tinygrad_edu.diagnose",
+    gradient_flow="tinygrad_edu.diagnose",
+    learning_rate_range="tinygrad_edu.diagnose",
+    loss_surface="tinygrad_edu.diagnose",
+)
 
 __all__ = [
     "DATA_SETS",
@@ -55,16 +59,12 @@ __all__ = [
     "collector_paused",
     "constant",
     "cosine",
-    "decision_boundary",
     "digits",
     "evaluate",
     "fit",
-    "gradient_flow",
     "gradient_sizes",
-    "learning_rate_range",
     "linear",
     "load",
-    "loss_surface",
     "minibatches",
     "one_hot",
     "read_sweep",

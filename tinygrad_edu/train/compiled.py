@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_edu.checks import extra
-from tinygrad_edu.errors import SettingError, TinygradEduError
+from tinygrad_edu.compiled.agreement import Agreement
+from tinygrad_edu.compiled.tracing import Loss, TracedModel, whole_batch_part
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.agreement import Agreement
+from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.train.optim import Optimizer
-from tinygrad_edu.train.tracing import Loss, TracedModel, whole_batch_part
-
-# what tracing code that was written for numbers may raise: then graphs do it
-NOT_COMPILED = (TinygradEduError, TypeError, AttributeError, ValueError, LookupError)
-
-
-def check_compiled(compiled: bool | str) -> bool | str:
-    """The setting, if it is one."""
-    if compiled in (True, False, "auto"):
-        return compiled
-    raise SettingError(
-        f"compiled is {compiled!r:.60}.", expected='True, False or "auto"', fix="choose one."
-    )
 
 
 class CompiledTraining:

@@ -9,9 +9,9 @@ from operator import index
 from random import Random
 from typing import Any, NamedTuple
 
-from tinygrad_edu.checks import extra, same_length, whole, within
-from tinygrad_edu.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.shared.arguments import extra, same_length, whole, within
 
 Rows = list[list[float]]
 

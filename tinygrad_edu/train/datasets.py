@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 from random import Random
 
-from tinygrad_edu.checks import extra, whole, within
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.shared.arguments import extra, whole, within
 from tinygrad_edu.train.data import Rows, Split, split
 
 Points = tuple[Rows, list[int]]

@@ -11,15 +11,15 @@ from random import Random
 from typing import Any
 from warnings import warn
 
-from tinygrad_edu.checks import extra, whole, within
+from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import MissingExtraError, SettingError
-from tinygrad_edu.hooks import collector_paused
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError
+from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
+from tinygrad_edu.shared.arguments import extra, whole, within
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer
-from tinygrad_edu.train.predict import Predictor
 
 _WHAT = "tinygrad_edu.train.estimators"
 extra("sklearn", "scikit-learn", _WHAT)  # here, for the classes below are built on its own

@@ -12,13 +12,13 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
-from tinygrad_edu.checks import same_length, whole, within
+from tinygrad_edu.compiled.tracing import check_compiled, whole_batch_part
 from tinygrad_edu.compiler.python_backend import exact_sum
-from tinygrad_edu.errors import SettingError, TinygradEduError
-from tinygrad_edu.hooks import collector_paused
+from tinygrad_edu.engine.errors import SettingError, TinygradEduError
+from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.train.compiled import check_compiled
+from tinygrad_edu.shared.arguments import same_length, whole, within
 from tinygrad_edu.train.data import by_position, minibatches
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
@@ -32,7 +32,6 @@ from tinygrad_edu.train.runners import (
     Loss,
     Runner,
 )
-from tinygrad_edu.train.tracing import whole_batch_part
 
 Callback = Callable[[History, Module], Any]
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import fsum, sqrt
 from typing import Any
 
-from tinygrad_edu import ieee
-from tinygrad_edu.checks import within
-from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine import Value, ieee, set_numbers
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import within
 from tinygrad_edu.train.schedules import Schedule
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.checks import extra
+from tinygrad_edu.shared.arguments import extra
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.history import History

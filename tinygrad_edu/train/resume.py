@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tinygrad_edu.compiled.agreement import generators
 from tinygrad_edu.engine import Value, set_numbers
-from tinygrad_edu.errors import AnomalyError, FileError
-from tinygrad_edu.files import as_path, replaceable, writable_folder
+from tinygrad_edu.engine.errors import AnomalyError, FileError
 from tinygrad_edu.nn import Module, load, read, save
-from tinygrad_edu.train.agreement import generators
+from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import Optimizer
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tinygrad_edu.checks import same_length
+from tinygrad_edu.compiled.tracing import TracedModel, batch_loss
 from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import AnomalyError
+from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.shared.arguments import same_length
 from tinygrad_edu.train.compiled import CompiledTraining
 from tinygrad_edu.train.optim import Optimizer
-from tinygrad_edu.train.tracing import TracedModel, batch_loss
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.history import History

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import cos, pi
 from typing import Any, TypeAlias
 
-from tinygrad_edu.checks import whole, within
+from tinygrad_edu.shared.arguments import whole, within
 
 Schedule: TypeAlias = Callable[[int], float]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.viz.figure import Figure, Line, Node, Wire
-from tinygrad_edu.viz.measure import font_size
+from tinygrad_edu.viz.layout.measure import font_size
 from tinygrad_edu.viz.svg import xml
 from tinygrad_edu.viz.themes import FONT, Theme
 

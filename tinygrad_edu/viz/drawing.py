@@ -7,17 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.checks import whole
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
-from tinygrad_edu.files import as_path, write_atomically
-from tinygrad_edu.hooks import collector_paused
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.engines import ENGINES, check_size, place
 from tinygrad_edu.viz.figure import Figure
 from tinygrad_edu.viz.folding import folded
-from tinygrad_edu.viz.layout import Placement
+from tinygrad_edu.viz.layout.engines import ENGINES, check_size, place
+from tinygrad_edu.viz.layout.places import Placement
 from tinygrad_edu.viz.reading import Reading, scope
 from tinygrad_edu.viz.stepper import page, stepper
 from tinygrad_edu.viz.svg import svg

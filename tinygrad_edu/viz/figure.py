@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 
-from tinygrad_edu import ieee
+from tinygrad_edu.engine import ieee
 from tinygrad_edu.viz.stepper import Step
 
 LONGEST = 24  # characters of a label that are drawn; the tooltip has the whole

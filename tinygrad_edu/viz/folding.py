@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.guards import outdated
+from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, largest, line, number, shortened
 from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
 from tinygrad_edu.viz.stepper import Step

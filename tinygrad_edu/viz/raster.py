@@ -13,10 +13,10 @@ from io import BytesIO
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from tinygrad_edu.checks import extra
-from tinygrad_edu.errors import MissingExtraError, SettingError
-from tinygrad_edu.viz.engines import run_graphviz, too_slow
-from tinygrad_edu.viz.layout import Placement
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError
+from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.viz.layout.engines import run_graphviz, too_slow
+from tinygrad_edu.viz.layout.places import Placement
 
 if TYPE_CHECKING:
     from graphviz import Digraph

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tinygrad_edu import ieee
-from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.guards import outdated
+from tinygrad_edu.engine import Value, ieee, topological_order
+from tinygrad_edu.engine.guards import outdated
 
 GLYPHS = {"add": "+", "sub": "−", "neg": "−", "mul": "×", "div": "÷", "pow": "^"}
 GLYPHS |= {"sigmoid": "σ", "maximum": "max", "minimum": "min", "sqrt": "√", "abs": "|·|"}

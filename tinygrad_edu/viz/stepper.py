@@ -16,7 +16,7 @@ from html import escape
 from importlib import resources
 from xml.etree import ElementTree
 
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 
 PHASES = ("start", "forward", "backward")
 

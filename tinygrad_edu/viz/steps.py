@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tinygrad_edu import symbols
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SettingError
-from tinygrad_edu.guards import outdated
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine import Value, symbols
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import outdated
+from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.viz.figure import number
 from tinygrad_edu.viz.reading import Flow, Reading, glyph, name
 from tinygrad_edu.viz.stepper import Step

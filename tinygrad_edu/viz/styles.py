@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.guards import outdated
+from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.viz.figure import (
     Cluster,
     Figure,

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from math import ceil, hypot
 
 from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
-from tinygrad_edu.viz.layout import PORT_STEP, Placement, Point, Size
-from tinygrad_edu.viz.measure import LEADING, PAD, block, font_size, node_size, text_width
+from tinygrad_edu.viz.layout.measure import LEADING, PAD, block, font_size, node_size, text_width
+from tinygrad_edu.viz.layout.places import PORT_STEP, Placement, Point, Size
 from tinygrad_edu.viz.themes import ACTIVE, FONT, Theme
 
 ARROW = 7.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import combining, east_asian_width
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.guards import outdated
+from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.viz.figure import number, shortened
 from tinygrad_edu.viz.reading import Reading, glyph
 

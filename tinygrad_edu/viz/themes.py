@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 
 FONT = "Helvetica,Arial,sans-serif"
 ACTIVE = "#bf8700"  # the operation that a step is at

@@ -16,7 +16,7 @@ from tinygrad_edu.course.oracles import (
     slopes,
     uniform,
 )
-from tinygrad_edu.ops import Primitive
+from tinygrad_edu.engine.ops import Primitive
 
 
 def _s(x: float) -> float:
@@ -246,7 +246,7 @@ EXERCISES = (
         ),
         solution=(
             r"""
-            from tinygrad_edu.ops import Primitive
+            from tinygrad_edu.engine.ops import Primitive
 
 
             def partials(xp, out, x):

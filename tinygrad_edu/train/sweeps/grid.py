@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tinygrad_edu.errors import SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train.sweeps.store import Settings, plain
 
 Grid: TypeAlias = "Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]]"

@@ -20,8 +20,8 @@ from threading import Thread
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from tinygrad_edu.checks import extra
-from tinygrad_edu.errors import OperandError, SettingError
+from tinygrad_edu.engine.errors import OperandError, SettingError
+from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.train.sweeps.grid import (
     Grid,
     check_trial,

@@ -16,9 +16,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, overload
 
-from tinygrad_edu.errors import FileError, SettingError
-from tinygrad_edu.explain.words import html_table, text_table
-from tinygrad_edu.files import as_path, write_atomically
+from tinygrad_edu.engine.errors import FileError, SettingError
+from tinygrad_edu.shared.files import as_path, write_atomically
+from tinygrad_edu.shared.tables import html_table, text_table
 
 Settings = dict[str, Any]
 SHOWN = 40  # rows of a long table that are printed

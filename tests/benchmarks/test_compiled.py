@@ -1,0 +1,207 @@
+"""The benchmark of compiled graphs compares what it times, and says what is missing or missed."""
+
+import importlib
+import json
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sklearn")
+np = pytest.importorskip("numpy")
+
+from benchmarks import million, peers, verdicts  # noqa: E402
+from benchmarks.compiled import (  # noqa: E402
+    QUICK,
+    Compiled,
+    Disagreement,
+    agreement,
+    classes_work,
+    moons_work,
+)
+from benchmarks.peers import PEERS, ByHand, peer  # noqa: E402
+from benchmarks.verdicts import HAND, OURS, SLOWEST, STRAIGHT  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+WORKS = (moons_work(QUICK), classes_work("digits", (6, 5, 3), 4, {}))
+works = pytest.mark.parametrize("work", WORKS, ids=["hinge", "cross entropy"])
+
+
+@pytest.fixture
+def figures():
+    """Figures of a full run in which each promise is kept exactly."""
+    hand = {HAND: {"ratio": 1.0}, SLOWEST: {"ratio": 8000.0}, STRAIGHT: {"micrograd_ratio": 200.0}}
+    work = {"contenders": hand, "compile_seconds": 3.0}
+    case = {"graph": "chain", "target": "numpy", "asked": 1_000_000}
+    return {
+        "workloads": {name: deepcopy(work) for name in ("moons", "digits", "MNIST size")},
+        "million": [case | {"compile_seconds": 60.0, "peak_mib": 4096.0}],
+    }
+
+
+def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
+    """All contenders descend with the losses of NumPy by hand; the figures are complete."""
+    out = tmp_path / "figures.json"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "compiled", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(out.read_text(encoding="utf-8"))
+    assert done.stdout.strip() == verdicts.as_text(measured)
+    names = [name.split(",")[0] for name in measured["workloads"]]
+    assert names == ["moons", "digits", "MNIST size"]
+    for work in measured["workloads"].values():
+        assert set(work["contenders"]) == {OURS, HAND, STRAIGHT, *PEERS}
+        for row in work["contenders"].values():
+            assert "absent" in row or (row["losses_apart"] <= 1e-9 and row["us"] > 0.0)
+    assert not any("stopped" in case for case in measured["million"])
+
+
+@works
+def test_the_hand_written_gradient_is_the_slope_of_its_loss(work):
+    """By central differences in a random direction: the reference itself is checked."""
+    hand = ByHand(work.problem)
+    hand.step()
+    slopes = list(reversed(hand.gradients))
+    rng = np.random.RandomState(1)
+    ways = [(rng.randn(*w.shape), rng.randn(*b.shape)) for w, b in hand.layers]
+
+    def moved(by):
+        for (w, b), (dw, db) in zip(hand.layers, ways, strict=True):
+            w += by * dw
+            b += by * db
+        return hand.step()
+
+    ahead, behind = moved(1e-6), moved(-2e-6)
+    along = sum(
+        (s * d).sum()
+        for pair, way in zip(slopes, ways, strict=True)
+        for s, d in zip(pair, way, strict=True)
+    )
+
+    assert (ahead - behind) / 2e-6 == pytest.approx(along, rel=1e-6)
+
+
+@works
+@pytest.mark.parametrize("target", ["numpy", "python"])
+def test_our_targets_descend_as_numpy_by_hand(work, target):
+    """The losses before each of 50 descents and after the last agree."""
+    found = agreement(work, {target: work.compile(target)}, 50)
+
+    assert found[target]["descents"] == 50
+    assert found[target]["losses_apart"] < 1e-12
+
+
+class Wrong(ByHand):
+    """A contender whose gradient is off by a millionth, or whose loss is nan."""
+
+    def __init__(self, problem, spoil):
+        super().__init__(problem)
+        self.spoil = spoil
+
+    def step(self):
+        """With one fault."""
+        loss = super().step()
+        return float("nan") if self.spoil == "loss" else loss
+
+    def descend(self, rate):
+        """A little too far."""
+        super().descend(rate * (1.000001 if self.spoil == "gradient" else 1.0))
+
+
+@works
+@pytest.mark.parametrize("spoil", ["loss", "gradient"])
+def test_a_wrong_loss_is_noticed(work, spoil):
+    """A nan at once; a gradient off by a millionth within 50 descents."""
+    agreement(work, {"right": Wrong(work.problem, "nothing")}, 50)
+
+    with pytest.raises(Disagreement, match=r"wrong has losses .* away from NumPy by hand's"):
+        agreement(work, {"wrong": Wrong(work.problem, spoil)}, 50)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_missing_peer_is_said(monkeypatch, name):
+    """Its row tells that it is not installed, and how to install it."""
+    package, _ = PEERS[name]
+    monkeypatch.setitem(sys.modules, package, None)
+
+    assert peer(name, WORKS[0].problem) == f"not installed: pip install {package}"
+
+
+def test_a_broken_peer_is_not_called_missing(monkeypatch):
+    """Another module that its code fails to import is an error."""
+
+    def broken(problem):
+        importlib.import_module("no_such_module")
+
+    monkeypatch.setitem(peers.PEERS, "JAX jit", ("numpy", broken))
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        peer("JAX jit", WORKS[0].problem)
+
+
+def test_figures_at_their_targets_are_reached(figures):
+    """Exactly as promised is good enough."""
+    assert verdicts.missed(figures) == []
+    assert {line.verdict for line in verdicts.verdicts(figures)} == {"reached"}
+
+
+def test_figures_beyond_their_targets_are_missed(figures):
+    """Each promise fails by itself, and "stopped" is no success."""
+    for work in figures["workloads"].values():
+        rows = work["contenders"]
+        rows[HAND]["ratio"], rows[SLOWEST]["ratio"] = 0.8, 7999.0
+        rows[STRAIGHT]["micrograd_ratio"], work["compile_seconds"] = 199.0, 3.1
+    case = figures["million"][0]
+    figures["million"] = [
+        case | {"compile_seconds": 60.1},
+        case | {"peak_mib": 4096.1},
+        case | {"stopped": "run: more than 4 GiB"},
+    ]
+
+    assert {line.verdict for line in verdicts.verdicts(figures)} == {"missed"}
+    assert verdicts.promised(figures).count("missed") == len(verdicts.missed(figures)) + 1
+
+
+def test_what_was_not_measured_is_neither_reached_nor_missed(figures):
+    """Without micrograd nothing is said about how many times faster we are."""
+    rows = figures["workloads"]["moons"]["contenders"]
+    rows[SLOWEST], rows[STRAIGHT] = {"absent": "not installed"}, {"us": 1.0}
+
+    said = [line.verdict for line in verdicts.verdicts(figures)]
+
+    assert said.count("not measured") == 2
+    assert verdicts.missed(figures) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits and the memory are Linux's")
+def test_a_graph_beyond_the_limits_is_stopped():
+    """The process ends when its memory is used up, and the case says in which stage."""
+    cases = million.measure_million(2_000, [("chain", "python")])
+    exhausted = million.measure_case("chain", "numpy", 10**7, gibibytes=0.25)
+
+    assert cases[0]["nodes"] == 2_000
+    assert "stopped" not in cases[0]
+    assert exhausted["stopped"] == "build: more than 0.25 GiB"
+
+
+def test_a_program_of_ours_moves_its_own_weights():
+    """Both targets: the vector after a descent is the one before, less rate times gradient."""
+    for target in ("numpy", "python"):
+        ours = WORKS[1].compile(target)
+        assert isinstance(ours, Compiled)
+        ours.step()
+        before, slopes = list(ours.program.vector), list(ours.program.gradient)
+
+        ours.descend(0.5)
+
+        expected = [v - 0.5 * g for v, g in zip(before, slopes, strict=True)]
+        assert list(ours.program.vector) == pytest.approx(expected, rel=1e-15)

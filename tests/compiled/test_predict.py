@@ -1,0 +1,187 @@
+"""Predictions in matrices are those of the graph, whatever was done to the model in between."""
+
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from random import Random
+
+import pytest
+
+from tinygrad_edu import nn
+from tinygrad_edu.compiled.predict import Predictor, numbers
+from tinygrad_edu.engine import operand
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+
+pytest.importorskip("numpy")
+X = [[Random(i).uniform(-2.0, 2.0), Random(-i).gauss(0.0, 1.0)] for i in range(1, 21)]
+
+
+def on_values(model, rows=X):
+    """The oracle: each sample through the graph."""
+    return [numbers(model(x)) for x in rows]
+
+
+def alike(found, expected):
+    """Equal but for the order of the sums."""
+    return len(found) == len(expected) and all(
+        mine == pytest.approx(right, rel=1e-12, abs=1e-12)
+        for mine, right in zip(found, expected, strict=True)
+    )
+
+
+class Branching(nn.MLP):
+    """Looks at a number, which no program can see."""
+
+    def forward(self, x):
+        """One net for large first features, its negative for small ones."""
+        out = super().forward(x)
+        return out if operand(x[0]).data > 0.0 else -out
+
+
+class Moody(nn.MLP):
+    """Another answer in training than in use, as dropout gives."""
+
+    def forward(self, x):
+        """The net's answer, made 100 times as large in training."""
+        return super().forward(x) * (100.0 if self.training else 1.0)
+
+
+@pytest.mark.parametrize("widths", [[1], [3], [5, 1], [6, 4, 3]])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_matrices_say_what_the_graph_says(widths, activation):
+    """For one output and for several, each row; by a program."""
+    model = nn.MLP(2, widths, activation, rng=Random(1))
+    predictor = Predictor(model, compiled=True)
+
+    assert alike(predictor(X), on_values(model))
+    assert predictor.program is not None
+
+
+def test_the_program_is_compiled_once():
+    """Later calls, with other rows, run the same one."""
+    predictor = Predictor(nn.MLP(2, [3, 2]))
+    predictor(X)
+    first = predictor.program
+
+    predictor(X[:4])
+
+    assert predictor.program is first
+
+
+def test_weights_that_changed_since_are_used():
+    """The same program runs on the numbers the Values have now."""
+    model = nn.MLP(2, [3, 2])
+    predictor = Predictor(model)
+    predictor(X)
+    for parameter in model.parameters():
+        parameter.data += 1.0
+
+    assert alike(predictor(X), on_values(model))
+
+
+@pytest.mark.parametrize("checked", [0, 8])
+def test_a_model_that_was_rebuilt_is_compiled_anew(checked):
+    """Another layer with another activation: the trace tells, and the answers are right."""
+    model = nn.MLP(2, [3, 2])
+    predictor = Predictor(model)
+    predictor(X)
+    first = predictor.program
+    model.layers[1] = nn.Layer(3, 2, "tanh", rng=Random(5))
+
+    assert alike(predictor(X, checked), on_values(model))
+    assert predictor.program is not first
+
+
+def test_a_model_that_branches_runs_on_values():
+    """With "auto" the answers are the graph's to the last bit, at each call."""
+    model = Branching(2, [3, 1], rng=Random(2))
+    predictor = Predictor(model)
+
+    assert predictor(X) == on_values(model)
+    assert predictor(X[5:]) == on_values(model, X[5:])
+
+
+def test_a_model_that_branches_is_refused_where_matrices_are_demanded():
+    """The error shows the sample and both answers."""
+    model = Branching(2, [3, 1], rng=Random(2))
+
+    with pytest.raises(SettingError, match=r"compiled, sample \d+ gives .*as a graph"):
+        Predictor(model, compiled=True)(X)
+
+
+def test_graphs_alone_on_demand():
+    """compiled=False makes no program, and its numbers are the graph's to the last bit."""
+    model = nn.MLP(2, [3, 2])
+    predictor = Predictor(model, compiled=False)
+
+    assert predictor(X) == on_values(model)
+    assert predictor.program is None
+
+
+def test_without_numpy_values_do_it(monkeypatch):
+    """And demanding matrices names the package."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    model = nn.MLP(2, [3, 2])
+
+    assert Predictor(model)(X) == on_values(model)
+    with pytest.raises(MissingExtraError, match="compiled prediction needs numpy"):
+        Predictor(model, compiled=True)(X)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_model_predicts_as_in_use(compiled):
+    """Not as in training; afterwards it is in the mode it was in."""
+    model = Moody(2, [3, 1], rng=Random(3))
+    model.eval()
+    expected = on_values(model)
+    model.train()
+
+    assert alike(Predictor(model, compiled)(X), expected)
+    assert model.training
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+def test_a_copy_goes_its_own_way(copied):
+    """Copies predict by their own model: changing it changes nothing of the original."""
+    predictor = Predictor(nn.MLP(2, [3, 2]), compiled=True)
+    before = predictor(X)
+
+    twin = copied(predictor)
+    twin.model.parameters()[0].data += 1.0
+
+    assert twin.compiled is True
+    assert alike(twin(X), on_values(twin.model))
+    assert predictor(X) == before
+    assert twin(X) != before
+
+
+def test_threads_may_share_a_predictor():
+    """Each gets the answers to its own rows."""
+    model = nn.MLP(2, [8, 3], rng=Random(4))
+    predictor = Predictor(model)
+    parts = [X[i : i + 2 + i % 5] for i in range(15)] * 4
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(predictor, parts))
+
+    for part, mine in zip(parts, found, strict=True):
+        assert alike(mine, on_values(model, part))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [([], "X has no rows"), ([[1.0]], "expected a list of 2 inputs"),
+     ([[1.0, 2.0], [1.0, 2.0, 3.0]], "inputs, got 3")],
+)  # fmt: skip
+@pytest.mark.parametrize("compiled", ["auto", False])
+def test_rows_that_do_not_fit_are_refused(rows, message, compiled):
+    """None at all, too short, one too long among others."""
+    with pytest.raises(LengthError, match=message):
+        Predictor(nn.MLP(2, [2]), compiled)(rows)
+
+
+def test_other_settings_of_compiled_are_refused():
+    """Before anything is computed."""
+    with pytest.raises(SettingError, match="compiled is 'yes'"):
+        Predictor(nn.MLP(2, [2]), "yes")

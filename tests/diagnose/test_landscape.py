@@ -1,0 +1,189 @@
+"""The loss around the weights: a slice of the function that the loss is."""
+
+import math
+import sys
+from random import Random
+
+import pytest
+
+from tinygrad_edu import nn
+from tinygrad_edu.diagnose.flow import unit_name
+from tinygrad_edu.diagnose.landscape import loss_surface
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+
+X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
+
+
+def mlp(seed=0):
+    """A small network for the samples above."""
+    return nn.MLP(2, [4, 1], activation="tanh", rng=Random(seed))
+
+
+def loss_at(model, move):
+    """The mean loss with a number added to each parameter of a fresh model."""
+    for parameter, number in zip(model.parameters(), move, strict=True):
+        parameter.data += number
+    return math.fsum(nn.mse(model(x), t).data for x, t in zip(X, Y, strict=True)) / len(X)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_each_number_is_the_loss_at_the_weights_moved_there(compiled):
+    """At weights + alpha d + beta e, computed for some points on a model of its own."""
+    surface = loss_surface(mlp(), nn.mse, X, Y, points=5, span=0.8, compiled=compiled)
+
+    d, e = surface.directions
+    for row, column in ((0, 0), (1, 4), (2, 2), (4, 3)):
+        alpha, beta = surface.alphas[column], surface.betas[row]
+        move = [alpha * a + beta * b for a, b in zip(d, e, strict=True)]
+        assert surface.losses[row][column] == pytest.approx(loss_at(mlp(), move), rel=1e-9)
+
+
+def test_a_line_model_gives_its_parabola():
+    """(w + alpha - 2)^2 along the slope of a line: the closed form."""
+    line = nn.MLP(1, [1])
+    line.parameters()[0].data, line.parameters()[1].data = 1.5, 0.0
+
+    surface = loss_surface(
+        line, nn.mse, [[1.0]], [2.0], directions=[[1.0, 0.0]], span=2.0, points=9
+    )
+
+    assert surface.betas is None
+    assert surface.losses[0] == pytest.approx([(a - 0.5) ** 2 for a in surface.alphas])
+    assert surface.center == pytest.approx(0.25)
+    assert "lowest 0 at (+0.5)" in str(surface)
+
+
+def test_random_directions_are_as_long_as_each_neuron():
+    """Filter-normalised: the norm of a neuron's part is the norm of its weights."""
+    model = mlp()
+    model.layers[1].neurons[0].b.data = 3.0
+
+    surface = loss_surface(model, nn.mse, X, Y, points=3)
+
+    for direction in surface.directions:
+        parts = {}
+        for (name, parameter), number in zip(model.named_parameters(), direction, strict=True):
+            parts.setdefault(unit_name(name), []).append((parameter.data, number))
+        assert len(parts) == 5
+        for pairs in parts.values():
+            weights, numbers = zip(*pairs, strict=True)
+            assert math.hypot(*numbers) == pytest.approx(math.hypot(*weights))
+
+
+def test_the_seed_decides_the_directions():
+    """Same rng, same bits; two directions differ."""
+    first, again, other = (
+        loss_surface(mlp(), nn.mse, X, Y, points=3, rng=Random(seed)) for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first.directions != other.directions
+    assert first.directions[0] != first.directions[1]
+
+
+def test_at_most_so_many_samples_tell_the_loss():
+    """Evenly spread: the first of three and the third."""
+    found = loss_surface(mlp(), nn.mse, X, Y, points=3, samples=2)
+
+    expected = loss_surface(mlp(), nn.mse, X[::2], Y[::2], points=3)
+    assert found.losses == expected.losses
+
+
+def test_dropout_makes_no_ripples():
+    """The loss is that of the model in use: the same as without the layer."""
+    plain = nn.Layer(2, 1, rng=Random(0))
+    noisy = nn.Sequential(nn.Dropout(0.5), plain)
+
+    first = loss_surface(noisy, nn.mse, X, Y, points=3, compiled=False)
+    second = loss_surface(nn.Sequential(plain), nn.mse, X, Y, points=3, compiled=False)
+
+    assert first.losses == second.losses
+
+
+def test_the_middle_is_the_loss_at_the_weights():
+    """An odd number of points has the weights themselves among them."""
+    surface = loss_surface(mlp(), nn.mse, X, Y, points=7)
+
+    assert surface.alphas[3] == 0.0
+    assert surface.losses[3][3] == pytest.approx(surface.center, rel=1e-12)
+
+
+def test_the_model_is_left_as_it_is():
+    """Weights and gradients, also when the loss raises half-way."""
+    model = mlp()
+    nn.mse(model(X[0]), Y[0]).backward()
+    before = [(p.data, p.grad) for p in model.parameters()]
+    calls = []
+
+    def breaks(out, target):
+        calls.append(target)
+        if len(calls) > 20:
+            raise KeyboardInterrupt
+        return nn.mse(out, target)
+
+    loss_surface(model, nn.mse, X, Y, points=5)
+    with pytest.raises(KeyboardInterrupt):
+        loss_surface(model, breaks, X, Y, compiled=False)
+
+    assert [(p.data, p.grad) for p in model.parameters()] == before
+
+
+@pytest.mark.parametrize(
+    ("error", "setting"),
+    [
+        (SettingError, {"dimensions": 3}),
+        (SettingError, {"span": 0.0}),
+        (SettingError, {"points": 2}),
+        (SettingError, {"samples": 0}),
+        (SettingError, {"rng": 0}),
+        (SettingError, {"compiled": 7}),
+        (LengthError, {"directions": [[1.0]]}),
+        (SettingError, {"directions": [[math.nan] * 17]}),
+    ],
+)
+def test_settings_are_refused(error, setting):
+    """What can't be used is refused by name."""
+    with pytest.raises(error, match=next(iter(setting))):
+        loss_surface(mlp(), nn.mse, X, Y, **setting)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_the_plot_is_labelled(dimensions):
+    """Axes with units, a star at the weights; a bar with the losses beside the contours."""
+    surface = loss_surface(mlp(), nn.mse, X, Y, dimensions=dimensions, points=9)
+
+    ax = surface.plot()
+
+    assert ax.get_xlabel().startswith("step along direction 1")
+    assert ax.get_legend().get_texts()[0].get_text() == "the weights"
+    assert len(ax.figure.axes) == dimensions
+
+
+def test_losses_that_are_not_finite_can_be_drawn():
+    """Far away the loss may overflow: there the picture is blank."""
+    model = nn.MLP(1, [1, 1], activation="exp", rng=Random(0))
+
+    surface = loss_surface(model, nn.mse, [[1.0], [2.0]], [1.0, 2.0], span=1e3, points=9)
+
+    assert not all(math.isfinite(loss) for row in surface.losses for loss in row)
+    surface.plot().figure.canvas.draw()
+    assert "lowest" in str(surface)
+
+
+def test_it_is_drawn_on_the_axes_that_are_passed():
+    """And those are returned."""
+    surface = loss_surface(mlp(), nn.mse, X, Y, dimensions=1, points=3)
+    ax = surface.plot()
+
+    assert surface.plot(ax) is ax
+
+
+def test_without_matplotlib_the_command_to_install_is_named(monkeypatch):
+    """The numbers need no Matplotlib, the picture does."""
+    surface = loss_surface(mlp(), nn.mse, X, Y, points=3)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+    with pytest.raises(MissingExtraError, match="matplotlib") as caught:
+        surface.plot()
+
+    assert 'pip install "tinygrad_edu[demo]"' in str(caught.value)

@@ -1,0 +1,250 @@
+"""detect_anomaly: the first nan or infinity is an error that says where it was born."""
+
+import inspect
+import math
+import threading
+from random import Random
+
+import pytest
+
+import tinygrad_edu
+from tests.programs import VALUES, random_program
+from tinygrad_edu import Value, as_function, detect_anomaly, grad
+from tinygrad_edu.engine import hooks
+from tinygrad_edu.engine.anomaly import source_line
+from tinygrad_edu.engine.errors import AnomalyError
+from tinygrad_edu.engine.ops import Primitive
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("build", "what"),
+    [
+        (lambda: Value(0.0, "x").log(), "log became -inf."),
+        (lambda: Value(-1.0, "x").sqrt(), "sqrt became nan."),
+        (lambda: Value(1000.0, "x").exp(), "exp became inf."),
+        (lambda: 1.0 / Value(0.0, "x"), "div became inf."),
+        (lambda: Value(INF) - INF, "sub became nan."),
+        (lambda: Value(-8.0) ** (1.0 / 3.0), "pow became nan."),
+        (lambda: Value(math.nan) + 1.0, "add became nan."),
+    ],
+)
+def test_the_first_value_that_is_not_finite_is_an_error(build, what):
+    """At the operation that made it, by name."""
+    with pytest.raises(AnomalyError) as caught, detect_anomaly():
+        build()
+
+    assert str(caught.value).splitlines()[0] == what
+
+
+def test_an_anomaly_of_a_value_is_described():
+    """The inputs with their numbers, the file, line and text that built the node, the advice."""
+    x, y = Value(1.0, "x"), Value(0.0)
+
+    with pytest.raises(AnomalyError) as caught, detect_anomaly():
+        _ = x / y  # the culprit
+
+    line = inspect.currentframe().f_lineno - 2
+    assert str(caught.value) == (
+        "div became inf.\n"
+        "  Inputs : x = 1, leaf = 0\n"
+        f"  Where  : test_anomaly.py:{line}: _ = x / y  # the culprit\n"
+        "  Fix    : keep the inputs where div and its slope are finite, or clip them before it."
+    )
+
+
+def test_an_anomaly_of_a_gradient_is_described():
+    """The node in whose rule it arose, both factors, and the line of the forward pass."""
+    x = Value(0.0, "x")
+
+    with detect_anomaly():
+        root = x.sqrt()
+        line = inspect.currentframe().f_lineno - 1
+        with pytest.raises(AnomalyError) as caught:
+            (root * 3.0).backward()
+
+    assert str(caught.value) == (
+        "the gradient of x became inf in sqrt: upstream 3 times slope inf.\n"
+        "  Inputs : x = 0\n"
+        f"  Where  : test_anomaly.py:{line}: root = x.sqrt()\n"
+        "  Fix    : keep the inputs where sqrt and its slope are finite, or clip them before it."
+    )
+
+
+def test_the_gradient_nearest_to_the_root_is_named():
+    """Where an infinite gradient goes on to infect others, the first in the walk is the cause."""
+    x = Value(0.0, "x")
+    with detect_anomaly():
+        middle = x * 5.0
+        middle.label = "middle"
+        root = middle.sqrt()
+
+        with pytest.raises(AnomalyError, match="the gradient of middle became inf in sqrt"):
+            root.backward()
+
+
+def test_a_sum_of_gradients_that_overflows_is_an_anomaly():
+    """1e308 + 1e308: no single product is infinite, the gradient is."""
+    x = Value(0.1, "x")
+    with detect_anomaly():
+        total = x * 1e308 + x * 1e308
+
+        with pytest.raises(AnomalyError, match="the gradient of x became inf"):
+            total.backward()
+
+    assert x.grad == 0.0
+
+
+@pytest.mark.parametrize("cotangent", [INF, -INF, math.nan])
+def test_a_cotangent_that_is_not_finite_is_an_anomaly(cotangent):
+    """The gradient of the root itself is the first."""
+    with detect_anomaly():
+        root = Value(1.0) * 2.0
+
+        with pytest.raises(AnomalyError, match="the gradient of mul became"):
+            root.backward(cotangent)
+
+
+def test_grad_of_a_function_is_watched_too():
+    """The slope of sqrt at 0 is infinite, whoever asks."""
+    with detect_anomaly(), pytest.raises(AnomalyError, match="became inf"):
+        grad(Value.sqrt)(0.0)
+
+
+def test_grad_of_grad_is_no_anomaly_where_what_it_returns_is_finite():
+    """x³ at -2 has the second derivative -12; that 3 has no slope there is no concern of x."""
+    with detect_anomaly():
+        second = grad(grad(lambda x: x**3))(-2.0)
+
+    assert second == -12.0
+
+
+def test_other_threads_are_watched_while_grad_is_at_work():
+    """That grad ignores slopes it may not need is an affair of its own thread."""
+    heard = []
+
+    def build_a_nan():
+        try:
+            heard.append(Value(-1.0).log())
+        except AnomalyError as error:
+            heard.append(str(error).splitlines()[0])
+
+    def partials(xp, out, x):
+        thread = threading.Thread(target=build_a_nan)
+        thread.start()
+        thread.join()
+        return (1.0,)
+
+    with detect_anomaly():
+        grad(as_function(Primitive("slow", "x", lambda xp, x: x, partials)))(2.0)
+
+    assert heard == ["log became nan."]
+
+
+def test_the_gradient_of_a_constant_is_no_anomaly():
+    """(-2)**3 has no slope in its exponent, which is a number and needs none."""
+    x = Value(-2.0)
+
+    with detect_anomaly():
+        (x**3).backward()
+
+    assert x.grad == 12.0
+
+
+def test_a_line_built_outside_is_not_known():
+    """The error says so, and names the rule none the less."""
+    x = Value(0.0, "x")
+    root = x.sqrt()
+
+    with pytest.raises(AnomalyError, match="became inf in sqrt") as caught, detect_anomaly():
+        root.backward()
+
+    assert "Where  : built outside detect_anomaly(), so its line is not known" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_finite_passes_unchanged(seed):
+    """Values and gradients are those of a run without detect_anomaly."""
+    plain, watched = (random_program(Random(seed)) for _ in range(2))
+    registers = plain.run(VALUES)
+    registers[-1].backward()
+
+    with detect_anomaly():
+        same = watched.run(VALUES)
+        same[-1].backward()
+
+    assert [(v.data, v.grad) for v in same] == [(v.data, v.grad) for v in registers]
+
+
+def test_outside_the_block_nothing_is_watched():
+    """Before it, after it, and after an error in it."""
+    with pytest.raises(AnomalyError), detect_anomaly():
+        Value(0.0).log()
+
+    assert Value(0.0).log().data == -INF
+    assert hooks.watcher is None
+
+
+def test_blocks_can_be_nested():
+    """After the inner block the outer one still watches."""
+    with detect_anomaly():
+        with detect_anomaly():
+            Value(1.0).log()
+
+        with pytest.raises(AnomalyError, match="log became -inf"):
+            Value(0.0).log()
+
+
+def test_another_watcher_goes_on_watching():
+    """What was installed before hears of every node, comparison and walk inside the block."""
+    heard = []
+
+    class Listener:
+        built = compared = walked = lambda self, what, *more: heard.append(what)
+
+    before = hooks.watch(Listener())
+    try:
+        with detect_anomaly():
+            x = Value(2.0)
+            y = x * x
+            assert y > x
+            y.backward()
+    finally:
+        hooks.watch(before)
+
+    assert heard == [y, y, [x, y]]
+
+
+def test_each_node_remembers_its_line():
+    """Built on a line of this file; a node built outside has none."""
+    x = Value(2.0)
+    outside = x * x
+
+    with detect_anomaly():
+        inside = x * x
+
+    line = inspect.currentframe().f_lineno - 2
+    assert source_line(inside) == f"test_anomaly.py:{line}: inside = x * x"
+    assert source_line(outside) == ""
+
+
+def test_the_scope_of_a_module_is_kept():
+    """The line is added to the name of the module that builds the node."""
+    before = hooks.enter_scope("mlp.layer0")
+    try:
+        with detect_anomaly():
+            node = Value(2.0).exp()
+    finally:
+        hooks.enter_scope(before)
+
+    assert node.origin.partition("@")[0] == "mlp.layer0"
+    assert source_line(node).endswith("node = Value(2.0).exp()")
+
+
+def test_the_line_is_the_callers_also_through_the_functions_of_the_package():
+    """Free functions, reflected operators and sum are not where a node was born."""
+    with detect_anomaly():
+        nodes = [tinygrad_edu.exp(Value(1.0)), 2.0 - Value(1.0), sum([Value(1.0)])]
+
+    assert {source_line(node).split(":")[0] for node in nodes} == {"test_anomaly.py"}

@@ -1,0 +1,133 @@
+"""The free functions: of numbers a number, of Values a Value."""
+
+import inspect
+import math
+
+import mpmath
+import pytest
+
+import tinygrad_edu
+from tinygrad_edu import Value, as_function
+from tinygrad_edu.engine import functions, ops
+from tinygrad_edu.engine.errors import LengthError, OperandError
+
+ROWS = tuple(ops.TABLE.values())
+PUBLIC = [name for name in ops.TABLE if name in tinygrad_edu.__all__]
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+def some_numbers(row):
+    """A point inside the domain of a row."""
+    return (0.75, 1.5)[: len(row.domain)]
+
+
+@each_row
+def test_of_numbers_a_number(row):
+    """Plain floats give a plain float, as ieee computes it."""
+    out = as_function(row)(*some_numbers(row))
+
+    assert type(out) is float
+    assert out == row.forward(tinygrad_edu.engine.ieee, *some_numbers(row))
+
+
+@each_row
+def test_of_values_a_value(row):
+    """The same number, with the row and the operands remembered."""
+    operands = [Value(x) for x in some_numbers(row)]
+
+    out = as_function(row)(*operands)
+
+    assert type(out) is Value
+    assert out.data == as_function(row)(*some_numbers(row))
+    assert (out.op, out.inputs) == (row, tuple(operands))
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "power", "divide", "add", "sub", "mul"])
+def test_of_a_number_and_a_value_a_value(name):
+    """On either side; the number becomes a constant in its place."""
+    function, v = getattr(functions, name), Value(1.5)
+
+    left, right = function(2, v), function(v, 2)
+
+    assert [u.constant for u in left.inputs] == [True, False]
+    assert [u.constant for u in right.inputs] == [False, True]
+    assert (left.data, right.data) == (function(2.0, 1.5), function(1.5, 2.0))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_function_agrees_with_mpmath(name):
+    """exp is e to the x and no other function, at a point where all of them differ."""
+    theirs = {
+        "abs": abs,
+        "maximum": max,
+        "minimum": min,
+        "relu": lambda x: max(x, 0),
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
+    }
+    xs = some_numbers(ops.TABLE[name])
+
+    with mpmath.workdps(40):
+        expected = float((theirs.get(name) or getattr(mpmath, name))(*map(mpmath.mpf, xs)))
+
+    assert getattr(tinygrad_edu, name)(*xs) == pytest.approx(expected, rel=1e-15, abs=0.0)
+
+
+@each_row
+@pytest.mark.parametrize("kind", [float, Value])
+def test_too_few_or_too_many_operands_are_refused(row, kind):
+    """The error says how many the row takes and how many came."""
+    arity = len(row.domain)
+
+    for count in {0, 1, 2, 3} - {arity}:
+        with pytest.raises(LengthError, match=f"^{row.name} takes {arity} operands?, got {count}"):
+            as_function(row)(*[kind(1.0)] * count)
+
+
+@pytest.mark.parametrize("x", ["1", None, 1j, [1.0]])
+def test_what_is_no_number_is_refused(x):
+    """In words, alone and beside a Value."""
+    for call in (lambda: functions.exp(x), lambda: functions.maximum(x, Value(1.0))):
+        with pytest.raises(OperandError, match=r"^expected a real number, got"):
+            call()
+
+
+@pytest.mark.parametrize("number", [True, 2, 0.5])
+def test_any_real_number_is_an_operand(number):
+    """An int or a bool is computed with as the float it is."""
+    assert functions.exp(number) == math.exp(number)
+    assert type(functions.maximum(number, -1)) is float
+
+
+@each_row
+def test_a_function_is_named_and_documented_by_its_row(row):
+    """So that help(exp) says something."""
+    function = as_function(row)
+
+    assert function.__name__ == row.name
+    assert row.formula in inspect.getdoc(function)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(functions.cosh, math.cosh), (functions.log1p, math.log1p)]
+)
+@pytest.mark.parametrize("x", [-0.5, 0.0, 0.3, 2.0])
+def test_composed_functions_are_right_on_numbers_and_values(ours, theirs, x):
+    """cosh and log1p are built of rows, for the slopes that need them."""
+    assert ours(x) == pytest.approx(theirs(x), rel=1e-15)
+    assert ours(Value(x)).data == pytest.approx(theirs(x), rel=1e-15)
+
+
+def test_where_chooses_between_values():
+    """The condition is a bool; what is returned is the operand itself."""
+    a, b = Value(1.0), Value(2.0)
+
+    assert functions.where(a < b, a, b) is a
+    assert functions.where(a > b, a, b) is b
+
+
+@pytest.mark.parametrize(("x", "y"), [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (math.nan, math.nan)])
+def test_equal_compares_the_numbers(x, y):
+    """Unlike == on Values, which asks whether they are the same object."""
+    assert functions.equal(Value(x), y) is (x == y)
+    assert functions.equal(Value(x), Value(y)) is (x == y)

@@ -1,0 +1,303 @@
+"""The table of primitives, row by row: a new row is tested by being there."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import oracles
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine.errors import GradientMismatch
+from tinygrad_edu.gradcheck import check_rule
+
+ROWS = tuple(ops.TABLE.values())
+rows = pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+every_input = pytest.mark.parametrize(
+    ("op", "i"),
+    [(op, i) for op in ROWS for i in range(len(op.domain))],
+    ids=lambda part: getattr(part, "name", part),
+)
+rows_with_kinks = pytest.mark.parametrize(
+    "op", [op for op in ROWS if op.kinks], ids=lambda op: op.name
+)
+
+COMMON = (-1.3, 0.49, 0.99, 1.01)  # the arguments that Stan's unit tests share
+EDGES = (1e-300, 1e-20, 1e-8, 0.02, 0.5, 3.0, 20.0, 37.0, 100.0, 350.0, 709.0, 1e3, 1e20, 1e300)
+SPECIAL = (0.0, 5e-324, 1e-300, 0.5, 1.0, 2.0, 3.0, 710.0, 746.0, 1e300, math.inf)
+SPECIAL = (*SPECIAL, *(-x for x in SPECIAL), math.nan)
+
+
+def inside(domain, x):
+    """Whether an input lies in one of its open intervals."""
+    return any(low < x < high for low, high in domain)
+
+
+def points(op, candidates):
+    """All points of a row whose coordinates are among the candidates and in the domain."""
+    return list(itertools.product(*([x for x in candidates if inside(d, x)] for d in op.domain)))
+
+
+def slanted(op, i):
+    """A point where partial i is not 0, which no factor would change."""
+    count = len(op.domain)
+    for point in ((1.01, 0.49)[:count], (0.49, 1.01)[:count]):
+        if op.partials(ieee, op.forward(ieee, *point), *point)[i] != 0.0:
+            return point
+    raise AssertionError(f"choose a point where partial {i} of {op.name} is not 0")
+
+
+def anywhere(op):
+    """Points between -16 and 16, but for 0.01 next to an end of the domain: a strategy."""
+
+    def floats(low, high):
+        low, high = max(low, -16.0), min(high, 16.0)
+        edge_low, edge_high = 0.01 * (low > -16.0), 0.01 * (high < 16.0)
+        return st.floats(low + edge_low, high - edge_high)
+
+    return st.tuples(*(st.one_of([floats(*interval) for interval in d]) for d in op.domain))
+
+
+def at_kinks(op):
+    """Points of a row with kinks that lie on one of them."""
+    if len(op.domain) == 1:
+        return [(kink,) for kink in op.kinks]
+    return [(y + kink, y) for kink in op.kinks for y in COMMON]
+
+
+def on_a_kink(op, point):
+    """Whether the slopes of the two sides may differ there."""
+    return point[0] - sum(point[1:]) in op.kinks
+
+
+# --- what each row computes ---
+
+
+@rows
+@given(data=st.data())
+def test_forward_is_the_function(op, data):
+    """The value of a row is that of mpmath to 1e-15: four ulps, for two or three roundings."""
+    point = data.draw(anywhere(op))
+
+    out = op.forward(ieee, *point)
+
+    assert oracles.relative_error(out, oracles.value(op, point)) <= 1e-15
+
+
+@rows
+def test_forward_is_the_function_far_out(op):
+    """The same next to the ends of every domain, and where floats overflow or underflow."""
+    for point in points(op, [*EDGES, *(-x for x in EDGES)]):
+        out = op.forward(ieee, *point)
+
+        assert oracles.relative_error(out, oracles.value(op, point)) <= 1e-15, point
+
+
+@rows
+@given(data=st.data())
+def test_partials_are_derivatives(op, data):
+    """Each partial is mpmath's derivative of the row to 1e-14.
+
+    A partial is a few roundings of 1e-16 each; the worst is that of y - 1 in x**y, times ln x.
+    """
+    point = data.draw(anywhere(op).filter(lambda point: not on_a_kink(op, point)))
+
+    partials = op.partials(ieee, op.forward(ieee, *point), *point)
+
+    for i, partial in enumerate(partials):
+        assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-14
+
+
+@every_input
+def test_partials_are_derivatives_at_common_points(op, i):
+    """The same at the arguments that Stan tests all its functions at."""
+    for point in points(op, COMMON):
+        if not on_a_kink(op, point):
+            partial = op.partials(ieee, op.forward(ieee, *point), *point)[i]
+
+            assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-15, point
+
+
+@every_input
+def test_partials_are_derivatives_far_out(op, i):
+    """The same next to the ends of every domain and of the floats, to 1e-13.
+
+    There ln x is up to 700, so that x**y loses up to 8e-14 with the rounding of y - 1.
+    """
+    for point in points(op, [*EDGES, *(-x for x in EDGES)]):
+        if not on_a_kink(op, point):
+            partial = op.partials(ieee, op.forward(ieee, *point), *point)[i]
+
+            assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-13, point
+
+
+@every_input
+@given(data=st.data())
+def test_a_row_runs_on_forty_digits(op, i, data):
+    """Unchanged on mpmath's numbers, a partial is right to 35 digits: no formula is nearly so."""
+    point = data.draw(anywhere(op).filter(lambda point: not on_a_kink(op, point)))
+    x = [oracles.mp.number(number) for number in point]
+
+    partial = op.partials(oracles.mp, op.forward(oracles.mp, *x), *x)[i]
+
+    assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-35
+
+
+@pytest.mark.parametrize("factor", [1.0 + 1e-10, 1.0 - 1e-10, 1.0 + 1e-9, -1.0, 0.5])
+@every_input
+def test_a_wrong_partial_is_caught(op, i, factor):
+    """Scaling any partial of any row by 1 + 1e-10 is noticed, and named with the factor."""
+    wrong = oracles.scaled(op, i, factor)
+
+    with pytest.raises(GradientMismatch, match=f"^{op.name}: partial {i} at x = ") as caught:
+        check_rule(wrong, *slanted(op, i))
+
+    assert str(caught.value).splitlines()[0].endswith(f"wrong by the factor {factor:.13g}.")
+
+
+@rows
+def test_the_checker_passes_every_row(op):
+    """check_rule accepts each row at common arguments, where these are far apart, and at kinks."""
+    for point in [*points(op, COMMON), *points(op, (1e-300, 1e-8, 37.0, 1e20)), *at_kinks(op)]:
+        report = check_rule(op, *point)
+
+        assert report.checked == len(op.domain)
+        assert report.error <= 1e-13
+
+
+# --- kinks ---
+
+
+@rows_with_kinks
+def test_at_a_kink_a_partial_lies_between_the_slopes_of_both_sides(op):
+    """The slope below, the partial, the slope above: in this order or the reverse."""
+    for point in at_kinks(op):
+        partials = op.partials(ieee, op.forward(ieee, *point), *point)
+
+        for i, partial in enumerate(partials):
+            low, high = sorted(float(oracles.slope(op, point, i, side)) for side in (-1, 1))
+            assert low < high, "no kink at all"
+            assert low <= partial <= high
+
+
+@pytest.mark.parametrize(
+    ("op", "point", "partials"),
+    [
+        (ops.RELU, (0.0,), (0.0,)),
+        (ops.RELU, (-0.0,), (0.0,)),
+        (ops.ABS, (0.0,), (0.0,)),
+        (ops.ABS, (-0.0,), (0.0,)),
+        (ops.MAXIMUM, (2.5, 2.5), (0.5, 0.5)),
+        (ops.MAXIMUM, (0.0, -0.0), (0.5, 0.5)),
+        (ops.MINIMUM, (2.5, 2.5), (0.5, 0.5)),
+        (ops.POW, (0.0, 0.0), (0.0, 0.0)),
+        (ops.POW, (0.0, 2.0), (0.0, 0.0)),
+        (ops.SQRT, (0.0,), (math.inf,)),
+        (ops.LOG, (0.0,), (math.inf,)),
+    ],
+    ids=lambda part: getattr(part, "name", str(part)),
+)
+def test_the_conventions_at_kinks_and_ends(op, point, partials):
+    """relu'(0) = 0, abs'(0) = 0, half each at a tie, 0**0 = 1 with slopes 0."""
+    assert op.partials(ieee, op.forward(ieee, *point), *point) == partials
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0])
+def test_between_zeros_of_two_signs_the_first_comes_back(x):
+    """maximum, minimum and relu give the sign of the first zero, as Python's max and PyTorch do."""
+    for row in (ops.MAXIMUM, ops.MINIMUM):
+        assert math.copysign(1.0, row.forward(ieee, x, -x)) == math.copysign(1.0, x)
+    assert math.copysign(1.0, ops.RELU.forward(ieee, x)) == math.copysign(1.0, x)
+
+
+@rows
+def test_a_row_lists_all_its_kinks(op):
+    """Where inputs are 0, or equal, a slope jumps only if the row says so."""
+    zero = [(0.0,) * len(op.domain)] + [(x,) * len(op.domain) for x in COMMON]
+
+    for point in zero:
+        if all(map(inside, op.domain, point)):
+            check_rule(op, *point)
+
+
+# --- special values ---
+
+
+@rows
+def test_special_values_neither_raise_nor_turn_complex(op):
+    """0, -0, subnormals, 710, 1e300, inf, nan in any combination give floats: IEEE 754."""
+    for point in itertools.product(SPECIAL, repeat=len(op.domain)):
+        out = op.forward(ieee, *point)
+        partials = op.partials(ieee, out, *point)
+
+        assert [type(number) for number in (out, *partials)] == [float] * (1 + len(point)), point
+
+
+@rows
+def test_nan_passes_through(op):
+    """nan in any input is nan in the result, except that x**0 and 1**y are 1."""
+    for point in itertools.product((2.0, -3.0, math.nan), repeat=len(op.domain)):
+        if any(map(math.isnan, point)):
+            assert math.isnan(op.forward(ieee, *point)), point
+
+
+@rows
+def test_arrays_give_what_floats_give(op):
+    """On NumPy arrays the same row has the same value and partials, inf and nan included.
+
+    Up to four ulps, as NumPy's own loops may round otherwise than the C library.
+    """
+    pairs = [*points(op, COMMON), *itertools.product(SPECIAL, repeat=len(op.domain))]
+    columns = [np.array(column) for column in zip(*pairs, strict=True)]
+
+    with np.errstate(all="ignore"):
+        out = op.forward(np, *columns)
+        arrays = [out, *op.partials(np, out, *columns)]
+
+    floats = [(o := op.forward(ieee, *p), *op.partials(ieee, o, *p)) for p in pairs]
+    for array, column in zip(arrays, zip(*floats, strict=True), strict=True):
+        ours, theirs = np.broadcast_to(array, len(column)), np.array(column)
+        differ = ~np.isclose(ours, theirs, rtol=1e-15, atol=0.0, equal_nan=True)
+        assert [
+            (p, a, b) for p, a, b, d in zip(pairs, ours, theirs, differ, strict=True) if d
+        ] == []
+
+
+# --- saturation ---
+
+
+@pytest.mark.parametrize("op", [ops.SIGMOID, ops.TANH, ops.SOFTPLUS], ids=lambda op: op.name)
+@given(x=st.floats(-708.0, 708.0))
+def test_saturated_functions_keep_their_slope(op, x):
+    """1 - tanh(x)**2 and s (1 - s) would be 0 from 19 and 37 on; these stay right to 1e-14."""
+    (partial,) = op.partials(ieee, op.forward(ieee, x), x)
+
+    assert oracles.relative_error(partial, oracles.slope(op, (x,), 0)) <= 1e-14
+
+
+def test_the_textbook_slopes_would_fail_there():
+    """The test above can fail: with the formulas in terms of the output alone, it does."""
+    wrong = replace(ops.SIGMOID, partials=lambda xp, out, x: (out * (1.0 - out),))
+
+    (partial,) = wrong.partials(ieee, wrong.forward(ieee, 30.0), 30.0)
+
+    assert oracles.relative_error(partial, oracles.slope(wrong, (30.0,), 0)) > 1e-5
+
+
+@given(x=st.floats(1e-150, 1e150), y=st.floats(1e-150, 1e150))
+def test_a_quotient_keeps_its_slope(x, y):
+    """d(x / y)/dy = -(x / y) / y needs no y**2, which would overflow at 1e154."""
+    _, slope = ops.DIV.partials(ieee, ops.DIV.forward(ieee, x, y), x, y)
+
+    assert oracles.relative_error(slope, oracles.slope(ops.DIV, (x, y), 1)) <= 1e-15
+
+
+def test_the_domains_are_all_but_what_they_leave_out():
+    """Open intervals: everything, above 0, and everything but 0."""
+    inf = float("inf")
+
+    domains = (ops.REAL, ops.POSITIVE, ops.NONZERO)
+    assert domains == (((-inf, inf),), ((0.0, inf),), ((-inf, 0.0), (0.0, inf)))

@@ -1,0 +1,170 @@
+"""A file is whole or not there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tinygrad_edu.engine.errors import FileError, SettingError
+from tinygrad_edu.shared.files import as_path, read_limited, writable_folder, write_atomically
+
+
+def test_new_content_replaces_the_old_and_leaves_nothing_else(tmp_path):
+    """After a write there is the file, with the new content, and no temporary one."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    write_atomically(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_write_that_fails_leaves_the_old_content(tmp_path, monkeypatch):
+    """Where the disk is full, what stood there before is unchanged, and the message says so."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        write_atomically(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_killed_writer_never_loses_the_file(tmp_path):
+    """SIGKILL at any moment: the file holds one of the contents in whole."""
+    path = tmp_path / "a.txt"
+    write_atomically(path, b"0" * 100_000)
+    program = (
+        "import sys, pathlib, itertools\n"
+        "from tinygrad_edu.shared.files import write_atomically\n"
+        "print(flush=True)\n"
+        "for i in itertools.count():\n"
+        "    write_atomically(pathlib.Path(sys.argv[1]), str(i % 10).encode() * 100_000)\n"
+    )
+    for attempt in range(8):
+        writer = subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE)
+        writer.stdout.readline()
+        time.sleep(0.003 * attempt)
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+
+        content = path.read_bytes()
+
+        assert len(content) == 100_000
+        assert len(set(content)) == 1
+
+
+def test_a_folder_that_cannot_be_used_is_found_at_once(tmp_path):
+    """A file in the place of the folder is refused in words."""
+    (tmp_path / "taken").write_text("")
+
+    with pytest.raises(FileError, match="taken can't be written to"):
+        writable_folder(tmp_path / "taken")
+
+
+def test_a_folder_is_made_with_its_parents(tmp_path):
+    """``--out a/b`` works in a fresh place, and leaves no probe behind."""
+    folder = writable_folder(tmp_path / "a" / "b")
+
+    assert folder.is_dir()
+    assert os.listdir(folder) == []
+
+
+def test_a_link_stays_one_and_the_file_it_leads_to_is_replaced(tmp_path):
+    """A results folder kept elsewhere is written where it is, there or not yet there."""
+    (tmp_path / "far").mkdir()
+    link, real = tmp_path / "a.txt", tmp_path / "far" / "b.txt"
+    link.symlink_to(real)
+
+    for content in (b"first", b"second"):
+        write_atomically(link, content)
+
+        assert link.is_symlink()
+        assert real.read_bytes() == content
+    assert os.listdir(tmp_path / "far") == ["b.txt"]
+
+
+def test_a_loop_of_links_is_refused(tmp_path):
+    """It leads to no file; both links stay."""
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+
+    with pytest.raises(FileError, match="a can't be written: Too many levels"):
+        write_atomically(tmp_path / "a", b"new")
+
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    """Nor is a device, such as /dev/null, by one who may; the refusal says what it is."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(FileError, match="pipe can't be written: it is a device, not a file"):
+        write_atomically(tmp_path / "pipe", b"new")
+
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_a_private_file_stays_private(tmp_path, mode):
+    """The mode of the file before is the mode of the file after."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+
+    write_atomically(path, b"new")
+
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_new_file_has_the_mode_of_the_umask(tmp_path):
+    """As every program's files, not a temporary file's 0600."""
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "a.txt", b"new")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize(
+    "use", [as_path, lambda path: write_atomically(path, b""), writable_folder]
+)
+def test_a_name_that_no_file_can_have_is_refused(use, path, tmp_path, monkeypatch):
+    """A null, or half of a surrogate pair; nothing is written under a part of the name."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileError, match="can't be the name of a file"):
+        use(path)
+
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x", ["x"]])
+def test_what_is_no_path_is_refused(path):
+    """Numbers, bytes, lists: the error shows what was given."""
+    with pytest.raises(SettingError, match="the path is "):
+        write_atomically(path, b"")
+
+
+def test_no_more_is_read_than_allowed(tmp_path):
+    """A file that is too large, and a device without an end, are refused before they are read."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"12345")
+
+    assert read_limited(path, 5) == b"12345"
+    with pytest.raises(FileError, match=r"list .*a.txt: 5 bytes, at most 4 allowed"):
+        read_limited(path, 4, "list")
+    with pytest.raises(FileError, match="/dev/zero: a folder or device, not a file"):
+        read_limited("/dev/zero", 4)

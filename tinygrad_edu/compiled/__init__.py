@@ -1,0 +1,1 @@
+"""A module as a program over rows of data."""

@@ -1,0 +1,1 @@
+"""Worksheets: graphs to fill in by pencil."""

@@ -1,0 +1,130 @@
+"""Worksheets as files: HTML always, PDF where a browser is there to print it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tinygrad_edu.course.worksheets.sheets import sheets_of
+from tinygrad_edu.engine.errors import FileError, SettingError
+from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.files import as_path, read_limited, writable_folder, write_atomically
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+PATIENCE = 120.0  # seconds a browser may take
+MOST_NAMES = 1_000
+LONGEST_LIST = 2**20  # bytes of a class list
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written, and what else there is to say ("" if nothing)."""
+
+    files: tuple[Path, ...]
+    note: str = ""
+
+
+def write_worksheets(
+    path: str | Path, seed: int = 7, names: Sequence[str] = (), *, level: int = 2, pdf: bool = True
+) -> Written:
+    """Write worksheets with their answer pages: one sheet for each name, each another graph.
+
+    Parameters
+    ----------
+    path : a file ending in .html, or a folder, where it is called worksheet-<seed>.html
+    seed : int >= 0; the same seed and names give the same bytes
+    names : of the class, for example from :func:`read_names`; none for one sheet without a name
+    level : 1, 2 or 3, for 3, 5 or 7 operations
+    pdf : bool, write a PDF beside it, if Chromium or a relative of it is on PATH
+
+    Returns
+    -------
+    Written
+        The files, and a note where no PDF could be made.
+
+    Raises
+    ------
+    SettingError
+        If a setting is none of those above.
+    FileError
+        If the files can't be written.
+    """
+    seed, page = whole("seed", seed, least=0), as_path(path)
+    if isinstance(names, str) or len(names) > MOST_NAMES:
+        raise SettingError(
+            f"names is {'one text' if isinstance(names, str) else f'{len(names)} of them'}.",
+            expected=f"a list of at most {MOST_NAMES} names",
+            fix="split the class, or read the names from a file with read_names(file).",
+        )
+    if page.suffix.lower() != ".html":
+        page = _folder(page) / f"worksheet-{seed}.html"
+    writable_folder(page.parent)
+    content = sheets_of(seed, list(names), level).encode()
+    write_atomically(page, content)
+    if not pdf:
+        return Written((page,))
+    printed, note = _printed(content)
+    if printed is None:
+        return Written((page,), note)
+    write_atomically(page.with_suffix(".pdf"), printed)
+    return Written((page, page.with_suffix(".pdf")))
+
+
+def read_names(file: str | Path) -> list[str]:
+    """The names in a text file, one a line; empty lines are left out.
+
+    Raises
+    ------
+    FileError
+        If it can't be read as UTF-8 text, is larger than 1 MB, or there is no name in it.
+    """
+    try:
+        text = read_limited(file, LONGEST_LIST, "the class list").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(
+            f"the class list {file} can't be read: {error}.",
+            expected="a text file in UTF-8, a name a line",
+            fix="save the list as text, and give its path.",
+        ) from None
+    names = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    if not names:
+        raise FileError(f"the class list {file} has no name in it.", fix="write a name a line.")
+    return names
+
+
+def _folder(path: Path) -> Path:
+    """A folder, there or to be made; not what was meant as a file of another kind."""
+    if path.suffix and not path.is_dir():
+        raise SettingError(
+            f"{str(path)!r:.80} names no page.",
+            expected="a name that ends in .html, or a folder",
+            fix="end it with .html; the PDF is written beside it.",
+        )
+    return path
+
+
+def _printed(page: bytes) -> tuple[bytes | None, str]:
+    """The page as a PDF; or None, and why."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        return None, "No PDF: no Chromium is on PATH. Open the page in a browser and print it."
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, "page.html"), Path(folder, "page.pdf")
+        source.write_bytes(page)
+        command = [
+            browser, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
+            "--disable-background-networking", f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={target}", source.as_uri(),
+        ]  # fmt: skip
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.insert(1, "--no-sandbox")  # Chromium refuses to start as root with it
+        try:
+            subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
+            return target.read_bytes(), ""
+        except (OSError, subprocess.SubprocessError):
+            return None, f"No PDF: {Path(browser).name} could not print the page. Print it by hand."

@@ -1,0 +1,155 @@
+"""Worksheets: a graph with blanks for every value and gradient, and its answer page.
+
+The numbers are short, so that a pencil is enough. The same seed and name give the same page to the
+last byte, on every machine: places come from the built-in layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from random import Random
+
+from tinygrad_edu.course.worksheets.pages import answer_page, document, question_page
+from tinygrad_edu.course.worksheets.problems import Term, problem
+from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.viz.drawing import draw
+from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, number
+from tinygrad_edu.viz.layout.engines import place
+from tinygrad_edu.viz.svg import svg
+from tinygrad_edu.viz.themes import THEMES
+
+BLANK = "____"
+ROOM = Line(" ", "name")  # as high as a hand writes
+THEME = replace(THEMES["book"], faint="#444444")
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """One sheet: a graph, blanks, and the answers.
+
+    Attributes
+    ----------
+    term : the graph and its formula
+    seed : int; name : str, "" for a sheet without a name
+    """
+
+    term: Term
+    seed: int
+    name: str = ""
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The graph with all its numbers."""
+        return draw(self.term.value, "circuit", engine="builtin").figure
+
+    @property
+    def leaves(self) -> list[Value]:
+        """The inputs, in the order of their names."""
+        order = topological_order(self.term.value)
+        return sorted((v for v in order if v.op is None), key=lambda v: v.label)
+
+    def svg(self) -> str:
+        """The graph with blanks; what is known is the leaves."""
+        return _picture(_with_blanks(self.figure))
+
+    def answer_svg(self) -> str:
+        """The graph with all its values and gradients."""
+        plain = tuple(replace(wire, weight=0.0) for wire in self.figure.wires)
+        return _picture(replace(self.figure, wires=plain))
+
+    def html(self) -> str:
+        """The page with blanks."""
+        given = ", ".join(f"{v.label} = {number(v.data)}" for v in self.leaves)
+        asked = [f"∂L/∂{v.label}" for v in self.leaves]
+        return question_page(
+            self.svg(), name=self.name, seed=self.seed, formula=self.term.text,
+            given=given, asked=asked,
+        )  # fmt: skip
+
+    def answer_html(self) -> str:
+        """The page with the answers."""
+        found = [f"L = {number(self.term.value.data)}"]
+        found += [f"∂L/∂{v.label} = {number(v.grad)}" for v in self.leaves]
+        return answer_page(
+            self.answer_svg(), name=self.name, seed=self.seed, formula=self.term.text, found=found
+        )
+
+    def _repr_html_(self) -> str:
+        return self.svg()
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{v.label} = {number(v.data)}" for v in self.leaves)
+        return f"L = {self.term.text} at {given}: fill in every value and gradient"
+
+    __repr__ = __str__
+
+
+def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
+    """A sheet for pencil and paper; another seed or name, another graph.
+
+    Parameters
+    ----------
+    seed : int >= 0
+    name : str, written on the sheet
+    level : 1, 2 or 3, for 3, 5 or 7 operations
+
+    Raises
+    ------
+    SettingError
+        If one of them is not as above.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.course import worksheet
+    >>> worksheet(7, level=1)
+    L = c·a·(c + b) at a = 1, b = 3, c = 0.5: fill in every value and gradient
+    """
+    if not isinstance(name, str):
+        raise SettingError(f"the name is {name!r:.60}.", expected="text", fix="write a name.")
+    rng = Random(f"{whole('seed', seed, least=0)}/{level}/{name}")
+    return Worksheet(problem(rng, level), seed, " ".join(name.split()))
+
+
+def sheets_of(seed: int, names: list[str], level: int = 2) -> str:
+    """A document: a sheet a name (or one without), then the answers, a page each."""
+    met: dict[str, int] = {}
+    sheets = []
+    for name in names or [""]:
+        met[name] = met.get(name, 0) + 1  # two of one name get two graphs
+        sheet = worksheet(seed, name + "\t" * (met[name] - 1), level)
+        sheets.append(sheet)
+    pages = [sheet.html() for sheet in sheets] + [sheet.answer_html() for sheet in sheets]
+    return document(pages, f"Worksheet {seed}")
+
+
+def _picture(figure: Figure) -> str:
+    return svg(figure, place(figure, "builtin"), THEME)
+
+
+def _with_blanks(figure: Figure) -> Figure:
+    """Nothing left that tells a number: no tooltip, no width of a wire, no title."""
+    leaves = {node.id for node in figure.nodes if node.kind == "leaf"}
+    return replace(
+        figure,
+        nodes=tuple(_blank_node(node) for node in figure.nodes),
+        wires=tuple(_blank_wire(wire, known=wire.source in leaves) for wire in figure.wires),
+        steps=(),
+        reveal={},
+        title="a computation graph to fill in",
+    )
+
+
+def _blank_node(node: Node) -> Node:
+    summed = any(line.role == "gradient" for line in node.below)
+    below = (Line(" ", "local"), Line(f"Σ∇ {BLANK}", "name")) if summed else ()
+    return replace(node, below=below, tooltip="")
+
+
+def _blank_wire(wire: Wire, *, known: bool) -> Wire:
+    given = tuple(replace(line, role="name") for line in wire.above)
+    above = given if known else (ROOM, Line(BLANK, "name"))
+    below = (Line(" ", "local"), Line(f"∇ {BLANK}", "name")) if wire.below else ()
+    return replace(wire, above=above, below=below, weight=0.0, tooltip="")

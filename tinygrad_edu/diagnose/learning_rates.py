@@ -1,0 +1,220 @@
+"""Which learning rates a model stands: loss against learning rate, and trials of a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import isfinite, nan
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.compiled.tracing import Loss, check_compiled
+from tinygrad_edu.diagnose.objective import Objective, objective
+from tinygrad_edu.diagnose.sandbox import copied, untouched
+from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.train.data import minibatches
+from tinygrad_edu.train.optim import Optimizer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GIVE_UP = 4.0  # times the lowest loss: it has diverged, what follows tells nothing
+WINDOW = 2  # losses on each side in the moving mean: minibatches push this way and that
+RAGGED = 0.1  # of the whole fall: where it first rises by more, rates are too large (Smith 2017)
+STARTS_TO_FALL = 0.1  # of the whole fall: below that the loss is as good as flat
+
+
+@dataclass(frozen=True)
+class LearningRateRange:
+    """What :func:`learning_rate_range` found.
+
+    Attributes
+    ----------
+    learning_rates : tuple of float, one a step, in geometric progression, to where it ended
+    losses : tuple of float, before each step
+    smooth : tuple of float, the losses' moving mean
+    usable : (float, float), from where the loss starts to fall to its lowest before it first
+        rises; nan, nan if it never falls
+    suggestion : float, where it falls most steeply; nan if it never falls
+    diverged : bool, whether the loss grew above its start and ``GIVE_UP`` times its lowest, or
+        became nan or inf
+    """
+
+    learning_rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smooth: tuple[float, ...]
+    usable: tuple[float, float]
+    suggestion: float
+    diverged: bool
+
+    def __str__(self) -> str:
+        first, last = self.learning_rates[0], self.learning_rates[-1]
+        end = "where the loss diverged" if self.diverged else "and the loss never diverged"
+        head = f"{len(self.losses)} steps with learning rates from {first:.2g} to {last:.2g}, {end}"
+        if not isfinite(self.suggestion):
+            return f"{head}\nthe loss falls at none of them"
+        low, high = self.usable
+        return f"{head}\nusable: {low:.2g} to {high:.2g}; try {self.suggestion:.2g}"
+
+    __repr__ = __str__
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw loss against learning rate, the usable range marked; return the Axes."""
+        from tinygrad_edu.diagnose.plots import plot_range
+
+        return plot_range(self, ax)
+
+
+def learning_rate_range(
+    model: Module,
+    loss: Loss,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    *,
+    smallest: float = 1e-6,
+    largest: float = 10.0,
+    steps: int = 100,
+    batch_size: int = 32,
+    samples: int = 100,
+    optimizer: Optimizer | None = None,
+    rng: Random | None = None,
+    compiled: bool | str = "auto",
+) -> LearningRateRange:
+    """Train with a learning rate that grows from step to step, and watch the loss.
+
+    The model and the optimizer are left as they are.
+
+    Parameters
+    ----------
+    model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
+    smallest, largest : float > 0, learning rates of the first and the last step
+    steps : int, at least 10; batch_size : int, samples a step
+    samples : int, at most so many, evenly spread over X, tell the loss: always the same ones, since
+        the differences between minibatches would hide the first signs of a fall
+    optimizer : whose formula takes the steps; default plain SGD
+    rng : random.Random that shuffles; default ``Random(0)``
+    compiled : True for matrices, False for graphs, "auto" for matrices where that can be
+
+    Returns
+    -------
+    LearningRateRange
+
+    Raises
+    ------
+    LengthError, SettingError
+        Before any work, if a setting can't be used.
+
+    References
+    ----------
+    Smith 2017, Cyclical learning rates for training neural networks, section 3.3; here the rate
+    grows geometrically, since what matters is its order of magnitude.
+
+    Examples
+    --------
+    A line through two points: its error shrinks by 1 - 2 r a step, so rates above 1 diverge.
+
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.diagnose.learning_rates import learning_rate_range
+    >>> found = learning_rate_range(nn.MLP(1, [1]), nn.mse, [[-1.0], [1.0]], [-2.0, 2.0])
+    >>> 0.01 < found.suggestion < 1.0 and found.diverged
+    True
+    """
+    same_length("y", y, "X", X)
+    smallest = within("smallest", smallest, above=0.0)
+    largest = within("largest", largest, above=smallest)
+    steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
+    rng = choose_rng(rng)
+    check_compiled(compiled)
+    chosen = range(0, len(X), -(-len(X) // whole("samples", samples)))
+    rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
+    with collector_paused(), untouched(model, optimizer):
+        task = objective(model, loss, X, y, compiled)
+        mover = copied(optimizer, model, smallest)
+        growing = zip(rates, _batches(len(X), batch_size, rng), strict=False)
+        losses = _growing(task, mover, growing, chosen)
+    return _judge(rates, losses)
+
+
+def try_steps(task: Objective, optimizer: Optimizer, steps: int) -> list[float]:
+    """The losses before and after some steps on all samples, to the first that is not finite."""
+    losses = [task.backward()]
+    for _ in range(steps):
+        if not isfinite(losses[-1]):
+            break
+        optimizer.step()
+        losses.append(task.backward())
+    return losses
+
+
+def _growing(
+    task: Objective,
+    optimizer: Optimizer,
+    steps: Iterable[tuple[float, list[int]]],
+    chosen: Sequence[int],
+) -> list[float]:
+    """The losses of the chosen samples before each step, until they have diverged."""
+    losses = list[float]()
+    for rate, batch in steps:
+        losses.append(task.quiet(chosen))
+        if _diverged(losses):
+            break
+        task.backward(batch)
+        optimizer.learning_rate = rate
+        optimizer.step()
+    return losses
+
+
+def _diverged(losses: Sequence[float]) -> bool:
+    """Whether the loss is not finite, or twice running above the start and far above the lowest."""
+    if not isfinite(losses[-1]):
+        return True
+    start = _mean(losses[: 2 * WINDOW + 1])
+    return min(losses[-2:]) > max(GIVE_UP * min(smooth(losses)), start) and len(losses) > 1
+
+
+def _batches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
+    """Minibatches without end."""
+    while True:
+        yield from minibatches(samples, batch_size, rng)
+
+
+def smooth(losses: Sequence[float]) -> list[float]:
+    """The mean of each loss and its neighbours, fewer at the ends."""
+    count = len(losses)
+    near = [min(WINDOW, i, count - 1 - i) for i in range(count)]
+    return [_mean(losses[i - k : i + k + 1]) for i, k in enumerate(near)]
+
+
+def _judge(rates: list[float], losses: list[float]) -> LearningRateRange:
+    """Mark where the smoothed loss starts to fall, where most steeply, where it is lowest."""
+    diverged = _diverged(losses)
+    finite = losses if isfinite(losses[-1]) else losses[:-1]
+    curve = smooth(finite)
+    low, steep, high = _fall(curve)
+    usable, suggestion = (nan, nan), nan
+    if high > low:
+        usable, suggestion = (rates[low], rates[high]), rates[steep]
+    shown = tuple(rates[: len(losses)])
+    return LearningRateRange(shown, tuple(losses), tuple(curve), usable, suggestion, diverged)
+
+
+def _fall(curve: Sequence[float]) -> tuple[int, int, int]:
+    """Where the curve starts to fall, falls most steeply, and ends to; 0, 0, 0 if it does not."""
+    if len(curve) < 3:
+        return 0, 0, 0
+    drop = curve[0] - min(curve)
+    rises = (i for i, low in enumerate(accumulate(curve, min)) if curve[i] > low + RAGGED * drop)
+    high = min(range(next(rises, len(curve))), key=curve.__getitem__)
+    drop = curve[0] - curve[high]
+    flat = [i for i in range(high) if curve[i] > curve[0] - STARTS_TO_FALL * drop]
+    low = max(flat, default=0)
+    slopes = {i: curve[i + 1] - curve[i - 1] for i in range(max(low, 1), high)}
+    return low, min(slopes, key=slopes.__getitem__, default=low), high
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)

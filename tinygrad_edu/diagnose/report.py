@@ -1,0 +1,107 @@
+"""A diagnosis as a folder a person opens: the verdict in words, the numbers, the pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_edu.compiled.tracing import Loss
+from tinygrad_edu.diagnose.gradient_flow import GradientFlow, gradient_flow
+from tinygrad_edu.diagnose.landscape import loss_surface
+from tinygrad_edu.diagnose.learning_rates import learning_rate_range
+from tinygrad_edu.diagnose.plots import png_of
+from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.init import choose_rng
+from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.shared.files import writable_folder, write_atomically
+from tinygrad_edu.train.optim import Optimizer
+
+if TYPE_CHECKING:
+    pass
+
+
+def diagnose_report(
+    folder: Path,
+    model: Module,
+    loss: Loss,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    *,
+    learning_rate: float | None = None,
+    optimizer: Optimizer | None = None,
+    rng: Random | None = None,
+    compiled: bool | str = "auto",
+) -> tuple[GradientFlow, list[str]]:
+    """Diagnose a model and write what was found; the folder is made if it is not there.
+
+    Parameters
+    ----------
+    folder : Path
+    model, loss, X, y, learning_rate, optimizer, compiled : as for
+        :func:`tinygrad_edu.diagnose.diagnose.gradient_flow`
+    rng : random.Random for minibatches and directions; default ``Random(0)``
+
+    Returns
+    -------
+    GradientFlow, list of str
+        The diagnosis, and the files: ``diagnosis.txt`` (the verdict in words), ``diagnosis.json``
+        (all numbers; what is nan or inf is null), ``gradient_flow.png``, ``learning_rate.png``,
+        ``loss_surface.png``.
+
+    Raises
+    ------
+    FileError
+        Before any work, if the folder can't be written to.
+    MissingExtraError
+        Before any work, if Matplotlib is not installed.
+    LengthError, SettingError
+        If a setting can't be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.diagnose.report import diagnose_report
+    >>> with TemporaryDirectory() as folder:
+    ...     flow, files = diagnose_report(
+    ...         Path(folder), nn.MLP(1, [3, 1]), nn.mse, [[-1.0], [0.5], [1.0]], [1.0, 0.2, 1.0]
+    ...     )
+    ...     (Path(folder) / "diagnosis.txt").exists(), files[:2]
+    (True, ['diagnosis.txt', 'diagnosis.json'])
+    """
+    rng = choose_rng(rng)
+    extra("matplotlib.figure", "matplotlib", "the diagnosis's pictures")
+    folder = writable_folder(Path(folder))
+    flow = gradient_flow(
+        model, loss, X, y, learning_rate=learning_rate, optimizer=optimizer, compiled=compiled
+    )
+    rates = learning_rate_range(model, loss, X, y, optimizer=optimizer, rng=rng, compiled=compiled)
+    surface = loss_surface(model, loss, X, y, rng=rng, compiled=compiled)
+    parts: dict[str, Any] = {"gradient_flow": flow, "learning_rate": rates, "loss_surface": surface}
+    files = {
+        "diagnosis.txt": ("\n\n".join(map(str, parts.values())) + "\n").encode(),
+        "diagnosis.json": _json({name: asdict(part) for name, part in parts.items()}),
+    }
+    files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return flow, list(files)
+
+
+def _json(numbers: Any) -> bytes:
+    return json.dumps(_finite(numbers), indent=1, allow_nan=False).encode()
+
+
+def _finite(numbers: Any) -> Any:
+    """The same with None for nan and inf, which JSON does not have."""
+    if isinstance(numbers, dict):
+        return {name: _finite(item) for name, item in numbers.items()}
+    if isinstance(numbers, list | tuple):
+        return [_finite(item) for item in numbers]
+    return None if isinstance(numbers, float) and not isfinite(numbers) else numbers

@@ -1,0 +1,102 @@
+"""The primitives as functions of Values or of plain numbers: ``exp(v)``, ``exp(2.0)``.
+
+The module is also the namespace ``xp`` in which a row of ``ops.py`` runs on Values, which is what
+makes higher derivatives; the names are NumPy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_edu.engine import ieee, ops
+from tinygrad_edu.engine.errors import LengthError
+from tinygrad_edu.engine.guards import real
+from tinygrad_edu.engine.value import Operand, Value, binary, operand, unary
+
+T = TypeVar("T")
+
+
+def as_function(op: ops.Primitive) -> Callable[..., Any]:
+    """The function of a row: of numbers a number, of at least one Value a Value.
+
+    This is how a primitive of your own is used; the checker, higher derivatives and the compiler
+    take it from the same row.
+
+    Parameters
+    ----------
+    op : Primitive, as made by :func:`tinygrad_edu.primitive`
+
+    Returns
+    -------
+    callable, of as many operands (Value or real number) as the row has inputs
+
+    Raises
+    ------
+    LengthError
+        If the function is called with too few or too many operands.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value, as_function, ops
+    >>> as_function(ops.MAXIMUM)(2.0, 3)
+    3.0
+    >>> as_function(ops.EXP)(Value(0.0))
+    Value(1, grad=0, op=exp)
+    """
+
+    arity = len(op.domain)
+    on_values = unary(op) if arity == 1 else binary(op)
+
+    def function(*operands: Operand) -> Any:
+        if len(operands) != arity:
+            raise LengthError(
+                f"{op.name} takes {arity} operands, got {len(operands)}.",
+                fix=f"call {op.name} with exactly {arity}.",
+            )
+        if any(isinstance(x, Value) for x in operands):
+            return on_values(operand(operands[0]), *operands[1:])
+        return op.forward(ieee, *[real(x) for x in operands])  # type: ignore[arg-type]
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = f"{op.formula} (LaTeX), of Values or of real numbers."
+    return function
+
+
+exp, log, sqrt = as_function(ops.EXP), as_function(ops.LOG), as_function(ops.SQRT)
+sin, cos, tanh = as_function(ops.SIN), as_function(ops.COS), as_function(ops.TANH)
+sigmoid, softplus = as_function(ops.SIGMOID), as_function(ops.SOFTPLUS)
+relu, abs = as_function(ops.RELU), as_function(ops.ABS)
+maximum, minimum = as_function(ops.MAXIMUM), as_function(ops.MINIMUM)
+add, sub, mul = as_function(ops.ADD), as_function(ops.SUB), as_function(ops.MUL)
+divide, power, neg = as_function(ops.DIV), as_function(ops.POW), as_function(ops.NEG)
+
+# no row of the table, since it has no derivative: it is where one is refused
+STOP_GRADIENT = ops.Primitive(
+    "stop_gradient",
+    "x",
+    lambda xp, x: x,
+    lambda xp, out, x: (0.0,),
+    source="JAX, lax.stop_gradient",
+)
+stop_gradient = as_function(STOP_GRADIENT)
+
+
+def cosh(x: Any) -> Any:
+    """Hyperbolic cosine, composed of two exponentials."""
+    return 0.5 * exp(x) + 0.5 * exp(-x)
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x), composed."""
+    return log(1.0 + x)
+
+
+def where(condition: bool, x: T, y: T) -> T:
+    """x where the condition holds, y elsewhere."""
+    return x if condition else y
+
+
+def equal(x: Operand, y: Operand) -> bool:
+    """Whether the numbers are equal (``==`` on Values asks whether they are the same object)."""
+    return bool(x <= y and x >= y)  # type: ignore[operator]

@@ -1,0 +1,114 @@
+"""Settings of the process: who looks on while graphs are built, who builds them, the collector.
+
+Code that runs in several threads shares them.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tinygrad_edu.engine.value import Value
+
+
+class Watcher(Protocol):
+    """Looks on while graphs are built and walked, as ``detect_anomaly`` does."""
+
+    def built(self, node: Value) -> None:
+        """Called when an operation has made a node."""
+
+    def compared(self, node: Value) -> None:
+        """Called when a node is compared: Python code may branch on its data."""
+
+    def walked(self, order: Sequence[Value]) -> None:
+        """Called when a backward pass is done, before it is added to the leaves."""
+
+    def flowed(
+        self, node: Value, child: Value, slope: float, upstream: float, total: float
+    ) -> None:
+        """Called when ``grad`` has added ``upstream`` times ``slope`` to what an input has."""
+
+
+class PassOn:
+    """A watcher that tells the one before it all it sees; a subclass adds what it looks for."""
+
+    def __init__(self, before: Watcher | None) -> None:
+        self.before = before
+
+    def built(self, node: Value) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.built(node)
+
+    def compared(self, node: Value) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.compared(node)
+
+    def walked(self, order: Sequence[Value]) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.walked(order)
+
+    def flowed(
+        self, node: Value, child: Value, slope: float, upstream: float, total: float
+    ) -> None:
+        """See :class:`Watcher`."""
+        if self.before is not None:
+            self.before.flowed(node, child, slope, upstream, total)
+
+
+@dataclass
+class Trace:
+    """What a recorded sample (or batch) needs beside its inputs, or tells beside its outputs.
+
+    ``given`` are leaves whose numbers the function beside them tells for each row of each run: a
+    mask, or what was learned since. ``observed`` are numbers that a module keeps from each run,
+    by the function beside them.
+    """
+
+    given: list[tuple[list[Value], Callable[[], list[float]]]] = field(default_factory=list)
+    observed: list[tuple[list[Value], Callable[[Sequence[float]], None]]] = field(
+        default_factory=list
+    )
+
+
+watcher: Watcher | None = None
+quiet = threading.local()  # .on: this thread builds nodes that may turn out not to be needed
+tracing: Trace | None = None  # a sample is being recorded, to stand for all: compiler.recording
+origin = ""  # scope path of the nn module now running; in anomaly mode "@" and the source line
+
+
+def watch(new: Watcher | None) -> Watcher | None:
+    """Install the one watcher; return the one before."""
+    global watcher
+    before, watcher = watcher, new
+    return before
+
+
+def enter_scope(path: str) -> str:
+    """Name the module that builds the nodes to come; return the name before."""
+    global origin
+    before, origin = origin, path
+    return before
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No cyclic garbage collection inside: graphs have no cycles, they die with their root.
+
+    The collector is back as it was on any exit. Not ``gc.freeze``, whose undoing would also thaw
+    what the caller had frozen.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""The two walks over a graph."""

@@ -1,0 +1,1 @@
+"""Training runs described by settings, and their reports."""

@@ -1,0 +1,268 @@
+"""``check_rule``, ``check_gradient``, ``check_graph``: each names the derivative that is wrong."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_edu.engine import Value, ieee, operand, topological_order
+from tinygrad_edu.engine.errors import GradientMismatch, LengthError, SettingError
+from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.gradcheck import slopes
+from tinygrad_edu.gradcheck.verdict import Claim, Report, judge
+from tinygrad_edu.transforms import value_and_grad
+
+ROUNDING = 1e-13  # relative, of one partial and its product with one gradient
+
+
+def check_rule(op: Primitive, *point: float) -> Report:
+    r"""Check the partials of one row of the table at one point.
+
+    Parameters
+    ----------
+    op : Primitive
+    point : real numbers, one for each input of the row
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    GradientMismatch
+        If a partial differs from the slope of ``op.forward`` by more than 1e-12 of it (without
+        mpmath a little more, as the report says), or is not between the slopes on both sides of a
+        kink, or if the slope jumps where the row lists no kink.
+    LengthError
+        If the numbers, or the partials, are not as many as the inputs of the row.
+    SettingError
+        If the row has no finite slope there.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from tinygrad_edu import ops
+    >>> from tinygrad_edu.gradcheck import check_rule
+    >>> check_rule(ops.TANH, 0.5)
+    Report(1 right within ..., tolerance 1.0e-12, by mpmath at 800 digits)
+    >>> check_rule(replace(ops.TANH, partials=lambda xp, out, x: (1.0 - out,)), 0.5)
+    Traceback (most recent call last):
+        ...
+    tinygrad_edu.engine.errors.GradientMismatch: tanh: partial 0 at x = 0.5 is 0.53788284273999,
+        but should be 0.786447732965927: wrong by the factor 0.6839397205857.
+      Where    : input 0 of the row tanh
+      Expected : 0.786447732965927 within 7.9e-13, by mpmath at 800 digits
+      Fix      : differentiate \tanh x again, and correct the partials of the row.
+    """
+    x = [operand(number).data for number in point]
+    _as_many(op, "numbers", x)
+    partials = op.partials(ieee, op.forward(ieee, *x), *x)
+    _as_many(op, "partials", partials)
+    at = ", ".join(f"{name} = {number!r}" for name, number in zip("xy", x, strict=False))
+    kink = x[0] - sum(x[1:]) in op.kinks
+    findings = []
+    for i, got in enumerate(partials):
+        claim = Claim(
+            f"{op.name}: partial {i} at {at}",
+            operand(got).data,
+            where=f"input {i} of the row {op.name}",
+            fix=f"differentiate {op.formula} again, and correct the partials of the row.",
+        )
+        measured = slopes.of_row(op, x, i, kink=kink)
+        if measured.jumps and not kink:
+            raise GradientMismatch(
+                f"{claim.what}: the slope jumps from {measured.left:.6g} to {measured.right:.6g}, "
+                f"but the kinks of the row are {op.kinks}.",
+                where=claim.where,
+                fix="add this value of x (of x - y, with two inputs) to the kinks of the row.",
+            )
+        findings.append((claim, measured))
+    return judge(findings)
+
+
+def check_gradient(f: Callable[..., Any], *args: float) -> Report:
+    """Check the gradient of a Python function of real numbers, as ``value_and_grad`` computes it.
+
+    Parameters
+    ----------
+    f : function of real numbers that returns one, or a Value; it is measured on plain floats, or
+        on constants where it calls methods that only Values have
+    args : real numbers, where to check
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    GradientMismatch
+        If a derivative differs from the measured slope by more than that may be off, or the
+        function has another value on floats than on Values.
+    LengthError
+        If there are no arguments.
+    SettingError
+        If the function has no finite slope there, or none that can be measured.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import sigmoid
+    >>> from tinygrad_edu.gradcheck import check_gradient
+    >>> check_gradient(lambda w, x: sigmoid(w * x), 2.0, -1.0)
+    Report(2 right within ..., tolerance ..., by extrapolated differences)
+    """
+    x = [operand(number).data for number in args]
+    value, gradient = value_and_grad(f, tuple(range(len(x))))(*x)
+    name, plain = getattr(f, "__name__", repr(f)), _on_floats(f)
+    at, fix = f"at ({', '.join(map(repr, x))})", "check the rows it is made of with check_rule."
+    again = plain(*x)
+    same = slopes.slope(again, again, 0.0, "the function on plain floats")
+    judge([(Claim(f"{name}: the value {at}", value, f"{name} on Values", fix), same)])
+    findings = []
+    for i, got in enumerate(gradient):
+        claim = Claim(f"{name}: derivative {i} {at}", got, f"argument {i}, counted from 0", fix)
+        along = functools.partial(_moved, plain, x, i)
+        findings.append((claim, slopes.extrapolated(along, x[i])))
+    return judge(findings)
+
+
+def check_graph(root: Value) -> Report:
+    """Check the gradients that ``root.backward()`` gives: move each leaf, and compute again.
+
+    Gradients stay as they were; constants are not moved. The time grows with the number of leaves
+    times the number of values.
+
+    Parameters
+    ----------
+    root : Value
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    GradientMismatch
+        If the gradient of a leaf differs from the measured slope by more than rounding explains.
+        Where kinks meet, as in relu(x) - relu(-x) at 0, it may: then no choice of slopes is right.
+    LengthError
+        If there is no leaf to check.
+    SettingError
+        If a value of the graph is nan or inf, or the graph has no finite slope there.
+    StaleGraphError
+        If a value was changed after the graph was built.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import Value
+    >>> from tinygrad_edu.gradcheck import check_graph
+    >>> w, x = Value(2.0, "w"), Value(-1.0, "x")
+    >>> check_graph((w * x).sigmoid())
+    Report(2 right within ..., tolerance ..., by mpmath at 800 digits)
+    """
+    order = _finite(topological_order(operand(root)))
+    grads, again = _gradients(order), _recomputed(order)
+    doubts = _rounding(order, grads)
+    _, number = slopes.numbers()
+    findings = []
+    for k, leaf in enumerate(v for v in order if v.op is None and not v.constant):
+        claim = Claim(
+            f"the gradient of {leaf.label or f'leaf {k}'} at {leaf.data!r}",
+            grads[leaf],
+            where=f"leaf {k} of a graph of {len(order)} values",
+            fix="check the rows from there to the root with check_rule.",
+            doubt=doubts[leaf],
+        )
+        findings.append((claim, slopes.measured(functools.partial(again, leaf), number(leaf.data))))
+    return judge(findings)
+
+
+def _as_many(op: Primitive, what: str, found: Sequence[Any]) -> None:
+    """Refuse too few or too many numbers for a row."""
+    if len(found) != len(op.domain):
+        raise LengthError(
+            f"{op.name}: expected {len(op.domain)} {what}, got {len(found)}.",
+            fix=f"give one of the {what} for each input of the row, in order.",
+        )
+
+
+def _moved(f: Callable[..., float], args: Sequence[float], i: int, x: float) -> float:
+    return f(*args[:i], x, *args[i + 1 :])
+
+
+def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
+    """The function as it runs without an engine; nan where Python refuses to compute."""
+
+    def plain(*args: float) -> float:
+        try:
+            out = f(*args)
+        except AttributeError:  # a method of Value, as in x.relu()
+            out = f(*map(operand, args))
+        except ArithmeticError:  # 1 / 0, or too large for a float
+            return math.nan
+        if isinstance(out, complex):  # (-8.0) ** (1 / 3)
+            return math.nan
+        return operand(out).data
+
+    return plain
+
+
+def _finite(order: list[Value]) -> list[Value]:
+    """Refuse a graph with values between which no slope can be measured."""
+    for node in order:
+        if not math.isfinite(node.data):
+            raise SettingError(
+                f"{node!r} is not finite, so slopes there can't be measured.",
+                fix="check the graph at other numbers; detect_anomaly() tells how it came about.",
+            )
+    return order
+
+
+def _gradients(order: list[Value]) -> dict[Value, float]:
+    """What a backward pass from the last value gives, leaving the gradients that are there."""
+    before = [node.grad for node in order]
+    try:
+        order[-1].zero_grad()
+        order[-1].backward()
+        return {node: node.grad for node in order}
+    finally:
+        for node, grad in zip(order, before, strict=True):
+            node.grad = grad
+
+
+def _recomputed(order: list[Value]) -> Callable[[Value, Any], Any]:
+    """The last value as a function of a leaf and its number, by the operations recorded.
+
+    Each value keeps the rounding error that it was recorded with, so that slopes are taken at the
+    recorded numbers, as backward takes them.
+    """
+    xp, number = slopes.numbers()
+    data = {node: number(node.data) for node in order}
+    inner = [(v, v.op.forward, v.inputs) for v in order if v.op is not None]
+    rounded = {v: data[v] - forward(xp, *[data[u] for u in inputs]) for v, forward, inputs in inner}
+
+    def root(leaf: Value, x: Any) -> Any:
+        new = {leaf: x}
+        for v, forward, inputs in inner:
+            if not new.keys().isdisjoint(inputs):
+                new[v] = forward(xp, *[new.get(u, data[u]) for u in inputs]) + rounded[v]
+        return new.get(order[-1], data[order[-1]])
+
+    return root
+
+
+def _rounding(order: list[Value], grads: dict[Value, float]) -> dict[Value, float]:
+    """How far rounding can have moved each gradient.
+
+    A running error analysis (Higham 2002, Accuracy and Stability of Numerical Algorithms, section
+    3.3): each product adds its own rounding to what its factors bring with them.
+    """
+    doubts = dict.fromkeys(order, 0.0)
+    for node in reversed(order):
+        if node.op is not None:
+            partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+            doubt = doubts[node] + ROUNDING * abs(grads[node])
+            for v, partial in zip(node.inputs, partials, strict=True):
+                doubts[v] += abs(partial) * doubt + slopes.TINY
+    return doubts

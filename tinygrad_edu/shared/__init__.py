@@ -1,0 +1,1 @@
+"""What several rooms need: checked arguments, files that are written whole, tables."""

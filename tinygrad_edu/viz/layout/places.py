@@ -1,0 +1,350 @@
+"""A layered layout of a graph, left to right, for where no Graphviz is: sizes in, places out.
+
+It knows nothing of Values. ranks.py chooses the columns, ordering.py the order in each,
+heights.py the heights; here are the interface, the widths and the routes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from types import MappingProxyType
+
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.viz.layout.heights import MARGIN, Heights
+from tinygrad_edu.viz.layout.ordering import Ordering
+from tinygrad_edu.viz.layout.ranks import Layers, Nest, assign_ranks, check_length
+
+BOXES: Mapping[str, str] = MappingProxyType({})
+STEEPEST = 0.35  # width of a turn by its height
+PORT_STEP = 12.0  # between two wires that enter a node
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Width and height in points."""
+
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """A wire to be routed; ``label`` is the room its label needs, (0, 0) for none."""
+
+    id: str
+    source: str
+    target: str
+    label: Size
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A titled frame round its members: the nodes in it that are in no inner frame."""
+
+    id: str
+    members: tuple[str, ...]
+    parent: str = ""
+    title: Size = Size(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where everything goes: points, from the top left, y downwards.
+
+    ``nodes`` and ``labels`` are centres; ``routes`` are control points of cubic Bezier paths
+    (1 + 3k points, from border to border); ``frames`` are left, top, width, height. A frame with
+    nothing in it has no place.
+    """
+
+    width: float
+    height: float
+    nodes: dict[str, Point]
+    routes: dict[str, tuple[Point, ...]]
+    labels: dict[str, Point]
+    frames: dict[str, tuple[float, float, float, float]]
+
+
+def layered(
+    sizes: Mapping[str, Size],
+    links: Sequence[Link],
+    frames: Sequence[Frame] = (),
+    *,
+    shapes: Mapping[str, str] = BOXES,
+    node_gap: float = 25.0,
+    rank_gap: float = 54.0,
+) -> Placement:
+    """Place nodes in columns from left to right and route wires between them.
+
+    Parameters
+    ----------
+    sizes : nodes by id, inputs before what they feed.
+    links : wires; those into one node in operand order, the first arrives highest.
+    frames : frames round nodes, nested by ``parent``.
+    shapes : "circle" or "box" (the default) by node, for where wires meet the border.
+    node_gap, rank_gap : least room between nodes of a column, and between columns, in points.
+
+    Raises
+    ------
+    SettingError
+        Wires that run in a circle, or an id that is not there, or wires too long to be routed.
+
+    References
+    ----------
+    K. Sugiyama, S. Tagawa and M. Toda, Methods for visual understanding of hierarchical system
+    structures (1981); G. Sander, Layout of compound directed graphs (1996).
+
+    Examples
+    --------
+    >>> from tinygrad_edu.viz.layout.places import Link, Size, layered
+    >>> box = Size(36, 36)
+    >>> place = layered({"x": box, "y": box}, [Link("w", "x", "y", Size(0, 0))])
+    >>> place.nodes
+    {'x': (26.0, 26.0), 'y': (116.0, 26.0)}
+    """
+    nest = _nest(sizes, frames)
+    number = {name: i for i, name in enumerate(sizes)}
+    wires = [(_known(number, w.source, w), _known(number, w.target, w)) for w in links]
+    check_length(ranks := assign_ranks(wires, nest), wires)
+    layers = Layers(ranks, wires, nest)
+    layers.order = Ordering(layers).best()
+    circles = [shapes.get(name) == "circle" for name in sizes]
+    board = _Board(layers, list(sizes.values()), circles, links)
+    tall = [size.height for size in board.sizes]
+    titles = [frame.title for frame in frames]
+    heights = Heights(layers, tall, [title.height for title in titles], board.ports, node_gap)
+    y = heights.solve()
+    columns = _Columns(layers, board.sizes, titles, y, rank_gap)
+    return _placement(list(sizes), links, frames, _Drawing(layers, board, columns, y))
+
+
+def _known(number: Mapping[str, int], node: str, wire: Link) -> int:
+    if node not in number:
+        raise SettingError(f"Wire {wire.id!r} ends at {node!r} without a size.", fix="add one.")
+    return number[node]
+
+
+def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nest:
+    """Frames as numbers, checked."""
+    index = {frame.id: i for i, frame in enumerate(frames)} | {"": -1}
+    home = dict.fromkeys(sizes, -1)
+    parent = []
+    for i, frame in enumerate(frames):
+        if frame.parent not in index:
+            raise SettingError(
+                f"Frame {frame.id!r} is in {frame.parent!r}, which is no frame.",
+                fix="pass the outer frame too.",
+            )
+        parent.append(index[frame.parent])
+        for member in frame.members:
+            if home.get(member, 0) != -1:
+                what = "is in another frame already" if member in home else "has no size"
+                raise SettingError(
+                    f"{member!r} of frame {frame.id!r} {what}.",
+                    fix="list each node once, in the innermost frame it is in.",
+                )
+            home[member] = i
+    _check_nesting(parent, frames)
+    return Nest(list(sizes), list(home.values()), parent)
+
+
+def _check_nesting(parent: Sequence[int], frames: Sequence[Frame]) -> None:
+    """A frame is not inside itself."""
+    rooted: set[int] = {-1}
+    for frame in range(len(parent)):
+        trail: dict[int, None] = {}
+        while frame not in rooted:
+            if frame in trail:
+                raise SettingError(
+                    f"Frame {frames[frame].id!r} is inside itself.",
+                    fix="follow the parents; the last one is ''.",
+                )
+            trail[frame] = None
+            frame = parent[frame]
+        rooted.update(trail)
+
+
+class _Board:
+    """Sizes by vertex, the vertex of each label, and where wires enter a target."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        sizes: Sequence[Size],
+        circles: Sequence[bool],
+        links: Sequence[Link],
+    ) -> None:
+        self.circles = circles
+        self.sizes = [*sizes, *[Size(0.0, 0.0)] * (len(layers.layer) - len(sizes))]
+        self.carriers: list[int] = []  # by link: the vertex in the middle, where its label is
+        for link, chain in zip(links, layers.chains, strict=True):
+            carrier = chain[1 + 2 * ((len(chain) - 3) // 4)]
+            self.sizes[carrier] = link.label
+            self.carriers.append(carrier)
+        self.ports = [0.0] * len(self.sizes)  # by a wire's last vertex
+        for v, size in enumerate(sizes):
+            wires = layers.before[v]
+            step = min(PORT_STEP, 0.6 * size.height / max(1, len(wires) - 1))
+            for k, last in enumerate(wires):
+                self.ports[last] = (k - (len(wires) - 1) / 2) * step
+
+    def border(self, node: int, dy: float) -> float:
+        """How far from a node's centre its border is, dy above or below the centre."""
+        size = self.sizes[node]
+        if not self.circles[node] or not size.height:
+            return size.width / 2
+        return size.width / 2 * sqrt(max(0.0, 1.0 - (2.0 * dy / size.height) ** 2))
+
+
+class _Columns:
+    """x: of each layer the stretch in which wires run level, past nodes, labels and frames."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        sizes: Sequence[Size],
+        titles: Sequence[Size],
+        y: Sequence[float],
+        rank_gap: float,
+    ) -> None:
+        self.layers, self.titles = layers, titles
+        count = len(layers.order)
+        wide = [max((sizes[v].width for v in order), default=0.0) for order in layers.order]
+        steep = [0.0] * count
+        for v, layer in enumerate(layers.layer):
+            for u in layers.before[v]:
+                steep[layer] = max(steep[layer], abs(y[v] - y[u]))
+        self.left_inset = self._insets(layers.first)
+        self.right_inset = self._insets(layers.last)
+        self.frame_left, self.frame_right = [0.0] * len(titles), [0.0] * len(titles)
+        self.level: list[Point] = []
+        self.centre: list[float] = []
+        at = 0.0
+        for layer in range(count):
+            if layer:  # a steep wire has more room to turn
+                at += min(max(rank_gap / 2, STEEPEST * steep[layer]), 2 * rank_gap)
+            at = self._column(layer, at, wide[layer])
+
+    def _insets(self, ends: Sequence[int]) -> list[float]:
+        """How far each frame reaches beyond its column: further round frames that end there too."""
+        inset = [MARGIN] * len(ends)
+        for frame in self.layers.inside_out:
+            outer = self.layers.nest.parent[frame]
+            if outer >= 0 and ends[outer] == ends[frame]:
+                inset[outer] = max(inset[outer], inset[frame] + MARGIN)
+        return inset
+
+    def _column(self, layer: int, at: float, wide: float) -> float:
+        """Place a layer, open and close its frames, and return where it ends."""
+        frames = self.layers.inside_out
+        opened = [f for f in frames if self.layers.first[f] == layer]
+        left = at + max((self.left_inset[f] for f in opened), default=0.0)
+        for f in opened:
+            self.frame_left[f] = left - self.left_inset[f]
+        right = end = left + wide
+        for f in frames:
+            if self.layers.last[f] == layer:
+                inner = [self.frame_right[g] + MARGIN for g in self._inside(f)]
+                title = self.frame_left[f] + self.titles[f].width
+                self.frame_right[f] = max(right + self.right_inset[f], title, *inner)
+                end = max(end, self.frame_right[f])
+        self.level.append((at, end))
+        self.centre.append((left + right) / 2)
+        return end
+
+    def _inside(self, frame: int) -> list[int]:
+        """Frames directly in a frame that are not empty."""
+        parent, last = self.layers.nest.parent, self.layers.last
+        return [g for g, p in enumerate(parent) if p == frame and last[g] >= 0]
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """All that is known at the end."""
+
+    layers: Layers
+    board: _Board
+    columns: _Columns
+    y: Sequence[float]
+
+    def route(self, chain: Sequence[int], twin: bool) -> list[Point]:
+        """Level through the layers, S curves between them."""
+        source, target, last = chain[0], chain[-1], chain[-2]
+        layers, level = self.layers.layer, self.columns.level
+        dy = self.board.ports[last]
+        start = self.columns.centre[layers[source]] + self.board.border(source, 0.0)
+        end = self.columns.centre[layers[target]] - self.board.border(target, dy)
+        stretches = [(start, level[layers[source]][1], self.y[source])]
+        for v in chain[1:-1]:
+            left, right = level[layers[v]]
+            # without a label to pass, one S is calmer than two
+            if twin or right > left:
+                stretches.append((left, right, self.y[v]))
+        stretches.append((level[layers[target]][0], end, self.y[target] + dy))
+        return _curve(stretches)
+
+    def boxes(self) -> dict[int, tuple[float, float, float, float]]:
+        """Left, top, right, bottom of each frame that holds something."""
+        edges = self.y[len(self.board.sizes) :]
+        left, right = self.columns.frame_left, self.columns.frame_right
+        return {
+            f: (left[f], edges[2 * f], right[f], edges[2 * f + 1])
+            for f, last in enumerate(self.layers.last)
+            if last >= 0
+        }
+
+
+def _curve(stretches: Iterable[tuple[float, float, float]]) -> list[Point]:
+    """A path through level stretches (from, to, height)."""
+    points: list[Point] = []
+    for left, right, y in stretches:
+        if not points:
+            points = [(left, y)]
+        else:
+            x, above = points[-1]
+            if abs(above - y) < 1e-9 and len(points) > 1 and abs(points[-3][1] - y) < 1e-9:
+                x, _ = points[-4]
+                del points[-3:]
+            middle = (x + left) / 2
+            points += [(middle, points[-1][1]), (middle, y), (left, y)]
+        if right > left:
+            points += [((2 * left + right) / 3, y), ((left + 2 * right) / 3, y), (right, y)]
+    return points
+
+
+def _placement(
+    names: Sequence[str], links: Sequence[Link], frames: Sequence[Frame], drawing: _Drawing
+) -> Placement:
+    """Collect by id, moved to the top left."""
+    layers, board, columns, y = drawing.layers, drawing.board, drawing.columns, drawing.y
+    seen = [*range(len(names)), *board.carriers]  # the others are points of wires
+    at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
+    ends = [tuple(chain[:: len(chain) - 1]) for chain in layers.chains]
+    twins = {pair for pair, many in Counter(ends).items() if many > 1}
+    routes = [drawing.route(c, pair in twins) for c, pair in zip(layers.chains, ends, strict=True)]
+    boxes = drawing.boxes()
+    corners = [corner for box in boxes.values() for corner in (box[:2], box[2:])]
+    for v, (x, middle) in at.items():
+        w, h = board.sizes[v].width / 2, board.sizes[v].height / 2
+        corners += [(x - w, middle - h), (x + w, middle + h)]
+    xs, ys = [x for x, _ in corners], [*(corner for _, corner in corners), *y]
+    dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
+    moved = {v: (x + dx, middle + dy) for v, (x, middle) in at.items()}
+    return Placement(
+        width=max(xs, default=0.0) + dx + MARGIN,
+        height=max(ys, default=0.0) + dy + MARGIN,
+        nodes={name: moved[v] for v, name in enumerate(names)},
+        routes={
+            link.id: tuple([(x + dx, v + dy) for x, v in route])
+            for link, route in zip(links, routes, strict=True)
+        },
+        labels={link.id: moved[c] for link, c in zip(links, board.carriers, strict=True)},
+        frames={
+            frames[f].id: (left + dx, top + dy, right - left, bottom - top)
+            for f, (left, top, right, bottom) in boxes.items()
+        },
+    )
