@@ -16,6 +16,10 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "docs/teachers.md": "teachers.md",
+    "docs/recipes/README.md": "recipes/index.md",
+    "docs/recipes/grid_search.md": "recipes/grid_search.md",
+    "docs/recipes/dask.md": "recipes/dask.md",
+    "docs/recipes/optuna.md": "recipes/optuna.md",
 }
 BENCHMARKS = "benchmarks.md"
 PICTURES = (".svg", ".png", ".gif", ".jpg")
@@ -45,7 +49,9 @@ def add_page(source: str, text: str, staging: Path) -> None:
     SiteError
         If it links to a file that does not exist.
     """
-    (staging / PAGES[source]).write_text(relinked(source, text, staging), encoding="utf-8")
+    page = staging / PAGES[source]
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(relinked(source, text, staging), encoding="utf-8")
 
 
 def relinked(source: str, text: str, staging: Path) -> str:
@@ -88,7 +94,8 @@ def _page_of(source: str, target: str, staging: Path) -> str:
         shutil.copy(file, staging / page)
     else:
         page = _source_page(path, staging)
-    return page if source in PAGES else f"../{page}"
+    here = PurePosixPath(PAGES.get(source, "lessons/a_lesson.md")).parent
+    return os.path.relpath(page, here).replace(os.sep, "/")
 
 
 def _source_page(path: str, staging: Path) -> str:

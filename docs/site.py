@@ -103,9 +103,11 @@ def _stage(
     entries = {page: {title: page} for page, title in titles.items() if title}
     teachers = entries.pop("teachers.md")
     course = ["course.md", *({lesson.title: lesson.page} for lesson in lessons), teachers]
+    recipes = [entries.pop(page) for page in titles if page.startswith("recipes/")]
     nav: list[dict[str, Any]] = [
         entries.pop("index.md"),
         {"Course": course},
+        {"Recipes": recipes},
         {"Reference": add_reference(staging)},
         {"Project": [{"Benchmarks": BENCHMARKS}, *entries.values()]},
     ]

@@ -96,7 +96,7 @@ def test_a_dead_link_is_noticed(tmp_path):
 
 @site_tools
 def test_every_page_of_the_project_is_there(site):
-    """The README in front, course, reference of every room, teachers, benchmarks, changelog."""
+    """README, course, reference of every room, recipes, teachers, benchmarks, changelog."""
     front = (site / "index.html").read_text(encoding="utf-8")
     rooms = {page.stem for page in (site / "reference").glob("*.html")}
 
@@ -104,6 +104,8 @@ def test_every_page_of_the_project_is_there(site):
     assert rooms == {"tinygrad_edu", *docs("reference").ROOMS}
     for name in ("course", "teachers", "benchmarks", "changelog", "contributing"):
         assert (site / f"{name}.html").is_file()
+    recipes = {page.stem for page in (site / "recipes").glob("*.html")} - {"index"}
+    assert recipes == {page.stem for page in (ROOT / "docs" / "recipes").glob("[!R]*.md")} != set()
     assert (site / "promises.html").is_file() == (ROOT / "docs" / "promises.md").is_file()
 
 
@@ -275,7 +277,16 @@ def test_a_request_elsewhere_is_noticed(chromium, address):
 @site_tools
 @pytest.mark.parametrize(
     "path",
-    ["index", "course", "teachers", "benchmarks", "reference/nn", f"lessons/{LESSONS[0][:-6]}"],
+    [
+        "index",
+        "course",
+        "recipes/index",
+        "recipes/dask",
+        "teachers",
+        "benchmarks",
+        "reference/nn",
+        f"lessons/{LESSONS[0][:-6]}",
+    ],
 )
 def test_a_page_runs_without_complaint(tab, address, path):
     """No error in the console, nothing missing, nothing wider than the window."""

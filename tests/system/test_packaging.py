@@ -119,6 +119,7 @@ def imports(folder):
     own = {path.stem for path in (ROOT / folder).rglob("*.py")} | {
         "tinygrad_edu",
         "benchmarks",
+        "docs",
         "tests",
     }
     return found - set(sys.stdlib_module_names) - own

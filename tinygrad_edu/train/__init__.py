@@ -30,7 +30,6 @@ from tinygrad_edu.train.schedules import (
     step_decay,
     warm_up,
 )
-from tinygrad_edu.train.sweeps import SweepResults, read_sweep, sweep
 
 # these stood here in the first edition
 __getattr__ = moved(
@@ -55,7 +54,6 @@ __all__ = [
     "Predictor",
     "RMSprop",
     "Split",
-    "SweepResults",
     "collector_paused",
     "constant",
     "cosine",
@@ -67,10 +65,8 @@ __all__ = [
     "load",
     "minibatches",
     "one_hot",
-    "read_sweep",
     "split",
     "standardize",
     "step_decay",
-    "sweep",
     "warm_up",
 ]
