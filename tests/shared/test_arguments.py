@@ -1,9 +1,12 @@
-"""A bad setting is refused by name, with its value and its bounds."""
+"""A bad setting is refused by name, with its value, its bounds, and an example that works."""
 
+import re
+
+import numpy as np
 import pytest
 
-from tinygrad_edu.engine.errors import LengthError, SettingError
-from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+from tinygrad_edu.shared.arguments import extra, one_of, same_length, whole, within
 
 INF = float("inf")
 
@@ -16,10 +19,12 @@ def test_a_learning_rate_that_is_none_is_refused(number):
 
 
 def test_bounds_are_inclusive_or_not_as_named():
-    """``least`` admits its bound, ``below`` does not."""
+    """``least`` and ``most`` admit their bound, ``above`` and ``below`` do not."""
     assert within("momentum", 0, least=0.0, below=1.0) == 0.0
-    with pytest.raises(SettingError, match=r"momentum is 1\.0"):
-        within("momentum", 1.0, least=0.0, below=1.0)
+    assert within("momentum", 1, above=0.0, most=1.0) == 1.0
+    for refused in ({"below": 1.0}, {"above": 1.0}):
+        with pytest.raises(SettingError, match=r"momentum is 1\.0"):
+            within("momentum", 1.0, **refused)
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.0, "3", None, True])
@@ -29,8 +34,52 @@ def test_a_count_that_is_none_is_refused(number):
         whole("epochs", number)
 
 
+@pytest.mark.parametrize("value", ["adams", "", None, 3, ["adam"], np.array([1.0, 2.0])])
+def test_a_choice_that_is_not_offered_is_refused_with_all_that_are(value):
+    """Text of another spelling, other types and arrays too, whose == is not a bool."""
+    with pytest.raises(SettingError, match=r"(?s)solver is .*'adam', 'sgd'.* solver='"):
+        one_of("solver", value, ("adam", "sgd"))
+
+
+def test_the_example_is_the_choice_that_is_spelled_most_alike():
+    """Whoever mistypes a name finds the right one in the last line."""
+    with pytest.raises(SettingError, match="for example activation='tanh'"):
+        one_of("activation", "tahn", {"relu": 1, "tanh": 2, "linear": 3})
+
+
+@pytest.mark.parametrize(
+    ("check", "bounds"),
+    [
+        (whole, {"least": 10}),
+        (whole, {"least": 0}),
+        (within, {}),
+        (within, {"above": 0.0}),
+        (within, {"above": 5.0}),
+        (within, {"above": 2.0, "below": 4.0}),
+        (within, {"least": 0.0, "below": 1.0}),
+        (within, {"above": -1.0, "most": -0.5}),
+        (within, {"below": -3.0}),
+    ],
+)
+def test_the_example_in_the_fix_is_accepted(check, bounds):
+    """What the Fix line shows works when it is pasted, whatever the bounds."""
+    with pytest.raises(SettingError) as refused:
+        check("steps", None, **bounds)
+
+    example = re.search(r"for example steps=(\S+)\.$", str(refused.value)).group(1)
+    number = int(example) if check is whole else float(example)
+    assert check("steps", number, **bounds) == number
+
+
 @pytest.mark.parametrize(("got", "expected"), [([], []), ([1], []), ([1], [1, 2])])
 def test_things_that_belong_together_are_equally_long(got, expected):
     """Data that is empty, or longer on one side, is refused and never cut."""
     with pytest.raises(LengthError, match=f"y has {len(got)} entries, X has {len(expected)}"):
         same_length("y", got, "X", expected)
+
+
+def test_a_library_of_an_extra_is_imported_or_its_pip_command_is_named():
+    """A missing library is an error whose Fix line installs it."""
+    assert extra("math", "math", "a root").sqrt(4.0) == 2.0
+    with pytest.raises(MissingExtraError, match=r'(?s)a root needs .* "tinygrad_edu\[fast\]"'):
+        extra("no_such_library", "no-such-library", "a root", "fast")

@@ -1,14 +1,45 @@
-"""Settings, checked before work starts: each refusal names the setting, its value, the bounds."""
+"""Checks of what callers pass in: names, numbers, counts, lengths, and libraries of an extra."""
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
+from difflib import get_close_matches
 from importlib import import_module
 from math import isfinite
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+
+T = TypeVar("T")
+
+
+def one_of(name: str, value: Any, choices: Iterable[T]) -> T:
+    """Return the value if it is one of the choices, else raise SettingError, which lists them.
+
+    Examples
+    --------
+    >>> one_of("solver", "adam", ("adam", "sgd"))
+    'adam'
+    >>> one_of("solver", "adams", ("adam", "sgd"))
+    Traceback (most recent call last):
+    tinygrad_edu.engine.errors.SettingError: solver is 'adams'.
+      Expected : 'adam', 'sgd'
+      Fix      : pass one of these, for example solver='adam'.
+    """
+    known = list(choices)
+    try:
+        if value in known:
+            return value  # type: ignore[no-any-return]
+    except (TypeError, ValueError):  # an array compares each of its numbers
+        pass
+    alike = get_close_matches(str(value), [str(choice) for choice in known], n=1, cutoff=0.5)
+    best = next((choice for choice in known if str(choice) in alike), known[-1])
+    raise SettingError(
+        f"{name} is {value!r:.60}.",
+        expected=", ".join(map(repr, known)),
+        fix=f"pass one of these, for example {name}={best!r}.",
+    )
 
 
 def within(
@@ -20,23 +51,33 @@ def within(
     below: float | None = None,
     most: float | None = None,
 ) -> float:
-    """The number as a float; SettingError, with its name and bounds, outside them."""
+    """Return the number as a float; raise SettingError unless it is finite and within the bounds.
+
+    ``least`` and ``most`` admit their bound, ``above`` and ``below`` do not.
+    """
+
+    def allowed(x: float) -> bool:
+        low = (least is None or x >= least) and (above is None or x > above)
+        return low and (below is None or x < below) and (most is None or x <= most)
+
+    real = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
+    if real and allowed(number):
+        return float(number)
     limits = {"at least": least, "above": above, "below": below, "at most": most}
     bounds = [f"{word} {bound:g}" for word, bound in limits.items() if bound is not None]
-    good = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
-    good = good and (least is None or number >= least) and (above is None or number > above)
-    good = good and (below is None or number < below) and (most is None or number <= most)
-    if not good:
-        raise SettingError(
-            f"{name} is {number!r}.",
-            expected="a finite number " + " and ".join(bounds),
-            fix=f"set {name} within these bounds.",
-        )
-    return float(number)
+    given = [bound for bound in limits.values() if bound is not None]
+    middle = sum(given) / max(len(given), 1)
+    example = next(x for x in (0.1, *given, middle, middle + 1.0, middle - 1.0) if allowed(x))
+    wanted = " ".join(["a finite number", " and ".join(bounds)]).strip()
+    raise SettingError(
+        f"{name} is {number!r:.60}.",
+        expected=wanted,
+        fix=f"pass {wanted}, for example {name}={example}.",
+    )
 
 
 def whole(name: str, number: Any, *, least: int = 1) -> int:
-    """The number as an int; SettingError where it is none, or less than ``least``."""
+    """Return the number as an int; raise SettingError unless it is whole and at least ``least``."""
     try:
         good = not isinstance(number, bool) and index(number) >= least
     except TypeError:
@@ -44,24 +85,24 @@ def whole(name: str, number: Any, *, least: int = 1) -> int:
     if good:
         return index(number)
     raise SettingError(
-        f"{name} is {number!r}.",
+        f"{name} is {number!r:.60}.",
         expected=f"a whole number, at least {least}",
-        fix=f"set {name} to one.",
+        fix=f"pass a whole number of at least {least}, for example {name}={least}.",
     )
 
 
 def same_length(name: str, got: Sized, other: str, expected: Sized) -> None:
-    """LengthError where two things that belong together differ in length, or are empty."""
+    """Raise LengthError if two things that belong together differ in length, or are empty."""
     if len(got) != len(expected) or not len(got):
         raise LengthError(
             f"{name} has {len(got)} entries, {other} has {len(expected)}.",
             expected=f"as many in {name} as in {other}, at least one",
-            fix="check how the two were made: they are matched one to one.",
+            fix=f"check how the two were made: {name}[i] belongs to {other}[i].",
         )
 
 
 def extra(module: str, package: str, what: str, name: str = "demo") -> Any:
-    """Import a module of an extra; MissingExtraError, naming the pip command, without it."""
+    """Import a module that an extra installs; without it name the pip command in a worded error."""
     try:
         return import_module(module)
     except ImportError:
