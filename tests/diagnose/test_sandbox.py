@@ -1,22 +1,14 @@
-"""Experiments that leave a model as it was, and the loss as a function of its weights."""
+"""Experiments that leave a model as it was."""
 
 import math
-import sys
 from random import Random
 
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.diagnose.gradient_flow import gradient_flow
 from tinygrad_edu.diagnose.learning_rates import learning_rate_range
-from tinygrad_edu.diagnose.objective import (
-    CompiledObjective,
-    Objective,
-    objective,
-)
 from tinygrad_edu.diagnose.sandbox import copied, untouched
-from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import Adam
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
@@ -116,73 +108,3 @@ def test_a_copied_optimizer_moves_the_same_values():
     assert twin.parameters == optimizer.parameters
     assert (optimizer.steps, optimizer.learning_rate) == (0, 0.1)
     assert (twin.steps, twin.learning_rate) == (1, 0.5)
-
-
-@pytest.mark.parametrize("kind", [Objective, CompiledObjective])
-@pytest.mark.parametrize("batch", [None, [0, 2], [1]])
-def test_objectives_are_the_mean_loss_and_its_gradient(kind, batch):
-    """Against one graph of the batch; at weights that were set after it was made."""
-    model, twin = mlp(), mlp()
-    task = kind(model, nn.mse, X, Y)
-    for parameter, other in zip(model.parameters(), twin.parameters(), strict=True):
-        parameter.data = other.data = other.data + 0.25
-        parameter.grad = 99.0
-    losses = [nn.mse(twin(X[i]), Y[i]) for i in batch or range(3)]
-    total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
-    total.backward()
-
-    loss = task.backward(batch)
-
-    assert loss == pytest.approx(total.data, rel=1e-12)
-    assert task.forward(batch) == pytest.approx(total.data, rel=1e-12)
-    grads = [p.grad for p in model.parameters()]
-    assert grads == pytest.approx([p.grad for p in twin.parameters()], rel=1e-9, abs=1e-15)
-
-
-def test_parameters_that_the_loss_does_not_depend_on_get_zero():
-    """They are no part of the program."""
-    model = mlp()
-    model.spare = Value(1.0)
-    model.spare.grad = 5.0
-
-    CompiledObjective(model, nn.mse, X, Y).backward()
-
-    assert (model.spare.data, model.spare.grad) == (1.0, 0.0)
-
-
-def branching(out, target):
-    """A loss that looks at numbers, so that no one program serves all samples."""
-    return out * 2.0 if out.data > 0.0 else nn.mse(out, target)
-
-
-def test_what_can_t_be_compiled_runs_on_graphs():
-    """Silently for "auto", with an error for True."""
-    task = objective(mlp(), branching, X, Y, "auto")
-
-    assert type(task) is Objective
-    with pytest.raises(SettingError, match=r"compiled, sample \d gives"):
-        objective(mlp(), branching, X, Y, True)
-
-
-def test_without_numpy_graphs_do_it(monkeypatch):
-    """NumPy makes it faster, and no more."""
-    with_numpy = objective(mlp(), nn.mse, X, Y, "auto").forward()
-    monkeypatch.setitem(sys.modules, "numpy", None)
-
-    task = objective(mlp(), nn.mse, X, Y, "auto")
-
-    assert type(task) is Objective
-    assert task.forward() == pytest.approx(with_numpy, rel=1e-12)
-
-
-@pytest.mark.parametrize("widths", [[3, 1], [3, 2]])
-def test_outputs_are_those_of_the_model(widths):
-    """One or several, for each sample."""
-    model = nn.MLP(2, widths, rng=Random(0))
-
-    outputs = Predictor(model)(X)
-
-    single = widths[-1] == 1
-    for x, row in zip(X, outputs, strict=True):
-        expected = [model(x)] if single else model(x)
-        assert row == pytest.approx([v.data for v in expected], rel=1e-12)

@@ -1,0 +1,74 @@
+"""The mean loss as a function of the weights: by matrices and on graphs."""
+
+import sys
+from random import Random
+
+import pytest
+
+from tinygrad_edu import Value, nn
+from tinygrad_edu.diagnose.objective import CompiledObjective, Objective, objective
+from tinygrad_edu.engine.errors import SettingError
+
+X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
+
+
+def mlp():
+    """A small network for the samples above."""
+    return nn.MLP(2, [4, 1], activation="tanh", rng=Random(0))
+
+
+@pytest.mark.parametrize("kind", [Objective, CompiledObjective])
+@pytest.mark.parametrize("batch", [None, [0, 2], [1]])
+def test_objectives_are_the_mean_loss_and_its_gradient(kind, batch):
+    """Against one graph of the batch; at weights that were set after it was made."""
+    model, twin = mlp(), mlp()
+    task = kind(model, nn.mse, X, Y)
+    for parameter, other in zip(model.parameters(), twin.parameters(), strict=True):
+        parameter.data = other.data = other.data + 0.25
+        parameter.grad = 99.0
+    losses = [nn.mse(twin(X[i]), Y[i]) for i in batch or range(3)]
+    total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
+    total.backward()
+
+    loss = task.backward(batch)
+
+    assert loss == pytest.approx(total.data, rel=1e-12)
+    assert task.forward(batch) == pytest.approx(total.data, rel=1e-12)
+    grads = [p.grad for p in model.parameters()]
+    assert grads == pytest.approx([p.grad for p in twin.parameters()], rel=1e-9, abs=1e-15)
+
+
+def test_parameters_that_the_loss_does_not_depend_on_get_zero():
+    """They are no part of the program."""
+    model = mlp()
+    model.spare = Value(1.0)
+    model.spare.grad = 5.0
+
+    CompiledObjective(model, nn.mse, X, Y).backward()
+
+    assert (model.spare.data, model.spare.grad) == (1.0, 0.0)
+
+
+def branching(out, target):
+    """A loss that looks at numbers, so that no one program serves all samples."""
+    return out * 2.0 if out.data > 0.0 else nn.mse(out, target)
+
+
+def test_what_can_t_be_compiled_runs_on_graphs():
+    """Silently for "auto", with an error for True."""
+    task = objective(mlp(), branching, X, Y, "auto")
+
+    assert type(task) is Objective
+    with pytest.raises(SettingError, match=r"compiled, sample \d gives"):
+        objective(mlp(), branching, X, Y, True)
+
+
+def test_without_numpy_graphs_do_it(monkeypatch):
+    """NumPy makes it faster, and no more."""
+    with_numpy = objective(mlp(), nn.mse, X, Y, "auto").forward()
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    task = objective(mlp(), nn.mse, X, Y, "auto")
+
+    assert type(task) is Objective
+    assert task.forward() == pytest.approx(with_numpy, rel=1e-12)
