@@ -1,0 +1,396 @@
+"""The language of the project: verbs, full sentences, the field's words, and fixes that work.
+
+A file that does not keep to it yet is named in NOT_YET; the set only ever shrinks.
+"""
+
+import ast
+import configparser
+import io
+import json
+import re
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = sorted((ROOT / "tinygrad_edu").rglob("*.py"))
+PROSE = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+]
+
+# files which other work is mending; take a file out as soon as it is clean
+NOT_YET = {
+    "CHANGELOG.md",
+    "README.md",
+    "notebooks/01_a_number_that_remembers.ipynb",
+    "notebooks/03_gradient_flow_rules.ipynb",
+    "notebooks/04_two_passes_instead_of_a_million.ipynb",
+    "notebooks/05_a_network_by_hand.ipynb",
+    "notebooks/06_softmax_and_cross_entropy.ipynb",
+    "notebooks/07_the_complete_training_algorithm.ipynb",
+    "notebooks/08_scale_matters.ipynb",
+    "notebooks/09_vanishing_and_exploding.ipynb",
+    "notebooks/10_keeping_it_honest.ipynb",
+    "notebooks/11_from_numbers_to_matrices_to_machines.ipynb",
+    "notebooks/12_a_small_gpt_from_single_numbers.ipynb",
+    "tinygrad_edu/cli/course.py",
+    "tinygrad_edu/cli/expressions.py",
+    "tinygrad_edu/cli/training.py",
+    "tinygrad_edu/compiled/agreement.py",
+    "tinygrad_edu/compiled/predict.py",
+    "tinygrad_edu/compiled/tracing.py",
+    "tinygrad_edu/compiler/adjoint.py",
+    "tinygrad_edu/compiler/equations.py",
+    "tinygrad_edu/compiler/layout.py",
+    "tinygrad_edu/compiler/notation.py",
+    "tinygrad_edu/compiler/numpy_backend.py",
+    "tinygrad_edu/compiler/numpy_code.py",
+    "tinygrad_edu/compiler/numpy_words.py",
+    "tinygrad_edu/compiler/passes.py",
+    "tinygrad_edu/compiler/program.py",
+    "tinygrad_edu/compiler/python_backend.py",
+    "tinygrad_edu/compiler/python_code.py",
+    "tinygrad_edu/compiler/record.py",
+    "tinygrad_edu/compiler/sums.py",
+    "tinygrad_edu/course/__init__.py",
+    "tinygrad_edu/course/checker.py",
+    "tinygrad_edu/course/clock.py",
+    "tinygrad_edu/course/exercise.py",
+    "tinygrad_edu/course/faults.py",
+    "tinygrad_edu/course/gpt.py",
+    "tinygrad_edu/course/grading.py",
+    "tinygrad_edu/course/kinds.py",
+    "tinygrad_edu/course/lessons/__init__.py",
+    "tinygrad_edu/course/lessons/gates.py",
+    "tinygrad_edu/course/lessons/helpers.py",
+    "tinygrad_edu/course/lessons/matrix.py",
+    "tinygrad_edu/course/lessons/passes.py",
+    "tinygrad_edu/course/lessons/scale.py",
+    "tinygrad_edu/course/lessons/training.py",
+    "tinygrad_edu/course/oracles.py",
+    "tinygrad_edu/course/outcomes.py",
+    "tinygrad_edu/course/progress.py",
+    "tinygrad_edu/course/verdict.py",
+    "tinygrad_edu/course/worksheets/pages.py",
+    "tinygrad_edu/course/worksheets/printing.py",
+    "tinygrad_edu/course/worksheets/problems.py",
+    "tinygrad_edu/course/worksheets/sheets.py",
+    "tinygrad_edu/diagnose/flow.py",
+    "tinygrad_edu/diagnose/gradient_flow.py",
+    "tinygrad_edu/diagnose/landscape.py",
+    "tinygrad_edu/diagnose/learning_rates.py",
+    "tinygrad_edu/diagnose/objective.py",
+    "tinygrad_edu/diagnose/plots.py",
+    "tinygrad_edu/diagnose/sandbox.py",
+    "tinygrad_edu/diagnose/setup_faults.py",
+    "tinygrad_edu/diagnose/verdicts.py",
+    "tinygrad_edu/engine/anomaly.py",
+    "tinygrad_edu/engine/copying.py",
+    "tinygrad_edu/engine/functions.py",
+    "tinygrad_edu/engine/guards.py",
+    "tinygrad_edu/engine/hooks.py",
+    "tinygrad_edu/engine/ieee.py",
+    "tinygrad_edu/engine/ops.py",
+    "tinygrad_edu/engine/symbols.py",
+    "tinygrad_edu/engine/value.py",
+    "tinygrad_edu/experiments/demo.py",
+    "tinygrad_edu/experiments/experiment.py",
+    "tinygrad_edu/experiments/experiment_report.py",
+    "tinygrad_edu/experiments/page.py",
+    "tinygrad_edu/experiments/report.py",
+    "tinygrad_edu/explain/paths.py",
+    "tinygrad_edu/explain/routes.py",
+    "tinygrad_edu/explain/stats.py",
+    "tinygrad_edu/explain/words.py",
+    "tinygrad_edu/expression.py",
+    "tinygrad_edu/gradcheck/slopes.py",
+    "tinygrad_edu/nn/checkpoint.py",
+    "tinygrad_edu/nn/containers.py",
+    "tinygrad_edu/nn/init.py",
+    "tinygrad_edu/nn/layers.py",
+    "tinygrad_edu/nn/losses.py",
+    "tinygrad_edu/nn/module.py",
+    "tinygrad_edu/nn/normalization.py",
+    "tinygrad_edu/nn/penalties.py",
+    "tinygrad_edu/shared/arguments.py",
+    "tinygrad_edu/shared/files.py",
+    "tinygrad_edu/shared/tables.py",
+    "tinygrad_edu/train/compiled.py",
+    "tinygrad_edu/train/data.py",
+    "tinygrad_edu/train/datasets.py",
+    "tinygrad_edu/train/estimators.py",
+    "tinygrad_edu/train/history.py",
+    "tinygrad_edu/train/loop.py",
+    "tinygrad_edu/train/optim.py",
+    "tinygrad_edu/train/progress.py",
+    "tinygrad_edu/train/resume.py",
+    "tinygrad_edu/train/runners.py",
+    "tinygrad_edu/train/schedules.py",
+    "tinygrad_edu/transforms.py",
+    "tinygrad_edu/viz/dot.py",
+    "tinygrad_edu/viz/drawing.py",
+    "tinygrad_edu/viz/figure.py",
+    "tinygrad_edu/viz/folding.py",
+    "tinygrad_edu/viz/layout/engines.py",
+    "tinygrad_edu/viz/layout/heights.py",
+    "tinygrad_edu/viz/layout/measure.py",
+    "tinygrad_edu/viz/layout/ordering.py",
+    "tinygrad_edu/viz/layout/places.py",
+    "tinygrad_edu/viz/layout/ranks.py",
+    "tinygrad_edu/viz/raster.py",
+    "tinygrad_edu/viz/reading.py",
+    "tinygrad_edu/viz/stepper.py",
+    "tinygrad_edu/viz/steps.py",
+    "tinygrad_edu/viz/styles.py",
+    "tinygrad_edu/viz/svg.py",
+    "tinygrad_edu/viz/text.py",
+    "tinygrad_edu/viz/themes.py",
+}
+
+_VERBS = """
+accept accumulate add adjust advance allow answer append apply approximate arrange ask assemble
+assign attach average begin bind blur break bring build cache calculate call cancel cast center
+change check choose classify clear clip close collapse collect color combine compare compile
+complete compute concatenate connect construct continue convert copy correct count cover create
+cut decide declare decode define delete derive describe detach detect determine diagnose
+differentiate discard display divide download draw drop emit enable encode end enter estimate
+evaluate execute exit expand explain export extend extract fail fetch fill filter find finish fit
+flatten flip fold follow forbid forget format forward freeze generate get give go grade guard
+handle hash hide hold identify ignore import initialize insert install interpolate invert join
+judge keep label lay leave lend let limit link load locate look lower make map mark match measure
+merge mirror mix move multiply name normalize number observe offer open outline pack pad pair
+parse pass patch pause permute pick place plan plot predict prepare print produce propagate prove
+pull push put raise rank read rebuild receive recognize recompute record reduce refuse register
+remember remove rename render reorder repeat replace replay report represent require rescale reset
+reshape resolve restore resume return reverse rewrite round run save say scale scan score search
+select send separate serve set shift shorten show shrink shuffle sign simplify skip snapshot solve
+sort split stack standardize start step stop store stretch strip substitute subtract suggest sum
+summarize suspend swap switch take tell test trace track train transform translate transpose try
+turn undo unpack unroll update use validate verify visit wait walk warn watch weigh widen wrap
+write yield zero
+"""
+VERBS = {*_VERBS.split()}
+
+# what is refused, and what to write instead
+REFUSED = {
+    r"(?<!there )\b(is|are|was|were) no (?!longer\b|more\b)": "is not a ...",
+    r"(?<!there )\b(is|are) (?-i:none)\b": "is not one of ..., or: there is none",
+    r"\ban? (row|column|box|line|byte|layer|file|name|page|sheet|sample|neuron|node|wire|batch"
+    r"|epoch|update|step|word|digit|class|module|notebook|point|run|value) an? (?!few\b)\w+": (
+        "one row per sample"
+    ),
+    r"\bone an? (row|column|box|line|layer|file|name|sample|neuron|node|wire|batch|epoch)\b": (
+        "one per line"
+    ),
+    r"(?<!one )\bto one\.": "to 1, or to the thing that is meant",
+    r"(?<!already )(?<!is )(?<!are )\bin use\b": "in evaluation mode",
+    r"\bwhat (a|the) (model|network) says\b": "the prediction",
+    r"\banswers? of (a|the) (layer|model|neuron|network)\b": "the output",
+    r"\b(a|the|each) bend\b|\bbends? the sum\b": "the activation function",
+    r"\bless what\b": "minus the target",
+    r"\bwires? (a|the) sums?\b": "connect",
+    r"\bthe (text)?book('s)?\b(?! theme)": "Das and Varma",
+    r"\bthe chapter('s)?\b": "Das and Varma",
+    r"\bbuilt otherwise\b": "has a different structure",
+    r"\bto be had\b": "get",
+}
+
+# a fix whose object the reader would have to guess
+VAGUE = re.compile(
+    r"\b(add|choose|drop|give|make|pass|pick|return|set|take|try|use|write) "
+    r"(one|another|another one|a new one|one of (these|them|the two)|these|them|some|fewer)"
+    r"(?=$|[.,;])|^see the \w+\.$|^(name|write) a \w+\.$|\bto one\.$",
+    re.IGNORECASE,
+)
+
+
+def documented(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[int, str, str]]:
+    """The line, the name and the docstring of each public function, method and property."""
+    for node in body:
+        if getattr(node, "name", "_").startswith("_"):
+            continue
+        if isinstance(node, ast.ClassDef):
+            yield from documented(node.body, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node)):
+            yield node.lineno, owner + node.name, docstring
+
+
+def without_verb(source: str) -> list[str]:
+    """The docstrings of public functions that don't begin with a verb in the imperative."""
+    return [
+        f"{line}: {name} begins {' '.join(docstring.split()[:5])!r}, not with a verb"
+        for line, name, docstring in documented(ast.parse(source).body)
+        if docstring.split()[0].lower().strip(",.:;") not in VERBS
+    ]
+
+
+def written(node: ast.expr) -> str:
+    """The text of a string or an f-string; what is filled in stands as ``{expression}``."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(written, node.values))
+    if isinstance(node, ast.FormattedValue):
+        return f"{{{ast.unparse(node.value)}}}"
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def texts(source: str) -> Iterator[tuple[int, str]]:
+    """The strings of a file, docstrings among them, and its comments, with their lines."""
+    nodes = [*ast.walk(ast.parse(source))]
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in parts:
+            yield node.lineno, written(node)
+    last, comment = 0, ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if comment and token.start[0] != last + 1:
+                yield last, comment
+                comment = ""
+            last, comment = token.start[0], f"{comment} {token.string.lstrip('# ')}"
+    yield last, comment
+
+
+def prose(file: Path) -> Iterator[tuple[int, str]]:
+    """The paragraphs of a page, or the cells of text of a notebook, with where they begin."""
+    if file.suffix == ".ipynb":
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        for number, cell in enumerate(cells):
+            if cell["cell_type"] == "markdown":
+                yield number, "".join(cell["source"])
+        return
+    text = file.read_text(encoding="utf-8")
+    if file.name == "CHANGELOG.md":  # what was released is history
+        text = re.split(r"^## (?!\[?Unreleased)", text, maxsplit=1, flags=re.MULTILINE)[0]
+    line = 1
+    for paragraph in text.split("\n\n"):
+        yield line, paragraph
+        line += paragraph.count("\n") + 2
+
+
+def refused(where: int, text: str) -> list[str]:
+    """The refused phrases in a text, each with what to write instead."""
+    plain = " ".join(text.split())
+    return [
+        f"{where}: {found.group()!r} in {plain[max(found.start() - 30, 0) : found.end() + 20]!r}; "
+        f"write: {instead}"
+        for pattern, instead in REFUSED.items()
+        for found in re.finditer(pattern, plain, re.IGNORECASE)
+    ]
+
+
+def fixes(source: str) -> Iterator[tuple[int, str]]:
+    """The text of each ``fix=...`` with its line; of a choice between two, both."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "fix":
+            choice = isinstance(node.value, ast.IfExp)
+            for part in (node.value.body, node.value.orelse) if choice else (node.value,):
+                yield part.lineno, written(part)
+
+
+def vague(source: str) -> list[str]:
+    """The fixes that leave the reader to guess what to do."""
+    return [
+        f"{line}: fix={fix!r} names neither code nor a command nor what to act on"
+        for line, fix in fixes(source)
+        if VAGUE.search(fix)
+    ]
+
+
+@cache
+def faults(file: Path) -> list[str]:
+    """All that the rules of language have against a file."""
+    if file.suffix != ".py":
+        return [fault for where, text in prose(file) for fault in refused(where, text)]
+    source = file.read_text(encoding="utf-8")
+    phrases = [fault for where, text in texts(source) for fault in refused(where, text)]
+    return [*without_verb(source), *phrases, *vague(source)]
+
+
+def name_of(file: Path) -> str:
+    """The path of a file in the project."""
+    return file.relative_to(ROOT).as_posix()
+
+
+def test_every_text_keeps_to_the_language():
+    """Verbs first, no refused phrase, fixes that say what to do: in code, pages and notebooks."""
+    files = [file for file in (*PACKAGE, *PROSE) if name_of(file) not in NOT_YET]
+
+    found = {name_of(file): faults(file) for file in files}
+
+    assert {name: these for name, these in found.items() if these} == {}
+
+
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_a_file_that_is_clean_is_no_longer_excused(name):
+    """Take it out of NOT_YET, so that it stays clean."""
+    assert faults(ROOT / name) != []
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        ('def f():\n    """What a sample is."""\n', "not with a verb"),
+        ('class A:\n    @property\n    def f(self):\n        """The rows."""\n', "A.f begins"),
+        ('"""A row a sample."""\n', "one row per sample"),
+        ('say(f"{x!r} is no Value.")\n', "is not a"),
+        ('say("it "\n    "is none of these.")\n', "there is none"),
+        ("x = 1  # as in the\n# book\n", "Das and Varma"),
+        ('raise E("no.", fix="choose one of these.")\n', "names neither code nor"),
+        ('raise E("no.", fix="see the list." if x else "add one.")\n', "'add one.'"),
+        ('raise E("no.", fix=f"set {name} to one.")\n', "names neither code nor"),
+    ],
+)
+def test_a_planted_fault_is_found(tmp_path, planted, told):
+    """Each rule can fail, in a docstring, a message, a comment and a fix."""
+    file = tmp_path / "planted.py"
+    file.write_text(planted, encoding="utf-8")
+
+    assert told in "\n".join(faults(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["There is no dot.", "It is no longer so.", "x is None", "one row per sample", "a port in use"],
+)
+def test_plain_english_is_not_refused(tmp_path, text):
+    """The list refuses riddles, not the words in them."""
+    assert refused(1, text.replace("a port", "a port is")) == []
+
+
+def test_pages_and_notebooks_are_read(tmp_path):
+    """A fault in a cell of text is found, and one in what is not released yet; code is not text."""
+    cells = [
+        {"cell_type": "markdown", "source": ["Now the\n", "book."]},
+        {"cell_type": "code", "source": ["# the book"]},
+    ]
+    notebook, changes = tmp_path / "01.ipynb", tmp_path / "CHANGELOG.md"
+    notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    changes.write_text("## Unreleased\n\nin use\n\n## 0.1\n\nin use\n", encoding="utf-8")
+
+    assert [fault.partition(":")[0] for fault in (*faults(notebook), *faults(changes))] == [
+        "0",
+        "3",
+    ]
+
+
+def test_every_extra_that_is_named_exists():
+    """A pip command in a message, a page or a notebook names an extra of setup.cfg."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    known = set(setup["options.extras_require"])
+    named = {
+        (name_of(file), extra)
+        for file in (*PACKAGE, *PROSE)
+        for extras in re.findall(
+            r"tinygrad_edu\[([a-z, ]+)\]", file.read_text(encoding="utf-8").replace('\\"', '"')
+        )
+        for extra in extras.replace(" ", "").split(",")
+    }
+
+    assert named
+    assert {(name, extra) for name, extra in named if extra not in known} == set()
