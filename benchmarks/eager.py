@@ -37,9 +37,10 @@ class Sizes(NamedTuple):
     graph: int = 100_000  # nodes
     chain: int = 1_000_000
     repeats: int = 3  # of the chain
+    samples: int = 100  # of the moons
 
 
-QUICK = Sizes(rounds=1, blocks=(2, 2), graph=5_000, chain=20_000, repeats=1)
+QUICK = Sizes(rounds=1, blocks=(2, 2), graph=5_000, chain=20_000, repeats=1, samples=20)
 
 
 class Disagreement(Exception):
@@ -78,7 +79,7 @@ def measure(sizes: Sizes) -> Figures:
 
 def measure_moons(sizes: Sizes) -> Figures:
     """Wrap the inputs, forward, loss, clear the gradients, backward: the same weights and data."""
-    X, y = moons(SEED)
+    X, y = moons(SEED, sizes.samples)
     models = twin_models(SEED)
     builds = {
         engine.name: partial(moons_loss, model, engine.value, X, y)
