@@ -41,6 +41,7 @@ def figures():
     }
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     """All contenders descend with the losses of NumPy by hand; the figures are complete."""
     out = tmp_path / "figures.json"
@@ -182,6 +183,7 @@ def test_what_was_not_measured_is_neither_reached_nor_missed(figures):
     assert verdicts.missed(figures) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits and the memory are Linux's")
 def test_a_graph_beyond_the_limits_is_stopped():
     """The process ends when its memory is used up, and the case says in which stage."""

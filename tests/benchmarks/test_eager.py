@@ -6,6 +6,7 @@ from benchmarks.__main__ import main
 from benchmarks.report import as_text, load
 
 
+@pytest.mark.slow
 def test_quick_run_agrees_with_micrograd_and_prints_the_table(capsys, tmp_path):
     """On the same weights and data both engines give the same loss and gradients."""
     pytest.importorskip("micrograd")

@@ -134,6 +134,7 @@ def test_a_file_of_another_step_is_noticed(path):
     assert saver.lost(path.with_name("none.json"), 1)
 
 
+@pytest.mark.slow
 @needs_limits
 def test_saves_are_cut_and_killed(tmp_path):
     """Each case runs, and nothing is lost: 5 kills here, 1,000 in the command."""
@@ -263,6 +264,7 @@ def test_a_dot_that_hangs_is_given_up():
     assert huge.patience(0.3) < 5.0
 
 
+@pytest.mark.slow
 def test_a_figure_that_takes_too_long_is_noticed(monkeypatch):
     """Where the limit is a millisecond, each answer is a fault."""
     monkeypatch.setattr(huge, "HUGE", {"chain": lambda: huge.chain(300, Value)[0]})
@@ -313,6 +315,7 @@ def test_a_compiled_value_that_differs_is_noticed(monkeypatch):
     assert compiler.differing(x.exp() * x, {x: 0.0}) == ["numpy", "python"]
 
 
+@pytest.mark.slow
 def test_mutants_are_changes_of_one_place():
     """Each is Python, differs from the source and from the others, and says what it changes."""
     every = mutation.mutants()

@@ -95,6 +95,7 @@ def test_help_has_examples(words, capsys):
     assert "tinygrad-edu gradients" in capsys.readouterr().out.partition("examples:")[2]
 
 
+@pytest.mark.slow
 def test_the_demo_trains_and_reports_without_dot(tmp_path):
     """A machine without ``dot``: the whole report all the same."""
     folder = tmp_path / "report"
@@ -115,6 +116,7 @@ def test_the_demo_trains_and_reports_without_dot(tmp_path):
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_complete_report(tmp_path):
     """Stopped in the middle of training: the same files, and the headline says so."""
     folder = tmp_path / "report"

@@ -141,6 +141,7 @@ def test_single_precision_by_request():
     assert float(program.gradient[0]) == pytest.approx(2 * (0.2 - 0.7) * 0.1, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_deep_graph_compiles_without_recursion():
     """20,000 operations in a chain, on both targets."""
     x = Value(1.0)

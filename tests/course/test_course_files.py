@@ -53,6 +53,7 @@ def test_a_browser_that_fails_leaves_the_page_and_a_note(tmp_path, monkeypatch):
     assert len(os.listdir(tmp_path / "out")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
 def test_a_pdf_has_a_page_for_every_section(tmp_path):
     """Two sheets and two answer pages, none of them broken in two."""

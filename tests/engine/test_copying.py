@@ -221,6 +221,7 @@ def test_copy_copy_harms_no_later_pickle():
     assert description(twin) == description(hidden)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there_and_back", [copy.deepcopy, by_pickle(5)], ids=["deepcopy", "5"])
 def test_every_value_of_a_chain_copied_in_one_list(there_and_back):
     """The 2,000 states of a recurrence, kept in a list, come back as that list."""
@@ -239,6 +240,7 @@ def no_collector():
     gc.enable()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_collector")
 def test_a_million_deep_is_copied():
     """Without recursion, in one walk."""
@@ -250,6 +252,7 @@ def test_a_million_deep_is_copied():
     assert len(topological_order(twin)) == DEEP + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_collector")
 def test_a_million_deep_is_pickled():
     """And read again."""

@@ -91,6 +91,7 @@ def test_a_value_met_again_keeps_its_first_place():
     assert topological_order(product) == [a, b, total, product]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "length"),
     [

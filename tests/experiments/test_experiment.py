@@ -96,6 +96,7 @@ def test_the_report_is_one_page_without_a_network(data, picture, tmp_path, capsy
     assert len(json.loads((folder / "history.json").read_text())["loss"]) == 2
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_with_resume(tmp_path, capsys):
     """Two epochs, then two more, are four in one go."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -170,6 +171,7 @@ def test_a_refused_run_keeps_the_file_of_the_run_before(tmp_path, capsys):
     assert (tmp_path / "run.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_run_begins_anew_without_resume(tmp_path, capsys):
     """The first epoch replaces the file that is there, whatever its settings were."""
     for seed in ("0", "1"):
@@ -212,6 +214,7 @@ def test_a_network_that_no_memory_holds_is_refused():
             Experiment(hidden=hidden)
 
 
+@pytest.mark.slow
 def test_ctrl_c_reports_what_was_reached(tmp_path):
     """Exit code 130, and a whole report."""
     command = [sys.executable, "-m", "tinygrad_edu", *QUICK, "--epochs", "100000", "--eager"]

@@ -147,6 +147,7 @@ def test_a_trace_is_read_as_text_and_as_a_table():
     assert "<b>" not in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_million_steps_are_walked():
     """Without recursion."""
     root = x = Value(0.0, "x").log()

@@ -354,6 +354,7 @@ def test_a_graph_that_was_changed_is_refused():
         explain(x, root)
 
 
+@pytest.mark.slow
 def test_a_path_of_a_million_steps_is_explained():
     """No recursion, and its length is no trouble."""
     x = Value(1.0, "x")

@@ -70,6 +70,7 @@ def test_the_counts_are_a_table():
     assert "the graph of &lt;i&gt;</caption>" in stats._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_million_steps_are_counted():
     """Without recursion."""
     root = Value(0.0, "x")

@@ -197,6 +197,7 @@ def corruptions(whole, count, rng=None):
             yield bytes(damaged)
 
 
+@pytest.mark.slow
 def test_no_corruption_is_loaded(saved, path):
     """2,000 of them; a single changed blank is refused, too."""
     whole = path.read_bytes()
@@ -415,6 +416,7 @@ def test_a_full_disk_does_not_cost_the_file_before(path):
     assert os.listdir(path.parent) == ["model.json"]
 
 
+@pytest.mark.slow
 def test_a_killed_saver_never_loses_the_file(path):
     """SIGKILL at 30 moments: each time there is a whole file, of one step."""
     rng, steps = random.Random(3), []

@@ -12,7 +12,6 @@ SHARED = ("course/lessons",)  # rooms whose modules are alike, and share their t
 
 # to become empty: each line is a module without a test file, or a test file without a module
 NOT_YET = {
-    "tests/benchmarks/test_benchmarks.py",
     "tests/compiler/test_exponents.py",
     "tests/compiler/test_recognition.py",
     "tests/compiler/test_rows.py",
@@ -22,8 +21,6 @@ NOT_YET = {
     "tests/course/test_core_only.py",
     "tests/course/test_exercises.py",
     "tests/explain/test_refusals.py",
-    "tests/nn/test_parity_micrograd.py",
-    "tests/nn/test_parity_torch.py",
     "tests/viz/test_drawn_pages.py",
     "tests/viz/test_golden.py",
     "tests/viz/test_labels.py",
@@ -71,7 +68,6 @@ NOT_YET = {
     "tinygrad_edu/explain/routes.py",
     "tinygrad_edu/explain/words.py",
     "tinygrad_edu/gradcheck/verdict.py",
-    "tinygrad_edu/nn/penalties.py",
     "tinygrad_edu/train/datasets.py",
     "tinygrad_edu/train/history.py",
     "tinygrad_edu/train/progress.py",

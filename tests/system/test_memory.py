@@ -197,6 +197,7 @@ def test_the_sum_of_100_000_values():
     assert all(v.grad == 1.0 for v in values)
 
 
+@pytest.mark.slow
 def test_a_million_deep_is_built_walked_and_deleted():
     """No RecursionError and no crash; x + x + ... has the gradient n + 1."""
     before = live_values()
@@ -213,6 +214,7 @@ def test_a_million_deep_is_built_walked_and_deleted():
     assert live_values() - before == 1
 
 
+@pytest.mark.slow
 def test_a_million_deep_on_the_right_is_deleted():
     """The other slot holds the chain here."""
     before = live_values()

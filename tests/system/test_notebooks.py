@@ -208,7 +208,13 @@ def run(notebook, folder, **environment):
     return perf_counter() - start
 
 
-@every_notebook
+def first_quick(items, name):
+    """Return parameters of which all but the first are slow."""
+    slow = pytest.mark.slow
+    return [pytest.param(x, marks=[slow] * (i > 0), id=name(x)) for i, x in enumerate(items)]
+
+
+@pytest.mark.parametrize("file", first_quick(FILES, lambda f: f.stem[:2]))
 def test_a_notebook_runs_as_it_is(file, tmp_path):
     """From top to bottom, under 60 s; the exercises are open, not errors; figures are drawn."""
     notebook = read(file)
@@ -226,7 +232,7 @@ def test_a_notebook_runs_as_it_is(file, tmp_path):
 WITH_FIGURES = [f for f in FILES if any(FIGURE.search(c.source) for c in read(f).cells)]
 
 
-@pytest.mark.parametrize("file", WITH_FIGURES, ids=lambda f: f.stem[:2])
+@pytest.mark.parametrize("file", first_quick(WITH_FIGURES, lambda f: f.stem[:2]))
 def test_a_notebook_with_figures_runs_without_dot_and_solved(file, tmp_path):
     """No program on PATH, every exercise filled in rightly, and CI=true, where wrong ones raise."""
     empty = tmp_path / "bin"
@@ -266,7 +272,7 @@ def run_bare(number):
     )
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 8])
+@pytest.mark.parametrize("number", first_quick([1, 2, 3, 4, 5, 6, 8], str))
 def test_a_notebook_that_needs_no_package_runs_without_any(number):
     """As in a browser without a network; where a plot would be, a line says why there is none."""
     done = run_bare(number)

@@ -107,6 +107,7 @@ def test_the_browser_reads_the_labels_the_parser_reads(tab):
         assert tab.evaluate("document.querySelectorAll('script').length") == 1
 
 
+@pytest.mark.slow
 def test_the_browser_and_the_xml_parser_agree_on_any_label(tab):
     """1,000 labels drawn from markup, controls and the whole of Unicode read alike in both."""
     rng = Random(0)

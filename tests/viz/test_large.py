@@ -56,6 +56,7 @@ def test_a_picture_whose_text_could_not_be_read_is_refused(place):
         raster.png("", place, None)
 
 
+@pytest.mark.slow
 def test_a_large_png_has_fewer_pixels_a_point(images, tmp_path):
     """A chain of 150 values, whole and sharp enough to be read."""
     figure = draw(long_sum(150), "card", engine="builtin", max_nodes=None)
