@@ -9,16 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import (
-    PROMISES,
-    README,
-    RESULTS,
-    as_text,
-    load,
-    missed,
-    with_figures,
-    with_promises,
-)
+from benchmarks.report import README, RESULTS, as_text, load, missed, with_figures
 
 _EXAMPLES = """examples:
   python -m benchmarks eager               measure, print the table, write results/eager.json
@@ -33,7 +24,7 @@ _EXAMPLES = """examples:
   python -m benchmarks promises --only depth labels
   python -m benchmarks promises --quick    fewer cases, within minutes; writes nothing
   python -m benchmarks mutation            small changes of ops.py and engine.py: which test fails?
-  python -m benchmarks readme              make README's tables from results/
+  python -m benchmarks readme              make README's table from results/
 
 needs micrograd and scikit-learn: pip install -e ".[test,peers]"
 compiled does without micrograd, PyTorch and JAX, and says so in their rows
@@ -170,8 +161,7 @@ def _write(figures: Mapping[str, Any], options: argparse.Namespace, default: Pat
 
 
 def _readme(options: argparse.Namespace) -> int:
-    text = README.read_text(encoding="utf-8")
-    text = with_promises(with_figures(text, load()), load(PROMISES))
+    text = with_figures(README.read_text(encoding="utf-8"), load())
     README.write_text(text, encoding="utf-8")
     return 0
 

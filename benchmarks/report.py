@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results" / "eager.json"
-PROMISES = RESULTS.with_name("promises.json")
 README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- figures: python -m benchmarks readme -->", "<!-- end of figures -->"
-PROMISED = "<!-- promises: python -m benchmarks readme -->", "<!-- end of promises -->"
 OURS, PEER = "tinygrad_edu", "micrograd"
 
 
@@ -56,31 +54,17 @@ def as_text(figures: Mapping[str, Any]) -> str:
 
 
 def as_markdown(figures: Mapping[str, Any]) -> str:
-    """The same table for README.md."""
+    """Write what was promised of that table for README.md."""
     head = Line(*(cell or " " for cell in HEAD))
     ruler = Line("---", "---:", "---:", "---:", "---", "---")
-    rows = ["| " + " | ".join(line) + " |" for line in [head, ruler, *lines(figures)]]
+    promised = [line for line in lines(figures) if line.target]
+    rows = ["| " + " | ".join(line) + " |" for line in [head, ruler, *promised]]
     return "\n".join([*rows, "", _setting(figures)])
 
 
 def with_figures(readme: str, figures: Mapping[str, Any]) -> str:
     """The text of a README with the block of these figures made anew."""
     return with_block(readme, START, END, as_markdown(figures))
-
-
-def with_promises(readme: str, rows: Mapping[str, Any]) -> str:
-    """The text of a README with the short table of promises made anew."""
-    return with_block(readme, *PROMISED, promises_table(rows))
-
-
-def promises_table(rows: Mapping[str, Any]) -> str:
-    """What was promised and what was measured, a line each."""
-    cells = [(row["what"], row["target"], row["measured"], row["verdict"]) for row in rows.values()]
-    head = ("promise", "target", "measured", "")
-    return "\n".join(
-        ["| " + " | ".join(head) + " |", "|---|---|---|---|"]
-        + ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells]
-    )
 
 
 def with_block(readme: str, start: str, end: str, block: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from docs.files import PAGE, files_page
 from docs.server import serve
 from docs.tools import ROOT, done
 from tinygrad_edu.engine.errors import TinygradEduError
@@ -21,6 +22,7 @@ _EXAMPLES = """examples:
   python -m docs --no-browser       documentation alone, without the course in the browser
   python -m docs serve              show site/ on http://127.0.0.1:8000/
   python -m docs serve --port 8080
+  python -m docs files              write docs/files.md, the list of modules
 
 needs npm, which brings KaTeX and Pyodide, and: pip install -e ".[site]"
 what was built loads nothing from anywhere else
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "serve":
             serve(options.out, options.port)
+        elif options.command == "files":
+            PAGE.write_text(files_page(), encoding="utf-8")
         else:
             _build(options)
     except TinygradEduError as error:
@@ -53,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "command", nargs="?", choices=("build", "serve"), default="build", help="default: build"
+        "command",
+        nargs="?",
+        choices=("build", "serve", "files"),
+        default="build",
+        help="default: build",
     )
     parser.add_argument("--out", type=Path, default=SITE, help="folder of the site (site/)")
     parser.add_argument("--no-run", action="store_true", help="do not run the notebooks")

@@ -16,6 +16,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "docs/teachers.md": "teachers.md",
+    "docs/files.md": "files.md",
     "docs/recipes/README.md": "recipes/index.md",
     "docs/recipes/grid_search.md": "recipes/grid_search.md",
     "docs/recipes/dask.md": "recipes/dask.md",

@@ -102,7 +102,7 @@ def test_every_page_of_the_project_is_there(site):
 
     assert 'src="pictures/neuron.svg"' in front
     assert rooms == {"tinygrad_edu", *docs("reference").ROOMS}
-    for name in ("course", "teachers", "benchmarks", "changelog", "contributing"):
+    for name in ("course", "teachers", "benchmarks", "changelog", "contributing", "files"):
         assert (site / f"{name}.html").is_file()
     recipes = {page.stem for page in (site / "recipes").glob("*.html")} - {"index"}
     assert recipes == {page.stem for page in (ROOT / "docs" / "recipes").glob("[!R]*.md")} != set()
