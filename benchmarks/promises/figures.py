@@ -17,7 +17,7 @@ from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import STYLES
-from tinygrad_edu.viz.layout.engines import COMMANDS, run_graphviz
+from tinygrad_edu.viz.layout.graphviz import COMMANDS, run_graphviz
 
 PIECES = [
     *"<>&'\"\\{}|;:,`%$#\n\r\t\x00\x07\x1b\x7f\x85\u200f\u202e\u2028\ufffe\ud800é日🎉 ab", "]]>",

@@ -20,7 +20,7 @@ from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.nn import MLP
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import FORMATS, STYLES
-from tinygrad_edu.viz.layout import engines
+from tinygrad_edu.viz.layout import engines, graphviz
 
 SECONDS, DOT_SECONDS, OUTPUT_SECONDS = 1.0, 10.0, 15.0
 
@@ -84,20 +84,20 @@ def timed(work: Callable[[], Any]) -> float:
 
 def patience(seconds: float) -> float:
     """How long a ``dot`` that never answers is waited for."""
-    path, limit = os.environ["PATH"], engines.TIMEOUT
+    path, limit = os.environ["PATH"], graphviz.TIMEOUT
     with tempfile.TemporaryDirectory() as folder:
         slow = Path(folder) / "dot"
         slow.write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
         slow.chmod(slow.stat().st_mode | stat.S_IXUSR)
         os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
-        engines.TIMEOUT = min(limit, seconds) if seconds < 1.0 else limit
+        graphviz.TIMEOUT = min(limit, seconds) if seconds < 1.0 else limit
         start = perf_counter()
         try:
             draw(Value(1.0, "x") + 1.0).svg()
         except TinygradEduError:
             pass
         finally:
-            os.environ["PATH"], engines.TIMEOUT = path, limit
+            os.environ["PATH"], graphviz.TIMEOUT = path, limit
         return perf_counter() - start
 
 

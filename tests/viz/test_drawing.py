@@ -11,7 +11,7 @@ import pytest
 from tests import graphs
 from tinygrad_edu import Value, draw, explain
 from tinygrad_edu.engine.errors import FileError, MissingExtraError, SettingError
-from tinygrad_edu.viz.layout import engines
+from tinygrad_edu.viz.layout import engines, graphviz
 from tinygrad_edu.viz.reading import Reading
 
 STYLES = ("circuit", "detail", "card", "folded", "micrograd")
@@ -76,7 +76,7 @@ def ids(source):
 def test_without_dot_the_next_engine_draws(monkeypatch):
     """Neither a missing dot nor one that hangs is an exception in a notebook's cell."""
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(engines.COMMANDS, "pygraphviz", ("no such program",))
+    monkeypatch.setitem(graphviz.COMMANDS, "pygraphviz", ("no such program",))
 
     assert draw(graphs.shared()).svg() == draw(graphs.shared(), engine="builtin").svg()
     with pytest.raises(MissingExtraError, match="'dot' did not answer"):
@@ -91,7 +91,7 @@ def test_a_dot_that_hangs_is_given_up(monkeypatch):
         asked.append(command)
         raise subprocess.TimeoutExpired(command, 10.0)
 
-    monkeypatch.setattr(engines, "run_graphviz", hang)
+    monkeypatch.setattr(graphviz, "run_graphviz", hang)
 
     assert draw(graphs.shared()).svg() == draw(graphs.shared(), engine="builtin").svg()
     assert asked == [("dot", "-Tjson0")]
@@ -108,7 +108,7 @@ def test_large_graphs_never_reach_dot(monkeypatch):
     def never(command, source):
         raise AssertionError(f"{command} was called")
 
-    monkeypatch.setattr(engines, "run_graphviz", never)
+    monkeypatch.setattr(graphviz, "run_graphviz", never)
     draw(chain, "card", max_nodes=None).svg()
     with pytest.raises(SettingError, match="too many for dot"):
         draw(chain, "card", max_nodes=None, engine="dot").svg()
@@ -234,7 +234,7 @@ def test_a_deep_graph_is_drawn_without_recursion():
 
 def test_a_chain_that_shares_a_leaf_is_not_given_to_dot(monkeypatch):
     """63 nodes whose wires cross 1,900 columns take dot minutes; the built-in layout, a moment."""
-    monkeypatch.setattr(engines, "run_graphviz", lambda *_: pytest.fail("dot was asked"))
+    monkeypatch.setattr(graphviz, "run_graphviz", lambda *_: pytest.fail("dot was asked"))
     w, y = Value(1.5, "w"), Value(1.0, "x")
     for _ in range(60):
         y = y * w
@@ -245,8 +245,8 @@ def test_a_chain_that_shares_a_leaf_is_not_given_to_dot(monkeypatch):
 def test_an_ordinary_network_is_given_to_dot(monkeypatch):
     """So the test above can fail."""
     asked = []
-    monkeypatch.setattr(engines, "run_graphviz", lambda command, _: asked.append(command[0]))
+    monkeypatch.setattr(graphviz, "run_graphviz", lambda command, _: asked.append(command[0]))
 
     draw(graphs.network()).svg()
 
-    assert asked == ["dot", engines.COMMANDS["pygraphviz"][0]]
+    assert asked == ["dot", graphviz.COMMANDS["pygraphviz"][0]]

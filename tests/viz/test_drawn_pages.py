@@ -10,7 +10,7 @@ from tests import graphs
 from tests.viz.test_labels import HOSTILE, SVG, legal, square
 from tinygrad_edu import topological_order
 from tinygrad_edu.viz import draw
-from tinygrad_edu.viz.figure import number
+from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz.reading import Reading
 
 PRODUCT = re.compile(r"∂L/∂(\S+) \+= (\S+) × (\S+) = (\S+?)(?:;|$)")
@@ -59,7 +59,7 @@ def test_the_contributions_read_add_up_to_grad(tab, name, engine, request):
     received = dict.fromkeys(reading.order, 0.0)
     operations = [v for v in reversed(reading.order) if v.op is not None]
     for node, text in zip(operations, backward, strict=True):
-        assert f"upstream {number(node.grad)} " in text
+        assert f"upstream {typeset(node.grad)} " in text
         sources = [v for v in node.inputs if not v.constant]
         for source, (_, upstream, slope, product) in zip(sources, numbers(text), strict=True):
             assert product == pytest.approx(upstream * slope, rel=2e-2)
@@ -79,7 +79,7 @@ def test_the_forward_lines_say_every_value(tab, name, engine, request):
     forward = [text for phase, text in walk(tab) if phase == "forward pass"]
 
     operations = [v for v in topological_order(root) if v.op is not None]
-    assert [text.rsplit("= ")[-1] for text in forward] == [number(v.data) for v in operations]
+    assert [text.rsplit("= ")[-1] for text in forward] == [typeset(v.data) for v in operations]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

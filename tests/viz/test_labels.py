@@ -10,7 +10,7 @@ from tests import graphs
 from tinygrad_edu import Value
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.layout.engines import COMMANDS, run_graphviz
+from tinygrad_edu.viz.layout.graphviz import COMMANDS, run_graphviz
 from tinygrad_edu.viz.themes import THEMES
 
 HOSTILE = [

@@ -9,8 +9,8 @@ from tests import graphs
 from tinygrad_edu import Value, draw
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.viz import raster
-from tinygrad_edu.viz.layout import engines
-from tinygrad_edu.viz.layout.places import Placement
+from tinygrad_edu.viz.layout import engines, graphviz
+from tinygrad_edu.viz.layout.placement import Placement
 
 
 def sized(width, height):
@@ -95,7 +95,7 @@ def test_a_file_that_graphviz_writes_is_given_up_in_time(ending, monkeypatch, tm
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setitem(sys.modules, "resvg_py", None)
-    monkeypatch.setattr(engines, "TIMEOUT", 0.2)
+    monkeypatch.setattr(graphviz, "TIMEOUT", 0.2)
     figure, start = draw(graphs.neuron(), engine="builtin"), perf_counter()
 
     with pytest.raises(SettingError, match=r"dot was stopped: it took more than 0\.2 s"):
@@ -109,8 +109,8 @@ def test_a_file_that_graphviz_writes_is_given_up_in_time(ending, monkeypatch, tm
 def test_an_engine_asked_by_name_is_given_up_in_time(engine, monkeypatch):
     """In a process of its own, so that it can be stopped."""
     sleep = (sys.executable, "-c", "import time; time.sleep(60)")
-    monkeypatch.setitem(engines.COMMANDS, engine, sleep)
-    monkeypatch.setattr(engines, "TIMEOUT", 0.2)
+    monkeypatch.setitem(graphviz.COMMANDS, engine, sleep)
+    monkeypatch.setattr(graphviz, "TIMEOUT", 0.2)
     start = perf_counter()
 
     with pytest.raises(SettingError, match=f"{engine} was stopped"):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.viz.stepper import Step, page, stepper
+from tinygrad_edu.viz.figure import Step
+from tinygrad_edu.viz.stepper import page, stepper
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">'

@@ -5,7 +5,8 @@ from html import escape
 
 import pytest
 
-from tinygrad_edu.viz.stepper import Step, page, stepper
+from tinygrad_edu.viz.figure import Step
+from tinygrad_edu.viz.stepper import page, stepper
 
 HOSTILE = (
     "</script><img src=x onerror=hacked=1>]]>\"'\u202e\u2028&lt;${1}\n<script>hacked=1</script>"

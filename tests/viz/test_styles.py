@@ -9,7 +9,7 @@ import pytest
 from tests import graphs, programs
 from tinygrad_edu import Value, nn, topological_order
 from tinygrad_edu.viz import draw, styles
-from tinygrad_edu.viz.figure import number
+from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz.folding import fold, folded
 from tinygrad_edu.viz.reading import Reading
 
@@ -83,7 +83,7 @@ def test_detail_tells_how_a_contribution_came_about():
 
     figure = draw(root, style="detail").figure
 
-    upstream = number(1.0 / math.cosh(6.0) ** 2)
+    upstream = typeset(1.0 / math.cosh(6.0) ** 2)
     assert texts(figure, "local") == [f"{upstream} × −3", f"{upstream} × 2", f"1 × {upstream}"]
 
 
@@ -133,7 +133,7 @@ def test_a_folded_wire_of_one_value_shows_it():
 
     wire = next(wire for wire in figure.wires if wire.target == figure.nodes[-2].id)
     assert [line.text for line in (*wire.above, *wire.below)] == [
-        number(answer.data), number(answer.grad)
+        typeset(answer.data), typeset(answer.grad)
     ]  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def test_numbers_that_are_not_finite_warn():
 )  # fmt: skip
 def test_numbers_have_three_digits(x, text):
     """Three significant digits, scientific outside 1e-3 .. 1e4, a real minus sign."""
-    assert number(x) == text
+    assert typeset(x) == text
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """Figures of computation graphs, with values and gradients on the wires, step by step."""
 
 from tinygrad_edu.viz.drawing import Drawing, draw
-from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
+from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Step, Wire
 from tinygrad_edu.viz.reading import Reading
-from tinygrad_edu.viz.stepper import Step
 
 __all__ = [
     "Cluster",

@@ -14,10 +14,11 @@ from tinygrad_edu.shared.arguments import whole
 from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
-from tinygrad_edu.viz.figure import Figure
+from tinygrad_edu.viz.figure import Figure, Step
 from tinygrad_edu.viz.folding import folded
-from tinygrad_edu.viz.layout.engines import ENGINES, check_size, place
-from tinygrad_edu.viz.layout.places import Placement
+from tinygrad_edu.viz.layout.engines import ENGINES, place
+from tinygrad_edu.viz.layout.graphviz import check_size
+from tinygrad_edu.viz.layout.placement import Placement
 from tinygrad_edu.viz.reading import Reading, scope
 from tinygrad_edu.viz.stepper import page, stepper
 from tinygrad_edu.viz.svg import svg
@@ -113,7 +114,8 @@ class Drawing:
 
     Attributes
     ----------
-    figure : Figure, nodes and wires, steps in time
+    figure : Figure, nodes and wires
+    steps : tuple of Step, what happens one after the other, in words
     dot : graphviz.Digraph; source : str, its text
     """
 
@@ -150,6 +152,11 @@ class Drawing:
         return digraph(self.figure, self.theme)
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The forward and the backward pass, step by step: ``print(figure.steps[-1].text)``."""
+        return self.figure.steps
+
+    @property
     def source(self) -> str:
         """The text of :attr:`dot`."""
         return str(self.dot.source)
@@ -160,7 +167,7 @@ class Drawing:
         if step is None:
             return svg(self.figure, self.placement, self.theme, bright=self.bright)
         at = self._step(step)
-        now = self.figure.steps[at]
+        now = self.steps[at]
         hidden = {id for id, first in self.figure.reveal.items() if first > at}
         bright = {*self.bright, *now.wires}
         return svg(
@@ -171,7 +178,7 @@ class Drawing:
         """The stepper, to be put into a page; it shows that step first, the last if None."""
         at = None if step is None else self._step(step)
         alt = f"{self.figure.title}\n{self.text}"[:2000]
-        return stepper(self.svg(), self.figure.steps, self.figure.reveal, alt=alt, at=at)
+        return stepper(self.svg(), self.steps, self.figure.reveal, alt=alt, at=at)
 
     def save(self, file: str | Path, step: int | None = None) -> Path:
         """Write the figure to a file; its ending says as what.
@@ -220,7 +227,7 @@ class Drawing:
             check_size(self.figure, "dot")
             return raster.by_graphviz(self.dot, "pdf", "")
         if kind == "gif":
-            count = len(self.figure.steps)
+            count = len(self.steps)
             return raster.gif(map(self.svg, range(count)), count, self.placement)
         if kind == "html":
             return page(self.html(step), self.figure.title).encode()
@@ -228,7 +235,7 @@ class Drawing:
         return text[kind]().encode()
 
     def _step(self, step: int) -> int:
-        count = len(self.figure.steps)
+        count = len(self.steps)
         if isinstance(step, bool) or not isinstance(step, int) or not -count <= step < count:
             raise SettingError(
                 f"there is no step {step!r:.40}.",

@@ -12,9 +12,10 @@ from itertools import chain
 from types import MappingProxyType
 
 from tinygrad_edu.engine import ieee
-from tinygrad_edu.viz.stepper import Step
+from tinygrad_edu.shared.tables import typeset
 
 LONGEST = 24  # characters of a label that are drawn; the tooltip has the whole
+PHASES = ("start", "forward", "backward")
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -85,6 +86,51 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a pass: what is being processed, and what happens with the numbers.
+
+    Attributes
+    ----------
+    phase : str
+        "start", "forward" or "backward".
+    ring : str
+        Id of the node that is being processed; "" for none.
+    wires : tuple of str
+        Ids of the wires to emphasise.
+    text : str
+        What happens, with the numbers.
+    rule : str
+        The rule that is applied, as a formula.
+    """
+
+    phase: str
+    ring: str
+    wires: tuple[str, ...]
+    text: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Nodes in topological order, wires in operand order, steps in time.
+
+    ``reveal`` tells from which step on a line of text is seen; a line it does not name always is.
+    """
+
+    nodes: tuple[Node, ...]
+    wires: tuple[Wire, ...]
+    clusters: tuple[Cluster, ...] = ()
+    steps: tuple[Step, ...] = ()
+    reveal: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    title: str = "computation graph"
+
+
+def line(self) -> Line:
+        """The title as a line of text."""
+        return Line(shortened(self.title), "faint")
+
+
+@dataclass(frozen=True)
 class Figure:
     """Nodes in topological order, wires in operand order, steps in time.
 
@@ -124,7 +170,7 @@ def number(x: float) -> str:
 
 def line(x: float, role: str, id: str = "", prefix: str = "") -> Line:
     """A number as a line; one that is not finite warns."""
-    return Line(prefix + number(x), role if abs(x) < ieee.INF else "warning", id)
+    return Line(prefix + typeset(x), role if abs(x) < ieee.INF else "warning", id)
 
 
 def lines_of(nodes: Iterable[Node], wires: Iterable[Wire]) -> Iterator[Line]:

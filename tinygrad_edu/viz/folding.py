@@ -8,9 +8,9 @@ from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import outdated
-from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, largest, line, number, shortened
+from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz.figure import Figure, Line, Node, Step, Wire, largest, line, shortened
 from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
-from tinygrad_edu.viz.stepper import Step
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
 Key = tuple[str, int]  # path, stage
@@ -139,7 +139,7 @@ def _node(group: Group, reading: Reading) -> Node:
     members = [*group.parameters, *group.constants, *group.operations]
     if len(members) == 1 and members[0].op is None:
         leaf = members[0]
-        name = (Line(shortened(leaf.label) or number(leaf.data), "name"),)
+        name = (Line(shortened(leaf.label) or typeset(leaf.data), "name"),)
         return Node(group.id, "box", kind(leaf), (name,), tooltip=tooltip(leaf, False))
     if group.id == "inputs":
         count = counted(members, "value")
@@ -159,7 +159,7 @@ def _sizes(group: Group) -> str:
     """Root mean square and largest gradient: of the parameters, else of all values in it."""
     sizes = [abs(v.grad) for v in group.parameters or group.operations]
     rms = sqrt(fsum(size * size for size in sizes if size < 1e150) / len(sizes))
-    return f"|∇| rms {number(rms)} max {number(max(sizes))}"
+    return f"|∇| rms {typeset(rms)} max {typeset(max(sizes))}"
 
 
 def _wire(
@@ -187,7 +187,7 @@ def _steps(groups: Sequence[Group], reading: Reading) -> tuple[Step, ...]:
     for group in boxes:
         last = group.operations[-1]
         text = (
-            f"{group.title}: {counted(group.operations, 'op')}, the last gives {number(last.data)}"
+            f"{group.title}: {counted(group.operations, 'op')}, the last gives {typeset(last.data)}"
         )
         steps.append(Step("forward", group.id, (), text, ""))
     for group in reversed(boxes) if reading.has_gradients else ():

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.shared.arguments import extra
-from tinygrad_edu.viz.layout.engines import run_graphviz, too_slow
-from tinygrad_edu.viz.layout.places import Placement
+from tinygrad_edu.viz.layout.graphviz import run_graphviz, too_slow
+from tinygrad_edu.viz.layout.placement import Placement
 
 if TYPE_CHECKING:
     from graphviz import Digraph

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -17,8 +17,7 @@ from importlib import resources
 from xml.etree import ElementTree
 
 from tinygrad_edu.engine.errors import SettingError
-
-PHASES = ("start", "forward", "backward")
+from tinygrad_edu.viz.figure import PHASES, Step
 
 # as escapes, these can't end the script or open a comment, wherever the fragment is pasted
 _ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
@@ -41,31 +40,6 @@ _PAGE = """\
 </body>
 </html>
 """
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a pass: what is being processed, and what happens with the numbers.
-
-    Attributes
-    ----------
-    phase : str
-        "start", "forward" or "backward".
-    ring : str
-        Id of the node that is being processed; "" for none.
-    wires : tuple of str
-        Ids of the wires to emphasise.
-    text : str
-        What happens, with the numbers.
-    rule : str
-        The rule that is applied, as a formula.
-    """
-
-    phase: str
-    ring: str
-    wires: tuple[str, ...]
-    text: str
-    rule: str
 
 
 def stepper(

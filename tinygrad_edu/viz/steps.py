@@ -6,9 +6,9 @@ from tinygrad_edu.engine import Value, symbols
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.engine.ops import Primitive
-from tinygrad_edu.viz.figure import number
+from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz.figure import Step
 from tinygrad_edu.viz.reading import Flow, Reading, glyph, name
-from tinygrad_edu.viz.stepper import Step
 
 
 def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
@@ -70,13 +70,13 @@ def flow_text(flow: Flow) -> str:
     """One contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
     sides = ("left", "right") if len(flow.target.inputs) == 2 else ("input",)
     source = name(flow.source) or sides[flow.operand]
-    numbers = f"{number(flow.upstream)} × {number(flow.slope)} = {number(flow.contribution)}"
+    numbers = f"{typeset(flow.upstream)} × {typeset(flow.slope)} = {typeset(flow.contribution)}"
     return f"∂L/∂{source} += {numbers}"
 
 
 def _forward(node: Value, reading: Reading) -> Step:
     """The operation at hand, with its numbers."""
-    numbers = [number(v.data) for v in node.inputs]
+    numbers = [typeset(v.data) for v in node.inputs]
     sign = glyph(node)
     if len(numbers) == 2 and not sign.isalpha():
         right = f"({numbers[1]})" if numbers[1].startswith("−") else numbers[1]
@@ -85,15 +85,15 @@ def _forward(node: Value, reading: Reading) -> Step:
         text = f"{sign}({', '.join(numbers)})"
     wires = tuple(flow.id for flow in reading.flows[node])
     result = f"{node.label} = " if node.label else ""
-    sentence = f"{sign}: {result}{text} = {number(node.data)}"
+    sentence = f"{sign}: {result}{text} = {typeset(node.data)}"
     if (now := outdated(node)) is not None:
-        was = f"{result}{number(node.data)} when it was computed: a value was changed since"
-        sentence = f"{sign}: {text} = {number(now)} now, but {was}"
+        was = f"{result}{typeset(node.data)} when it was computed: a value was changed since"
+        sentence = f"{sign}: {text} = {typeset(now)} now, but {was}"
     return Step("forward", reading.ids[node], wires, sentence, _rule(node))
 
 
 def _seed(reading: Reading) -> Step:
-    text = f"Backward from the result L: ∂L/∂L = {number(reading.root.grad)}"
+    text = f"Backward from the result L: ∂L/∂L = {typeset(reading.root.grad)}"
     return Step("backward", reading.ids[reading.root], ("wout",), text, "")
 
 
@@ -101,7 +101,7 @@ def _backward(node: Value, reading: Reading) -> Step:
     """Upstream, and what it becomes on each wire."""
     flows = reading.flows[node]
     terms = [flow_text(flow) for flow in flows if not flow.source.constant]
-    sentence = f"{glyph(node)}: upstream {number(node.grad)} → " + (
+    sentence = f"{glyph(node)}: upstream {typeset(node.grad)} → " + (
         "; ".join(terms) or "its inputs are constants, which keep no gradient"
     )
     ids = tuple(flow.id for flow in flows)

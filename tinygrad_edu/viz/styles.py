@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import outdated
+from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz.figure import (
     Cluster,
     Figure,
@@ -23,7 +24,6 @@ from tinygrad_edu.viz.figure import (
     lines_of,
     shortened,
 )
-from tinygrad_edu.viz.figure import number as digits
 from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, tooltip
 from tinygrad_edu.viz.steps import steps_of
 
@@ -95,7 +95,7 @@ def micrograd(reading: Reading) -> Figure:
 
 def _four(x: float) -> str:
     """Four decimals, as in the lecture, where they say what the number is."""
-    return f"{x:.4f}" if x == 0.0 or 1e-4 <= abs(x) < 1e6 else digits(x)
+    return f"{x:.4f}" if x == 0.0 or 1e-4 <= abs(x) < 1e6 else typeset(x)
 
 
 def _figure(
@@ -110,7 +110,7 @@ def _figure(
     written = {line.id for line in lines_of(nodes, wires)}
     reveal = {id: step for id, step in reveal.items() if id in written}
     title = (
-        f"computation graph of {len(reading.order):,} values, result {digits(reading.root.data)}"
+        f"computation graph of {len(reading.order):,} values, result {typeset(reading.root.data)}"
     )
     return Figure(tuple(nodes), tuple(wires), clusters, steps, reveal, title)
 
@@ -122,7 +122,7 @@ def _circle(node: Value, reading: Reading) -> Node:
     if reading.has_gradients and not node.constant and len(reading.leaving[node]) > 1:
         below = (line(node.grad, "gradient", f"{id}-g", "Σ∇ "),)
     form = {"operation": "circle", "leaf": "box", "constant": "plain"}[what]
-    words = glyph(node) if node.op else shortened(node.label) or digits(node.data)
+    words = glyph(node) if node.op else shortened(node.label) or typeset(node.data)
     above = (Line(shortened(node.label), "faint"),) if node.op and node.label else ()
     if node.op is None and not node.label and not node.constant:
         words = "·"  # a leaf without a name; its number stands on its wire
@@ -135,7 +135,7 @@ def _stale(node: Value) -> tuple[Line, ...]:
     """The warning on an operation whose number and inputs, side by side, contradict each other."""
     if (now := outdated(node)) is None:
         return ()
-    return Line("stale: its inputs", "warning"), Line(f"now give {digits(now)}", "warning")
+    return Line("stale: its inputs", "warning"), Line(f"now give {typeset(now)}", "warning")
 
 
 def _card(node: Value, reading: Reading) -> Node:
@@ -164,7 +164,7 @@ def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
     below = line(flow.contribution, "gradient", f"{flow.id}-g")
     if not detail:
         return above, (below,)
-    factors = f"{digits(flow.upstream)} × {digits(flow.slope)}"
+    factors = f"{typeset(flow.upstream)} × {typeset(flow.slope)}"
     return above, (below, Line(factors, "local", f"{flow.id}-l"))
 
 

@@ -8,7 +8,8 @@ from math import ceil, hypot
 
 from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
 from tinygrad_edu.viz.layout.measure import LEADING, PAD, block, font_size, node_size, text_width
-from tinygrad_edu.viz.layout.places import PORT_STEP, Placement, Point, Size
+from tinygrad_edu.viz.layout.layered import PORT_STEP
+from tinygrad_edu.viz.layout.placement import Placement, Point, Size
 from tinygrad_edu.viz.themes import ACTIVE, FONT, Theme
 
 ARROW = 7.0

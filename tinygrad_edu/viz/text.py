@@ -6,7 +6,8 @@ from unicodedata import combining, east_asian_width
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import outdated
-from tinygrad_edu.viz.figure import number, shortened
+from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz.figure import shortened
 from tinygrad_edu.viz.reading import Reading, glyph
 
 MOST = 150  # lines
@@ -38,12 +39,12 @@ def tree(reading: Reading) -> str:
         node, mark, below = stack.pop()
         again = node.op is not None and node in seen
         seen.add(node)
-        after = f"  ∇ {number(node.grad)}" if reading.has_gradients and not node.constant else ""
+        after = f"  ∇ {typeset(node.grad)}" if reading.has_gradients and not node.constant else ""
         if (now := outdated(node)) is not None:
-            after += f"  stale: its inputs now give {number(now)}"
+            after += f"  stale: its inputs now give {typeset(now)}"
             note = "stale: a value was changed after it was computed; compute the result again"
         words = _words(node) + (" (as above)" if again else "")
-        rows.append((f"{mark[-WIDEST:]}{words}", number(node.data), after))
+        rows.append((f"{mark[-WIDEST:]}{words}", typeset(node.data), after))
         inputs = () if again else node.inputs
         for i in reversed(range(len(inputs))):
             last = i == len(inputs) - 1
@@ -71,5 +72,5 @@ def columns(text: str) -> int:
 def _words(node: Value) -> str:
     label = "".join(c if c.isprintable() else "\ufffd" for c in shortened(node.label))
     if node.op is None:
-        return label or (number(node.data) if node.constant else "·")
+        return label or (typeset(node.data) if node.constant else "·")
     return f"{label} = {glyph(node)}" if label else glyph(node)

@@ -14,7 +14,7 @@ from tinygrad_edu.course.worksheets.sheets import sheets_of
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.explain import explain
 from tinygrad_edu.expression import evaluate
-from tinygrad_edu.viz.figure import number
+from tinygrad_edu.shared.tables import typeset
 
 every_level = pytest.mark.parametrize("level", OPERATIONS)
 SEEDS = range(40)
@@ -35,7 +35,7 @@ def test_every_number_is_short(level):
         for x in [v.data for v in order] + [v.grad for v in order] + passed:
             assert 4.0 * x == int(4.0 * x)
         for x in [v.data for v in order] + [v.grad for v in order]:
-            assert float(number(x).replace("−", "-")) == x
+            assert float(typeset(x).replace("−", "-")) == x
             assert abs(x) <= 24.0
 
 
@@ -95,7 +95,7 @@ def test_blanks_tell_no_number_but_those_given(level):
 
         numbers = [text for text in texts(svg) if re.fullmatch(r"−?[\d.]+", text)]
 
-        given = {number(v.data) for v in sheet.leaves}
+        given = {typeset(v.data) for v in sheet.leaves}
         assert set(numbers) <= given
         assert re.findall(r"<title>(.*?)</title>", svg) == ["a computation graph to fill in"]
         assert len(set(re.findall(r'stroke-width="([\d.]+)"/><path', svg))) == 1
@@ -122,9 +122,9 @@ def test_the_answer_page_has_every_gradient():
 
     page = sheet.answer_html()
 
-    assert f"L = {number(sheet.term.value.data)}" in page
+    assert f"L = {typeset(sheet.term.value.data)}" in page
     for leaf in sheet.leaves:
-        assert f"∂L/∂{leaf.label} = {number(leaf.grad)}" in page
+        assert f"∂L/∂{leaf.label} = {typeset(leaf.grad)}" in page
 
 
 def test_another_seed_is_another_sheet():

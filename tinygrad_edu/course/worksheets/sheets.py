@@ -16,7 +16,8 @@ from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.arguments import whole
 from tinygrad_edu.viz.drawing import draw
-from tinygrad_edu.viz.figure import Figure, Line, Node, Wire, number
+from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz.figure import Figure, Line, Node, Wire
 from tinygrad_edu.viz.layout.engines import place
 from tinygrad_edu.viz.svg import svg
 from tinygrad_edu.viz.themes import THEMES
@@ -62,7 +63,7 @@ class Worksheet:
 
     def html(self) -> str:
         """The page with blanks."""
-        given = ", ".join(f"{v.label} = {number(v.data)}" for v in self.leaves)
+        given = ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
         asked = [f"∂L/∂{v.label}" for v in self.leaves]
         return question_page(
             self.svg(), name=self.name, seed=self.seed, formula=self.term.text,
@@ -71,8 +72,8 @@ class Worksheet:
 
     def answer_html(self) -> str:
         """The page with the answers."""
-        found = [f"L = {number(self.term.value.data)}"]
-        found += [f"∂L/∂{v.label} = {number(v.grad)}" for v in self.leaves]
+        found = [f"L = {typeset(self.term.value.data)}"]
+        found += [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
         return answer_page(
             self.answer_svg(), name=self.name, seed=self.seed, formula=self.term.text, found=found
         )
@@ -81,7 +82,7 @@ class Worksheet:
         return self.svg()
 
     def __str__(self) -> str:
-        given = ", ".join(f"{v.label} = {number(v.data)}" for v in self.leaves)
+        given = ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
         return f"L = {self.term.text} at {given}: fill in every value and gradient"
 
     __repr__ = __str__

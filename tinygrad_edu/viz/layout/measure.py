@@ -1,4 +1,4 @@
-"""How wide text is in Helvetica, so that every layout reserves the same room for it."""
+"""Measure text in Helvetica and the shapes around it, so that all layouts keep the same room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 from unicodedata import east_asian_width
 
 from tinygrad_edu.viz.figure import Line, Node, Wire
-from tinygrad_edu.viz.layout.places import Size
+from tinygrad_edu.viz.layout.placement import Size
 
 SIZES = {"name": 16.0, "faint": 11.0, "local": 11.0}  # points; of all other roles:
 PLAIN = 12.0
@@ -27,12 +27,12 @@ _WIDTHS = (
 
 
 def font_size(line: Line) -> float:
-    """In points."""
+    """Return the font size of a line in points."""
     return SIZES.get(line.role, PLAIN)
 
 
 def text_width(line: Line) -> float:
-    """In points.
+    """Return how wide a line is in points.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def text_width(line: Line) -> float:
 
 @lru_cache(maxsize=10_000)
 def _thousandths(text: str) -> int:
-    """Of the font size; each number stands on several wires and is measured several times."""
+    """Measure text in thousandths of the font size, once: a number stands on several wires."""
     return sum(map(_units, text))
 
 
@@ -61,20 +61,20 @@ def _units(character: str) -> int:
 
 
 def block(lines: Sequence[Line]) -> Size:
-    """The room that lines need one below the other."""
+    """Measure lines that stand one below the other."""
     if not lines:
         return Size(0.0, 0.0)
     return Size(max(map(text_width, lines)), sum(font_size(line) * LEADING for line in lines))
 
 
 def room_of(node: Node) -> Size:
-    """The room of a node: its shape in the middle, what stands below it, and as much above."""
+    """Measure a node with what stands below it, and as much above: its shape in the middle."""
     shape, below = node_size(node), block(node.below)
     return Size(max(shape.width, below.width), shape.height + 2.0 * below.height)
 
 
 def node_size(node: Node) -> Size:
-    """The shape of a node."""
+    """Measure the shape of a node."""
     blocks = [block(column) for column in node.columns]
     width = sum(size.width for size in blocks) + PAD * (len(blocks) - 1)
     height = max(size.height for size in blocks)
@@ -88,8 +88,16 @@ def node_size(node: Node) -> Size:
 
 
 def label_size(wire: Wire) -> Size:
-    """The room of what stands on a wire, which runs through the middle of it."""
+    """Measure what stands on a wire, which runs through the middle of it."""
     above, below = block(wire.above), block(wire.below)
     if not (wire.above or wire.below):
         return Size(0.0, 0.0)
     return Size(max(above.width, below.width) + 6.0, 2.0 * max(above.height, below.height) + 6.0)
+
+
+def is_round(node: Node) -> bool:
+    """Tell whether wires meet a node on a circle, at any angle."""
+    if node.form != "circle" or node.below:
+        return False
+    size = node_size(node)
+    return size.width == size.height

@@ -17,7 +17,7 @@ MOST_CROSSINGS = 40_000  # of wires with columns: two seconds of work, and more 
 
 
 @dataclass(frozen=True)
-class Nest:
+class Nesting:
     """Which frame a node (``home``) or a frame (``parent``) is directly in, -1 for none."""
 
     names: Sequence[str]
@@ -52,7 +52,7 @@ class Nest:
         return above_a, a, b
 
 
-def assign_ranks(links: Sequence[tuple[int, int]], nest: Nest) -> list[int]:
+def assign_ranks(links: Sequence[tuple[int, int]], nest: Nesting) -> list[int]:
     """Longest-path ranks; then what has room to move stands right before its consumer."""
     count = len(nest.home)
     after: list[list[tuple[int, int]]] = [[] for _ in range(count + 2 * len(nest.parent))]
@@ -68,7 +68,7 @@ def assign_ranks(links: Sequence[tuple[int, int]], nest: Nest) -> list[int]:
     return [used[r] for r in rank[:count]]
 
 
-def _constraints(links: Sequence[tuple[int, int]], nest: Nest) -> Iterable[tuple[int, int, int]]:
+def _constraints(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tuple[int, int, int]]:
     """(u, v, length): v stands at least length ranks after u; a frame has a left, right border."""
     count = len(nest.home)
     yield from ((u, v, 1) for u, v in links)
@@ -81,7 +81,7 @@ def _constraints(links: Sequence[tuple[int, int]], nest: Nest) -> Iterable[tuple
         yield a if a >= 0 else count + 2 * ~a + 1, b if b >= 0 else count + 2 * ~b, 1
 
 
-def _separable(links: Sequence[tuple[int, int]], nest: Nest) -> Iterable[tuple[int, int]]:
+def _separable(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tuple[int, int]]:
     """Neighbours in a frame that can stand side by side, because no wires run both ways."""
     if not nest.parent:
         return
@@ -121,7 +121,7 @@ def _core(pairs: Sequence[tuple[int, int]]) -> dict[int, None]:
     return core
 
 
-def _longest_paths(after: list[list[tuple[int, int]]], nest: Nest) -> tuple[list[int], list[int]]:
+def _longest_paths(after: list[list[tuple[int, int]]], nest: Nesting) -> tuple[list[int], list[int]]:
     """Rank of each, and an order in which none comes before what it needs."""
     waiting, rank = [0] * len(after), [0] * len(after)
     for followers in after:
@@ -140,7 +140,7 @@ def _longest_paths(after: list[list[tuple[int, int]]], nest: Nest) -> tuple[list
 
 
 def _cycle_error(
-    after: list[list[tuple[int, int]]], waiting: list[int], nest: Nest
+    after: list[list[tuple[int, int]]], waiting: list[int], nest: Nesting
 ) -> SettingError:
     """Name the nodes of a cycle: every node that waits has a wire from another one that waits."""
     count = len(nest.home)
@@ -190,7 +190,7 @@ def check_length(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> None
 class Layers:
     """Vertices by layer, in order from the top, and the wires between neighbouring layers."""
 
-    def __init__(self, ranks: Sequence[int], links: Sequence[tuple[int, int]], nest: Nest) -> None:
+    def __init__(self, ranks: Sequence[int], links: Sequence[tuple[int, int]], nest: Nesting) -> None:
         self.nest = nest
         self.layer = [2 * rank for rank in ranks]
         self.home = list(nest.home)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.viz.layout.places import Frame, Link, Size, layered
+from tinygrad_edu.viz.layout.layered import layered
+from tinygrad_edu.viz.layout.placement import Frame, Link, Size
 
 NEAR = 1e-6  # points
 OPERATION, LEAF, NUMBERS, NONE = Size(36, 36), Size(40, 28), Size(40, 30), Size(0, 0)

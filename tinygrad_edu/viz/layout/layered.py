@@ -15,58 +15,12 @@ from types import MappingProxyType
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.viz.layout.heights import MARGIN, Heights
 from tinygrad_edu.viz.layout.ordering import Ordering
-from tinygrad_edu.viz.layout.ranks import Layers, Nest, assign_ranks, check_length
+from tinygrad_edu.viz.layout.placement import Frame, Link, Placement, Point, Size
+from tinygrad_edu.viz.layout.ranks import Layers, Nesting, assign_ranks, check_length
 
 BOXES: Mapping[str, str] = MappingProxyType({})
 STEEPEST = 0.35  # width of a turn by its height
 PORT_STEP = 12.0  # between two wires that enter a node
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Size:
-    """Width and height in points."""
-
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Link:
-    """A wire to be routed; ``label`` is the room its label needs, (0, 0) for none."""
-
-    id: str
-    source: str
-    target: str
-    label: Size
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A titled frame round its members: the nodes in it that are in no inner frame."""
-
-    id: str
-    members: tuple[str, ...]
-    parent: str = ""
-    title: Size = Size(0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where everything goes: points, from the top left, y downwards.
-
-    ``nodes`` and ``labels`` are centres; ``routes`` are control points of cubic Bezier paths
-    (1 + 3k points, from border to border); ``frames`` are left, top, width, height. A frame with
-    nothing in it has no place.
-    """
-
-    width: float
-    height: float
-    nodes: dict[str, Point]
-    routes: dict[str, tuple[Point, ...]]
-    labels: dict[str, Point]
-    frames: dict[str, tuple[float, float, float, float]]
 
 
 def layered(
@@ -100,7 +54,8 @@ def layered(
 
     Examples
     --------
-    >>> from tinygrad_edu.viz.layout.places import Link, Size, layered
+    >>> from tinygrad_edu.viz.layout.layered import layered
+    >>> from tinygrad_edu.viz.layout.placement import Link, Size
     >>> box = Size(36, 36)
     >>> place = layered({"x": box, "y": box}, [Link("w", "x", "y", Size(0, 0))])
     >>> place.nodes
@@ -128,7 +83,7 @@ def _known(number: Mapping[str, int], node: str, wire: Link) -> int:
     return number[node]
 
 
-def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nest:
+def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nesting:
     """Frames as numbers, checked."""
     index = {frame.id: i for i, frame in enumerate(frames)} | {"": -1}
     home = dict.fromkeys(sizes, -1)
@@ -149,7 +104,7 @@ def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nest:
                 )
             home[member] = i
     _check_nesting(parent, frames)
-    return Nest(list(sizes), list(home.values()), parent)
+    return Nesting(list(sizes), list(home.values()), parent)
 
 
 def _check_nesting(parent: Sequence[int], frames: Sequence[Frame]) -> None:
