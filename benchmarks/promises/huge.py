@@ -20,7 +20,7 @@ from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.nn import MLP
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.drawing import FORMATS, STYLES
-from tinygrad_edu.viz.layout import engines, graphviz
+from tinygrad_edu.viz.layout import graphviz
 
 SECONDS, DOT_SECONDS, OUTPUT_SECONDS = 1.0, 10.0, 15.0
 

@@ -207,7 +207,7 @@ def test_draw_prints_a_tree_or_writes_a_figure(tmp_path, capsys):
     ("words", "said"),
     [
         (["--style", "pretty"], "style is 'pretty'"),
-        (["--theme", "neon"], "there is no theme 'neon'"),
+        (["--theme", "neon"], "theme is 'neon'"),
         (["--engine", "fdp"], "engine is 'fdp'"),
         (["-o", "figure.bmp"], "names no kind of figure"),
         (["-o", "figure.html", "--step", "99"], "there is no step 99"),

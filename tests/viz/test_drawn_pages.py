@@ -9,8 +9,8 @@ import pytest
 from tests import graphs
 from tests.viz.test_labels import HOSTILE, SVG, legal, square
 from tinygrad_edu import topological_order
-from tinygrad_edu.viz import draw
 from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.reading import Reading
 
 PRODUCT = re.compile(r"∂L/∂(\S+) \+= (\S+) × (\S+) = (\S+?)(?:;|$)")

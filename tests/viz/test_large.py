@@ -9,7 +9,7 @@ from tests import graphs
 from tinygrad_edu import Value, draw
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.viz import raster
-from tinygrad_edu.viz.layout import engines, graphviz
+from tinygrad_edu.viz.layout import graphviz
 from tinygrad_edu.viz.layout.placement import Placement
 
 

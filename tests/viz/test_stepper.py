@@ -158,7 +158,7 @@ def test_the_script_loads_nothing_and_makes_no_markup_of_data():
     ("what", "arguments"),
     [
         ("without steps", {"steps": []}),
-        ("'sideways' is not a phase", {"steps": [replace(STEPS[0], phase="sideways")] * 2}),
+        ("phase is 'sideways'", {"steps": [replace(STEPS[0], phase="sideways")] * 2}),
         ("no element with the id 'v9'", {"steps": [STEPS[0], replace(STEPS[1], ring="v9")]}),
         ("no element with the id 'w9'", {"steps": [STEPS[0], replace(STEPS[1], wires=("w9",))]}),
         ("no element with the id 'z'", {"reveal": {"z": 1}}),

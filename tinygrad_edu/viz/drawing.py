@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.hooks import collector_paused
-from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.arguments import one_of, whole
 from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
 from tinygrad_edu.viz.dot import digraph
@@ -23,7 +23,7 @@ from tinygrad_edu.viz.reading import Reading, scope
 from tinygrad_edu.viz.stepper import page, stepper
 from tinygrad_edu.viz.svg import svg
 from tinygrad_edu.viz.text import tree
-from tinygrad_edu.viz.themes import THEMES, theme_called
+from tinygrad_edu.viz.themes import THEMES
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -95,14 +95,9 @@ def draw(
             f"draw takes the result of a graph, not {root!r:.60}.",
             fix="pass a Value: draw(loss), or draw(model(x)).",
         )
-    for setting, value, allowed in (("style", style, STYLES), ("engine", engine, ENGINES)):
-        if value is not None and not (isinstance(value, str) and value in allowed):
-            raise SettingError(
-                f"{setting} is {value!r:.40}.",
-                expected=f"{', '.join(allowed)}, or None",
-                fix=f"choose a {setting}.",
-            )
-    theme_called(theme)
+    one_of("style", style, (None, *STYLES))
+    one_of("engine", engine, (None, *ENGINES))
+    one_of("theme", theme, THEMES)
     depth = whole("depth", depth)
     if max_nodes is not None:
         max_nodes = whole("max_nodes", max_nodes)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from math import isfinite
 from types import MappingProxyType
 
-from tinygrad_edu.engine import ieee
 from tinygrad_edu.shared.tables import typeset
 
 LONGEST = 24  # characters of a label that are drawn; the tooltip has the whole
@@ -21,10 +21,10 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text. ``role`` chooses the colour, ``id`` lets the stepper show it in time.
+    """A line of text. ``role`` chooses the color, ``id`` lets the stepper show it in time.
 
     Roles: "ink", "name" (larger), "faint", "forward" (values), "gradient", "local" (upstream
-    times slope) and "warning" (a number that is not finite).
+    times local slope) and "warning" (a number that is not finite).
     """
 
     text: str
@@ -57,7 +57,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Wire:
-    """From an input to what it feeds; ``above`` and ``below`` stand on the two sides of it.
+    """A wire from an input to what it feeds; ``above`` and ``below`` stand on its two sides.
 
     ``weight`` is the size of its contribution in units of the figure's largest, from 0 to 1.
     """
@@ -81,7 +81,7 @@ class Cluster:
 
     @property
     def line(self) -> Line:
-        """The title as a line of text."""
+        """Return the title as a line of text."""
         return Line(shortened(self.title), "faint")
 
 
@@ -91,16 +91,11 @@ class Step:
 
     Attributes
     ----------
-    phase : str
-        "start", "forward" or "backward".
-    ring : str
-        Id of the node that is being processed; "" for none.
-    wires : tuple of str
-        Ids of the wires to emphasise.
-    text : str
-        What happens, with the numbers.
-    rule : str
-        The rule that is applied, as a formula.
+    phase : "start", "forward" or "backward"
+    ring : id of the node that is being processed; "" for none
+    wires : ids of the wires to emphasise
+    text : what happens, with the numbers
+    rule : the rule that is applied, as a formula
     """
 
     phase: str
@@ -114,7 +109,7 @@ class Step:
 class Figure:
     """Nodes in topological order, wires in operand order, steps in time.
 
-    ``reveal`` tells from which step on a line of text is seen; a line it does not name always is.
+    ``reveal`` tells from which step on a line of text is seen; others are seen always.
     """
 
     nodes: tuple[Node, ...]
@@ -123,58 +118,15 @@ class Figure:
     steps: tuple[Step, ...] = ()
     reveal: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     title: str = "computation graph"
-
-
-def line(self) -> Line:
-        """The title as a line of text."""
-        return Line(shortened(self.title), "faint")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Nodes in topological order, wires in operand order, steps in time.
-
-    ``reveal`` tells from which step on a line of text is seen; a line it does not name always is.
-    """
-
-    nodes: tuple[Node, ...]
-    wires: tuple[Wire, ...]
-    clusters: tuple[Cluster, ...] = ()
-    steps: tuple[Step, ...] = ()
-    reveal: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    title: str = "computation graph"
-
-
-def number(x: float) -> str:
-    """Three significant digits, trailing zeros cut, a real minus sign.
-
-    Examples
-    --------
-    >>> from tinygrad_edu.viz.figure import number
-    >>> number(-0.59055), number(12345.0), number(1e-9)
-    ('−0.591', '1.23e4', '1e−9')
-    """
-    x += 0.0  # no sign for -0.0: the tooltip has every bit
-    rounded = abs(float(f"{x:.3g}"))
-    if not abs(x) < ieee.INF:
-        text = str(x)
-    elif x == 0.0 or 1e-3 <= rounded < 1e3:
-        text = f"{x:.3g}"
-    elif rounded >= 1e3 and abs(x) < 9999.5:
-        text = f"{x:.0f}"
-    else:
-        mantissa, exponent = f"{x:.2e}".split("e")
-        text = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return text.replace("-", "−")
 
 
 def line(x: float, role: str, id: str = "", prefix: str = "") -> Line:
-    """A number as a line; one that is not finite warns."""
-    return Line(prefix + typeset(x), role if abs(x) < ieee.INF else "warning", id)
+    """Write a number as a line, in the role of a warning if it is not finite."""
+    return Line(prefix + typeset(x), role if isfinite(x) else "warning", id)
 
 
 def lines_of(nodes: Iterable[Node], wires: Iterable[Wire]) -> Iterator[Line]:
-    """All lines of text on them."""
+    """Yield all lines of text on nodes and wires."""
     for node in nodes:
         yield from (*chain.from_iterable(node.columns), *node.below)
     for wire in wires:
@@ -182,11 +134,11 @@ def lines_of(nodes: Iterable[Node], wires: Iterable[Wire]) -> Iterator[Line]:
 
 
 def shortened(label: str) -> str:
-    """A label as it is drawn: one line, not too long."""
+    """Fit a label into a figure: on one line, and not too long."""
     text = " ".join(label.split()) or label.strip()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def largest(sizes: Iterable[float]) -> float:
-    """The largest finite magnitude, or 1 where there is none: what widths are measured by."""
-    return max((abs(x) for x in sizes if 0.0 < abs(x) < ieee.INF), default=1.0)
+    """Return the largest finite magnitude, by which widths are measured; 1 where there is none."""
+    return max((abs(x) for x in sizes if x and isfinite(x)), default=1.0)

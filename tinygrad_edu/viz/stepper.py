@@ -17,6 +17,7 @@ from importlib import resources
 from xml.etree import ElementTree
 
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.viz.figure import PHASES, Step
 
 # as escapes, these can't end the script or open a comment, wherever the fragment is pasted
@@ -134,10 +135,7 @@ def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], fir
     for name, index in reveal.items():
         _check_index(f"reveal[{name!r}]", index, len(steps))
     for step in steps:
-        if step.phase not in PHASES:
-            raise SettingError(
-                f"{step.phase!r} is not a phase", fix=f"use one of {', '.join(PHASES)}."
-            )
+        one_of("phase", step.phase, PHASES)
     ids = _ids(drawing)
     wanted = dict.fromkeys(name for step in steps for name in (step.ring, *step.wires) if name)
     missing = [name for name in [*wanted, *reveal] if name not in ids]

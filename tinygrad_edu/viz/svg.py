@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from math import ceil, hypot
 
 from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
-from tinygrad_edu.viz.layout.measure import LEADING, PAD, block, font_size, node_size, text_width
 from tinygrad_edu.viz.layout.layered import PORT_STEP
+from tinygrad_edu.viz.layout.measure import LEADING, PAD, block, font_size, node_size, text_width
 from tinygrad_edu.viz.layout.placement import Placement, Point, Size
 from tinygrad_edu.viz.themes import ACTIVE, FONT, Theme
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinygrad_edu.engine.errors import SettingError
-
 FONT = "Helvetica,Arial,sans-serif"
 ACTIVE = "#bf8700"  # the operation that a step is at
 
@@ -52,12 +50,3 @@ THEMES = {
         forward="#008000", gradient="#d00000", leaf="#ffffff", constant="#ffffff", stroke="#000000"
     ),
 }  # fmt: skip
-
-
-def theme_called(name: str) -> Theme:
-    """The theme of that name; SettingError with the names there are."""
-    if isinstance(name, str) and name in THEMES:
-        return THEMES[name]
-    raise SettingError(
-        f"there is no theme {name!r:.40}.", expected=", ".join(THEMES), fix="choose one of these."
-    )

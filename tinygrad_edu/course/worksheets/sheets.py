@@ -15,8 +15,8 @@ from tinygrad_edu.course.worksheets.problems import Term, problem
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.arguments import whole
-from tinygrad_edu.viz.drawing import draw
 from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.viz.drawing import draw
 from tinygrad_edu.viz.figure import Figure, Line, Node, Wire
 from tinygrad_edu.viz.layout.engines import place
 from tinygrad_edu.viz.svg import svg

@@ -9,7 +9,8 @@ import subprocess
 from dataclasses import replace
 from math import sqrt
 
-from tinygrad_edu.engine.errors import MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import MissingExtraError
+from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.viz.figure import Figure, Node
 from tinygrad_edu.viz.layout import graphviz
 from tinygrad_edu.viz.layout.layered import layered
@@ -34,12 +35,7 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
     MissingExtraError
         If the one asked for is not installed.
     """
-    if engine not in (None, *ENGINES):
-        raise SettingError(
-            f"there is no layout engine {engine!r:.40}.",
-            expected=", ".join(ENGINES),
-            fix="choose one of these, or None for the first that works.",
-        )
+    one_of("engine", engine, (None, *ENGINES))
     placement = None
     if engine in ("dot", "pygraphviz"):
         placement = _by_graphviz(figure, engine)

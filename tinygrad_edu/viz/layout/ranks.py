@@ -121,7 +121,9 @@ def _core(pairs: Sequence[tuple[int, int]]) -> dict[int, None]:
     return core
 
 
-def _longest_paths(after: list[list[tuple[int, int]]], nest: Nesting) -> tuple[list[int], list[int]]:
+def _longest_paths(
+    after: list[list[tuple[int, int]]], nest: Nesting
+) -> tuple[list[int], list[int]]:
     """Rank of each, and an order in which none comes before what it needs."""
     waiting, rank = [0] * len(after), [0] * len(after)
     for followers in after:
@@ -190,7 +192,9 @@ def check_length(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> None
 class Layers:
     """Vertices by layer, in order from the top, and the wires between neighbouring layers."""
 
-    def __init__(self, ranks: Sequence[int], links: Sequence[tuple[int, int]], nest: Nesting) -> None:
+    def __init__(
+        self, ranks: Sequence[int], links: Sequence[tuple[int, int]], nest: Nesting
+    ) -> None:
         self.nest = nest
         self.layer = [2 * rank for rank in ranks]
         self.home = list(nest.home)
