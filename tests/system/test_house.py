@@ -75,7 +75,6 @@ NOT_YET = {
     "tinygrad_edu/viz/dot.py",
     "tinygrad_edu/viz/figure.py",
     "tinygrad_edu/viz/folding.py",
-    "tinygrad_edu/viz/layout/engines.py",
     "tinygrad_edu/viz/layout/heights.py",
     "tinygrad_edu/viz/layout/measure.py",
     "tinygrad_edu/viz/layout/ordering.py",

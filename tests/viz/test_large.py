@@ -105,20 +105,6 @@ def test_a_file_that_graphviz_writes_is_given_up_in_time(ending, monkeypatch, tm
     assert [file.name for file in tmp_path.iterdir()] == ["dot"]
 
 
-@pytest.mark.parametrize("engine", ["dot", "pygraphviz"])
-def test_an_engine_asked_by_name_is_given_up_in_time(engine, monkeypatch):
-    """In a process of its own, so that it can be stopped."""
-    sleep = (sys.executable, "-c", "import time; time.sleep(60)")
-    monkeypatch.setitem(graphviz.COMMANDS, engine, sleep)
-    monkeypatch.setattr(graphviz, "TIMEOUT", 0.2)
-    start = perf_counter()
-
-    with pytest.raises(SettingError, match=f"{engine} was stopped"):
-        draw(graphs.neuron(), engine=engine).svg()
-
-    assert perf_counter() - start < 10.0
-
-
 def test_a_pdf_of_too_many_nodes_is_refused_before_dot_is_asked(monkeypatch, tmp_path):
     """It would be stopped after ten seconds."""
     monkeypatch.setattr(raster, "run_graphviz", lambda *_: pytest.fail("dot was asked"))

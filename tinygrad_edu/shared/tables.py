@@ -60,7 +60,7 @@ def plural(n: int, noun: str) -> str:
 
 
 def ends(item: Callable[[int], str], length: int) -> list[str]:
-    """List every item, or the first and the last with the count of those between."""
+    """Write every item, or the first and the last with the count of those between."""
     if length <= LONG:
         return [item(i) for i in range(length)]
     first, last = range(ENDS), range(length - ENDS, length)
