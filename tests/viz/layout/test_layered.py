@@ -359,8 +359,8 @@ def test_nothing_has_no_room_to_take():
     [
         (["ab", "bc", "cb"], [], "The wires run in a circle: b -> c -> b"),
         (["aa"], [], "The wires run in a circle: a -> a"),
-        (["ad"], [], "Wire 'ad' ends at 'd' without a size"),
-        ([], [Frame("f", ("a",), "g")], "Frame 'f' is in 'g', which is no frame"),
+        (["ad"], [], "Wire 'ad' ends at 'd', which has no size"),
+        ([], [Frame("f", ("a",), "g")], "Frame 'f' is in 'g', which is not a frame"),
         ([], [Frame("f", ("a", "a"))], "'a' of frame 'f' is in another frame already"),
         ([], [Frame("f", ("d",))], "'d' of frame 'f' has no size"),
         ([], [Frame("f", (), "g"), Frame("g", (), "f")], "Frame 'f' is inside itself"),

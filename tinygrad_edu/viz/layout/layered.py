@@ -79,7 +79,10 @@ def layered(
 
 def _known(number: Mapping[str, int], node: str, wire: Link) -> int:
     if node not in number:
-        raise SettingError(f"Wire {wire.id!r} ends at {node!r} without a size.", fix="add one.")
+        raise SettingError(
+            f"Wire {wire.id!r} ends at {node!r}, which has no size.",
+            fix="pass a size for it in sizes.",
+        )
     return number[node]
 
 
@@ -91,7 +94,7 @@ def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nesting:
     for i, frame in enumerate(frames):
         if frame.parent not in index:
             raise SettingError(
-                f"Frame {frame.id!r} is in {frame.parent!r}, which is no frame.",
+                f"Frame {frame.id!r} is in {frame.parent!r}, which is not a frame.",
                 fix="pass the outer frame too.",
             )
         parent.append(index[frame.parent])
