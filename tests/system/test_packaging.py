@@ -180,8 +180,18 @@ def test_contributors_and_ci_run_the_same_commands():
         ("README.md", "Test it"),
     }
     assert all(command_under(heading, pages[page]) for page, heading in taken)
-    test = command_under("Test", pages["CONTRIBUTING.md"])
+    test, quick = (command_under(name, pages["CONTRIBUTING.md"]) for name in ("Test", "Quick test"))
     assert command_under("Test it", pages["README.md"]).endswith(f" && {test}")
+    assert f"`{quick}`" in pages["README.md"]
+
+
+@pytest.mark.parametrize("name", [".ci/run", "CONTRIBUTING.md", "README.md"])
+def test_paths_of_tests_exist(name):
+    """A command that names a moved file would test nothing."""
+    paths = set(re.findall(r"\btests/[\w/]+(?:\.py)?", (ROOT / name).read_text(encoding="utf-8")))
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert paths or name == "README.md"
 
 
 @pytest.mark.parametrize("name", ["setup.cfg", "pyproject.toml", ".ci/run", "CONTRIBUTING.md"])
