@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinygrad_edu.course.progress import RECORD
+from tinygrad_edu.course.solved import RECORD
 
 
 @pytest.fixture(autouse=True)

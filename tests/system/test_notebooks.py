@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 from tinygrad_edu.course import EXERCISES, FAULTS, check, fault
 from tinygrad_edu.course.exercise import NOTEBOOKS as TITLES
-from tinygrad_edu.course.progress import RECORD
+from tinygrad_edu.course.solved import RECORD
 
 FILES = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 EXERCISE = re.compile(r"^check\.(\w+)\((\w+)\)$", re.MULTILINE)
@@ -329,8 +329,8 @@ def test_each_classical_mistake_is_named_in_its_cell(file, name):
     exercise = EXERCISES[name]
     call = EXERCISE.search(cell.source)
 
-    for mistake in exercise.mistakes:
-        planted = exercise.asks.plant(mistake.wrong)
+    for mistake, wrong in [(m, wrong) for m in exercise.mistakes for wrong in m.wrong]:
+        planted = exercise.asks.plant(wrong)
         verdict = execute(call[0], {"check": check, call[2]: planted})
         assert verdict.status == "wrong"
         assert verdict.mistake == mistake.words

@@ -7,7 +7,7 @@ from tinygrad_edu.course.faults import FAULTS, fault
 from tinygrad_edu.course.grading import grade
 from tinygrad_edu.course.lessons import EXERCISES
 from tinygrad_edu.course.plotting import plot
-from tinygrad_edu.course.progress import Progress, progress_of
+from tinygrad_edu.course.solved import Progress, progress_of
 from tinygrad_edu.course.verdict import Verdict, WrongAnswer
 from tinygrad_edu.course.worksheets.printing import Written, read_names, write_worksheets
 from tinygrad_edu.course.worksheets.sheets import Worksheet, worksheet
@@ -16,7 +16,7 @@ check = Checks(EXERCISES)
 
 
 def progress() -> Progress:
-    """What is solved so far, notebook by notebook; shown as a table.
+    """Show what is solved so far, notebook by notebook, as a table.
 
     It is kept in ``.tinygrad_edu_course.json`` in the working folder, or in the file that the
     environment variable TINYGRAD_EDU_COURSE names.

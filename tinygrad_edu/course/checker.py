@@ -1,4 +1,4 @@
-"""``check``: every exercise by its id, with hints in stages and the solution last."""
+"""``check``: grade an exercise by its id, with hints in stages and the solution last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.grading import grade
-from tinygrad_edu.course.progress import RECORD
+from tinygrad_edu.course.solved import RECORD
 from tinygrad_edu.course.verdict import Verdict, show
 from tinygrad_edu.shared.arguments import whole
 
@@ -27,7 +27,7 @@ class Check:
         Raises
         ------
         WrongAnswer
-            If it is wrong and the environment has CI=true; else nothing, it is only shown.
+            If it is wrong and the environment has CI=true; elsewhere it is only shown.
         """
         verdict = grade(self.exercise, answer)
         if verdict.status != "open":
@@ -39,7 +39,7 @@ class Check:
         return show(verdict)
 
     def hint(self, stage: int | None = None) -> Verdict:
-        """Show one hint, by default the next; an earlier one must have been seen.
+        """Show a hint, by default the next one; hints are shown in their order.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class Check:
         Raises
         ------
         SettingError
-            If it is no positive whole number.
+            If stage is not a whole number of at least 1.
         """
         state, hints = RECORD.state(self.exercise.id), self.exercise.hints
         wanted = state.hints + 1 if stage is None else whole("stage", stage)
@@ -62,11 +62,11 @@ class Check:
         return show(Verdict(self.exercise.id, "hint", words, word=f"hint {shown} of {len(hints)}"))
 
     def solution(self) -> Verdict:
-        """Show a right answer, once all hints were seen or the exercise is solved."""
+        """Show a right answer, once the learner has seen all hints or solved the exercise."""
         state, all_hints = RECORD.state(self.exercise.id), len(self.exercise.hints)
         if not state.solved and state.hints < all_hints:
             words = (
-                f"The solution comes after the hints: {state.hints} of {all_hints} are seen. "
+                f"The solution comes after the hints: you have seen {state.hints} of {all_hints}. "
                 f"The next is check.{self.exercise.id}.hint({state.hints + 1})."
             )
             return show(Verdict(self.exercise.id, "open", words))
@@ -75,7 +75,7 @@ class Check:
         )
 
     def _offer(self) -> str:
-        """Where help is to be had."""
+        """Tell the learner how to get help."""
         seen, name = RECORD.state(self.exercise.id).hints, f"check.{self.exercise.id}"
         if seen < len(self.exercise.hints):
             return f"A hint: {name}.hint({seen + 1})"
@@ -89,9 +89,9 @@ class Check:
 
 
 class Checks:
-    """All checks: ``check.chain_rule_2(answer)``.
+    """The checks of all exercises, by their ids: ``check.chain_rule_2(answer)``.
 
-    An unknown name raises AttributeError, with those that are like it.
+    An unknown name raises AttributeError, which suggests names that are similar.
     """
 
     def __init__(self, exercises: Mapping[str, Exercise]) -> None:

@@ -13,11 +13,11 @@ SECONDS = 5.0
 
 
 class TimeUp(BaseException):
-    """The time is over; no Exception, so that the learner's own ``except`` lets it through."""
+    """The time is over; not an Exception, so that no ``except Exception`` of a learner stops it."""
 
 
 def can_limit() -> bool:
-    """Whether a time limit can be set: by signals, in the main thread, not in a browser."""
+    """Check that a time limit can be set: it needs signals and the main thread, not a browser."""
     return (
         hasattr(signal, "setitimer")
         and sys.platform != "emscripten"
@@ -27,9 +27,9 @@ def can_limit() -> bool:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """TimeUp inside the block once the time is over; no limit where none can be set.
+    """Raise TimeUp inside the block once the time is over, if a limit can be set at all.
 
-    Whoever had set the alarm before gets it back, with the time that was left to it.
+    An alarm that was set before goes on afterwards, with the time that was left to it.
     """
     if not can_limit():
         yield

@@ -1,4 +1,4 @@
-"""The course's notebooks, copied to a folder of the learner's choice; what was changed stays."""
+"""Copy the notebooks to a folder of the learner's choice; what the learner has changed stays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[2] / "notebooks"  # in a checkout of the proje
 
 @dataclass(frozen=True)
 class Copied:
-    """What ``copy_notebooks`` did; ``str()`` says it, and how to start."""
+    """The result of ``copy_notebooks``; ``str()`` tells it, and how to start."""
 
     folder: Path
     copied: tuple[str, ...]
@@ -32,11 +32,9 @@ class Copied:
                 "not overwritten, as they were changed:",
                 *(f"  {name}" for name in self.kept),
             ]
-        return "\n".join([*lines, "", f"start:  jupyter lab {self.folder}", self._first()])
-
-    def _first(self) -> str:
-        notebooks = sorted((*self.copied, *self.kept, *self.unchanged))
-        return f"begin with {next((n for n in notebooks if n.endswith('.ipynb')), 'the first')}"
+        files = sorted((*self.copied, *self.kept, *self.unchanged))
+        first = next((file for file in files if file.endswith(".ipynb")), "the first notebook")
+        return "\n".join([*lines, "", f"start:  jupyter lab {self.folder}", f"begin with {first}"])
 
 
 def copy_notebooks(folder: str | Path) -> Copied:
@@ -44,7 +42,7 @@ def copy_notebooks(folder: str | Path) -> Copied:
 
     Parameters
     ----------
-    folder : made if it is not there
+    folder : str or Path, created if it does not exist
 
     Returns
     -------
@@ -73,14 +71,14 @@ def copy_notebooks(folder: str | Path) -> Copied:
 
 
 def _sources() -> dict[str, bytes]:
-    """Every file of the course, by its path below the folder."""
+    """Read every file of the course, by its path below the folder of notebooks."""
     installed = Path(str(resources.files("tinygrad_edu.course"))) / INSTALLED
     found = next((f for f in (installed, CHECKOUT) if any(f.glob("*.ipynb"))), None)
     if found is None:
         raise FileError(
             "the notebooks are not in this installation.",
             where=str(installed),
-            fix="pip install the package again, from its wheel or from a checkout.",
+            fix="pip install --force-reinstall tinygrad_edu",
         )
     files = sorted(file for file in found.rglob("*") if file.is_file() and file.suffix in KINDS)
     return {

@@ -1,4 +1,4 @@
-"""One exercise is one entry: what is asked, what is true, which mistakes are known, what helps."""
+"""An exercise is one entry: the question, the truth, the known mistakes, the hints, a solution."""
 
 from __future__ import annotations
 
@@ -26,28 +26,38 @@ NOTEBOOKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Mistake:
-    """A classical mistake: the words that name it, and what someone who makes it hands in."""
+    """A classical mistake: the words that name it, and the answers of those who make it.
+
+    Examples
+    --------
+    >>> Mistake("The order is reversed.", [2, 1], [1, 2, 0]).wrong
+    ([2, 1], [1, 2, 0])
+    """
 
     words: str
-    wrong: Any
+    wrong: tuple[Any, ...]
+
+    def __init__(self, words: str, *wrong: Any) -> None:
+        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "wrong", wrong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """An exercise, graded by :func:`tinygrad_edu.course.grading.grade`.
+    """An exercise, graded by :func:`tinygrad_edu.course.grade`.
 
     Parameters
     ----------
-    id : str, the stem of its notebook and a number, as "chain_rule_2"
-    statement : str, what is asked
-    asks : Kind, what is handed in, and at which points it is read
-    truth : function of a point that gives what is right there; it knows nothing of ``solution``
-    mistakes : known wrong answers; the first that agrees with the learner's at all points is named
-    hints : str each, from a nudge to all but the answer, without its code
-    solution : str, the source of a right answer, that leaves it in the name ``answer``
-    relative, absolute : float, how far off a number may be
+    id : str, the stem of its notebook and a number, for example "chain_rule_2"
+    statement : str, the question
+    asks : Kind, the kind of answer, and the points at which it is read
+    truth : function that returns the right answer at a point, computed without ``solution``
+    mistakes : known mistakes; the first that agrees with the answer at all points is named
+    hints : str each, from a nudge to nearly the whole answer, without its code
+    solution : str, source code that leaves a right answer in the name ``answer``
+    relative, absolute : float, the largest difference that still counts as right
     """
 
     id: str
@@ -61,16 +71,16 @@ class Exercise:
     absolute: float = 1e-9
 
     def __post_init__(self) -> None:
-        # both are written indented, in the middle of an entry
+        # lessons write both of them indented, as part of an entry
         object.__setattr__(self, "statement", " ".join(self.statement.split()))
         object.__setattr__(self, "solution", cleandoc(self.solution))
 
     @property
     def stem(self) -> str:
-        """The notebook's part of the id."""
+        """Return the notebook's part of the id."""
         return self.id.rpartition("_")[0]
 
     @property
     def notebook(self) -> int:
-        """The number of the notebook, from 1."""
+        """Return the number of the notebook, counted from 1."""
         return list(NOTEBOOKS).index(self.stem) + 1

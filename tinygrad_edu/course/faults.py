@@ -1,8 +1,8 @@
 """The engine with one classical bug switched on inside a ``with`` block.
 
-The bug is put in from outside, where the engine looks its own functions up, and taken out on any
-exit; the engine's files know nothing of it. The whole process has it while the block runs, other
-threads too. Blocks nest; they end in the reverse of the order they began in.
+The bug is put in from outside, where the engine looks up its own functions, and taken out however
+the block ends; the engine's files know nothing of it. While the block runs, the whole process has
+the bug, other threads too. Blocks nest, and end in the reverse of the order in which they began.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 from tinygrad_edu.engine import functions, ieee, ops
 from tinygrad_edu.engine import value as engine
-from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.value import Value
 from tinygrad_edu.nn import Module, layers, losses
+from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.train.optim import SGD, Adam, Optimizer
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A bug: what it does, and which names stand for what while it is on."""
+    """A bug: its description, and what replaces which attribute while it is on."""
 
     words: str
     patches: tuple[tuple[Any, str, Callable[..., Any]], ...]
@@ -32,7 +32,7 @@ class Fault:
 
 @contextmanager
 def fault(name: str) -> Iterator[str]:
-    """Switch one of ``FAULTS`` on inside the block; gives its description.
+    """Switch on a bug inside the block, and yield its description.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def fault(name: str) -> Iterator[str]:
     Raises
     ------
     SettingError
-        If there is no such fault: says which there are.
+        If there is not a fault of this name; the error lists all names.
 
     Examples
     --------
@@ -53,19 +53,16 @@ def fault(name: str) -> Iterator[str]:
     >>> x.grad
     3.0
     """
-    if not isinstance(name, str) or name not in _FAULTS:
-        raise SettingError(
-            f"there is no fault {name!r:.60}.", expected=", ".join(_FAULTS), fix="choose one."
-        )
+    bug = _FAULTS[one_of("name", name, FAULTS)]
     with ExitStack() as undo:
-        for target, attribute, wrong in _FAULTS[name].patches:
+        for target, attribute, wrong in bug.patches:
             undo.callback(_put, target, attribute, _held(target, attribute))
             _put(target, attribute, wrong)
-        yield _FAULTS[name].words
+        yield bug.words
 
 
 def _held(target: Any, attribute: str) -> Any:
-    """What stands there now, unbound."""
+    """Return the attribute as it is now, unbound."""
     if isinstance(target, ops.Primitive):
         return getattr(target, attribute)
     return vars(target)[attribute]
@@ -79,7 +76,7 @@ def _put(target: Any, attribute: str, what: Any) -> None:
 
 
 def _assign(order: list[Value]) -> None:
-    """The walk with = where += belongs: the last use of a value overwrites the others."""
+    """Walk back with = where += belongs: the last use of a value overwrites the others."""
     for node in reversed(order):
         if node.op is not None:
             partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
@@ -88,7 +85,7 @@ def _assign(order: list[Value]) -> None:
 
 
 def _as_met(root: Value) -> list[Value]:
-    """Each value once, in an order that hands a gradient on before all of it has arrived."""
+    """Order the values such that one hands its gradient on before all of it has arrived."""
     met: dict[Value, None] = {}
     waiting = [root]
     while waiting:
@@ -104,12 +101,12 @@ def _nothing(self: Any) -> None:
 
 
 def _no_shift(logits: Any) -> tuple[list[Value], Value]:
-    """The logits as they are: e to a large one is inf."""
+    """Leave the logits as they are: e to the power of a large one is inf."""
     return [engine.operand(z) for z in losses._listed("logits", logits)], engine.operand(0.0)
 
 
 def _log_of_softmax(logits: Any, target: Any) -> Value:
-    """The textbook's formula, minus the sum of t times log y, as it is written."""
+    """Compute minus the sum of t times log y, exactly as the formula is written."""
     probabilities = losses.softmax(logits)
     weights = losses._weights(target, len(probabilities))
     terms = [w * functions.log(y) for w, y in zip(weights, probabilities, strict=True) if w]
@@ -122,7 +119,7 @@ def _all_alike(initializer: Any, activation: object) -> Callable[..., float]:
 
 
 def _uphill_sgd(self: SGD, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-    """The right step, mirrored at the weight."""
+    """Mirror the right step at the weight."""
     new, *rest = _SGD_UPDATE(self, xp, steps, w, g, *state)
     return (w + (w - new), *rest)
 
@@ -169,4 +166,4 @@ _FAULTS = {
     ),
 }
 
-FAULTS = {name: one.words for name, one in _FAULTS.items()}
+FAULTS = {name: bug.words for name, bug in _FAULTS.items()}

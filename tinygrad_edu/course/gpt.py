@@ -61,9 +61,9 @@ NAMES = tuple(_WRITTEN_DOWN.split())
 
 
 def encode(name: str) -> list[int]:
-    """The letters of a name as numbers, with the dot before and after it.
+    """Encode the letters of a name as numbers, with the dot before and after it.
 
-    SettingError if a letter is none of a to z.
+    Raise SettingError if a letter is not one of a to z.
 
     Examples
     --------
@@ -75,13 +75,13 @@ def encode(name: str) -> list[int]:
         raise SettingError(
             f"the name is {name!r:.60}.",
             expected="small letters from a to z, at least one",
-            fix="write it without capitals, accents and spaces.",
+            fix="write the name without capitals, accents and spaces, for example 'zoe'.",
         )
     return [0, *map(LETTERS.index, name), 0]
 
 
 def rms_norm(x: Vector) -> Vector:
-    """The numbers over their root mean square, so that their size is always about 1.
+    """Divide the numbers by their root mean square, so that their size is always about 1.
 
     Examples
     --------
@@ -95,17 +95,17 @@ def rms_norm(x: Vector) -> Vector:
 
 @dataclass
 class Memory:
-    """What one head of attention keeps of the letters it has seen."""
+    """The keys and values that one head of attention keeps of the letters it has seen."""
 
     keys: list[Vector] = field(default_factory=list)
     values: list[Vector] = field(default_factory=list)
 
 
 def attend(query: Vector, memory: Memory) -> tuple[Vector, Vector]:
-    """A mixture of the values in memory, and the shares in which they are mixed.
+    """Mix the values in memory; return the mixture, and the share of each value.
 
-    A value's share is large where its key is like the query: the softmax of their products over
-    the root of how many numbers each has.
+    A value has a large share if its key is like the query: the shares are the softmax of the
+    products of query and keys, divided by the root of the length of the query.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def attend(query: Vector, memory: Memory) -> tuple[Vector, Vector]:
 class Attention(Module):
     """Heads that each look back at the letters before, in their own part of the numbers.
 
-    ``heads`` divides ``width``, how many numbers stand for a letter; else SettingError.
+    ``width`` numbers stand for a letter; ``heads`` has to divide it, or SettingError is raised.
     """
 
     def __init__(self, width: int, heads: int, rng: Random) -> None:
@@ -132,7 +132,7 @@ class Attention(Module):
             raise SettingError(
                 f"{heads} heads can't share {width} numbers.",
                 expected="a number of heads that divides the width",
-                fix="set heads to one of its divisors.",
+                fix="pass a divisor of the width, for example heads=1.",
             )
         self.heads, self.size = heads, width // heads
         self.query, self.key, self.value, self.mix = [
@@ -141,7 +141,7 @@ class Attention(Module):
         self.shares: list[list[float]] = []
 
     def forward(self, x: Vector, memories: list[Memory]) -> Vector:
-        """What the heads found for one letter; they remember it for the letters to come."""
+        """Return what the heads find for one letter, and remember it for the letters to come."""
         query, key, value = self.query(x), self.key(x), self.value(x)
         found: Vector = []
         self.shares = []
@@ -157,7 +157,7 @@ class Attention(Module):
 
 
 class Block(Module):
-    """Attention, then two layers on each letter alone; both on a shortcut, each normalised."""
+    """Attention, then two layers for each letter alone; both normalized, both with a shortcut."""
 
     def __init__(self, width: int, heads: int, rng: Random) -> None:
         self.attention = Attention(width, heads, rng)
@@ -165,7 +165,7 @@ class Block(Module):
         self.narrow = Layer(4 * width, width, rng=rng)
 
     def forward(self, x: Vector, memories: list[Memory]) -> Vector:
-        """The numbers of one letter, changed twice."""
+        """Change the numbers of one letter by attention, then by the two layers."""
         x = list(map(add, x, self.attention(rms_norm(x), memories)))
         return list(map(add, x, self.narrow(self.wide(rms_norm(x)))))
 
@@ -175,8 +175,8 @@ class GPT(Module):
 
     Parameters
     ----------
-    context : int, how many letters at most it reads, the dot before a name included
-    width : int, how many numbers stand for a letter
+    context : int, the most letters that it reads, the dot before a name included
+    width : int, the count of numbers that stand for a letter
     heads, blocks : int
     rng : random.Random, by default random.Random(0)
 
@@ -204,22 +204,22 @@ class GPT(Module):
         self.scores = Layer(width, len(LETTERS), rng=rng)
 
     def forward(self, letters: Sequence[Letter]) -> list[Vector]:
-        """The scores (logits) of each letter that may come next, after each letter."""
+        """Score each letter that may come next, after each of the letters; scores are logits."""
         if not 0 < len(letters) <= self.context:
             raise LengthError(
                 f"the model was given {len(letters)} letters.",
                 expected=f"1 to {self.context}, its context",
-                fix="build it with a larger context, or leave out longer names.",
+                fix=f"build the model with GPT(context={len(letters)}), or leave out longer names.",
             )
         memories = self.memories()
         return [self.read(letter, place, memories) for place, letter in enumerate(letters)]
 
     def memories(self) -> list[list[Memory]]:
-        """An empty memory for each head of each block."""
+        """Create an empty memory for each head of each block."""
         return [[Memory() for _ in range(b.attention.heads)] for b in self.blocks]
 
     def read(self, letter: Letter, place: int, memories: list[list[Memory]]) -> Vector:
-        """Read one more letter: the scores of the one after it."""
+        """Read one more letter, and score each letter that may come after it."""
         x = rms_norm(list(map(add, self._look_up(letter), self.places[place])))
         for block, memory in zip(self.blocks, memories, strict=True):
             x = block(x, memory)
@@ -227,25 +227,25 @@ class GPT(Module):
         return scores
 
     def _look_up(self, letter: Letter) -> Vector:
-        """The numbers that stand for a letter; a Value for each letter picks them by a product."""
+        """Return the numbers of a letter; a Value for each letter picks them by a product."""
         if isinstance(letter, int):
             return self.letters[letter]
         return [_product(letter, column) for column in zip(*self.letters, strict=True)]
 
     def loss(self, name: str) -> Value:
-        """The mean cross entropy of each letter of the name, and of its end."""
+        """Compute the mean cross entropy over the letters of a name and its end."""
         numbers = encode(name)
         scores = self(numbers[:-1])
         pairs = zip(scores, numbers[1:], strict=True)
         return _sum([logsumexp(z) - z[t] for z, t in pairs]) * (1.0 / len(scores))
 
     def sample(self, rng: Random, temperature: float = 1.0) -> str:
-        """A name: letters drawn by their probabilities, until the dot or the context ends it.
+        """Draw a name, letter by letter, until the dot or the context ends it.
 
         Parameters
         ----------
         rng : random.Random
-        temperature : float > 0; below 1 likely letters become likelier, above 1 less so
+        temperature : float > 0; below 1 likely letters become more likely, above 1 less likely
         """
         within("temperature", temperature, above=0.0)
         memories, letter, name = self.memories(), 0, ""

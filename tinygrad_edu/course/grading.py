@@ -9,8 +9,9 @@ from typing import Any
 from tinygrad_edu.course.clock import SECONDS, TimeUp, time_limit
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.kinds import Numbers, Point
-from tinygrad_edu.course.outcomes import Misfit, Outcome, near, outcome_of, same, shape_of, written
+from tinygrad_edu.course.outcomes import Misfit, Outcome, near, outcome_of, same, shape_of, told
 from tinygrad_edu.course.verdict import Verdict
+from tinygrad_edu.shared.tables import number
 
 POINTS = 8
 
@@ -18,14 +19,14 @@ POINTS = 8
 def grade(
     exercise: Exercise, answer: Any, *, rng: Random | None = None, points: int = POINTS
 ) -> Verdict:
-    """Right, wrong (and if known, by which mistake), or still open.
+    """Grade an answer: right, wrong (and if it is known, by which mistake), or still open.
 
     Parameters
     ----------
     exercise : Exercise
-    answer : the learner's own object; ``...`` and None are no answer yet
+    answer : the learner's own object; ``...`` and None mean that there is no answer yet
     rng : random.Random that draws the points; by default the same points each time
-    points : int, how many
+    points : int, the number of points that are drawn
 
     Examples
     --------
@@ -43,27 +44,26 @@ def grade(
     except Misfit as misfit:
         return Verdict(exercise.id, "wrong", str(misfit))
     except TimeUp:
-        return Verdict(
-            exercise.id,
-            "wrong",
-            f"It was stopped after {SECONDS:g} seconds: does a loop in it never end?",
-        )
+        words = f"It was stopped after {SECONDS:g} seconds: does a loop in it never end?"
+        return Verdict(exercise.id, "wrong", words)
     if all(outcome.problem == "None" for outcome in given):
         words = "Your function returns None: is it still to be written, or is a return missing?"
         return Verdict(exercise.id, "open", f"{exercise.statement}\n{words}")
     if _agree(exercise, given, truth):
-        return Verdict(exercise.id, "right", _praise(len(at)))
+        words = f"Right at all {len(at)} points tried." if len(at) > 1 else ""
+        return Verdict(exercise.id, "right", words)
     mistake = recognized(exercise, given, at)
     words = mistake or _difference(exercise, given, truth, at)
     return Verdict(exercise.id, "wrong", words, mistake)
 
 
 def recognized(exercise: Exercise, given: Sequence[Outcome], points: Sequence[Point]) -> str:
-    """The words of the first known mistake that gives the same at all points; "" if none does."""
+    """Return the words of the first known mistake that agrees at all points, or ""."""
     for mistake in exercise.mistakes:
-        wrong = exercise.asks.read(exercise.asks.plant(mistake.wrong), points)
-        if _agree(exercise, given, wrong):
-            return mistake.words
+        for wrong in mistake.wrong:
+            planted = exercise.asks.plant(wrong)
+            if _agree(exercise, given, exercise.asks.read(planted, points)):
+                return mistake.words
     return ""
 
 
@@ -72,14 +72,10 @@ def _agree(exercise: Exercise, given: Sequence[Outcome], expected: Sequence[Outc
     return all(same(a, b, exercise.relative, exercise.absolute) for a, b in pairs)
 
 
-def _praise(points: int) -> str:
-    return f"Right at all {points} points tried." if points > 1 else ""
-
-
 def _difference(
     exercise: Exercise, given: Sequence[Outcome], truth: Sequence[Outcome], points: Sequence[Point]
 ) -> str:
-    """What can be said of a mistake that is not known."""
+    """Tell what can be told about a mistake that is not known."""
     agree = [_agree(exercise, [a], [b]) for a, b in zip(given, truth, strict=True)]
     first = agree.index(False)
     got, expected, where = given[first], truth[first], exercise.asks.where(points[first])
@@ -87,31 +83,21 @@ def _difference(
         return f"At {where} {got.words}."
     if got.shape != expected.shape:
         return f"At {where} it gives {shape_of(got)}; needed is {shape_of(expected)}."
-    factor = _common_factor(given, truth, exercise)
-    pattern = f" {_pattern(factor)}" if factor else ""
-    if isinstance(exercise.asks, Numbers):
-        return _which(got, expected, exercise) + pattern
-    right = f"Right at {sum(agree)} of {len(agree)} points. " if any(agree) else ""
-    return f"{right}At {where} it gives {written(got)}, right is {written(expected)}.{pattern}"
-
-
-def _which(got: Outcome, expected: Outcome, exercise: Exercise) -> str:
-    """Which numbers of a list are wrong; what is right is not told."""
+    pattern = _pattern(given, truth, exercise)
+    if not isinstance(exercise.asks, Numbers):
+        right = f"Right at {sum(agree)} of {len(agree)} points. " if any(agree) else ""
+        return f"{right}At {where} it gives {told(got)}, right is {told(expected)}.{pattern}"
+    # a number that is asked for stays to be found: only the wrong ones are named
     if not got.shape:
-        return f"{written(got)} is not it."
-    pairs = zip(got.numbers, expected.numbers, strict=True)
-    wrong = [
-        str(i)
-        for i, (a, b) in enumerate(pairs, 1)
-        if not near(a, b, exercise.relative, exercise.absolute)
-    ]
-    return f"Of the {len(got.numbers)} numbers, not right: number {', '.join(wrong)}."
+        return f"{told(got)} is not right.{pattern}"
+    pairs = enumerate(zip(got.numbers, expected.numbers, strict=True), 1)
+    wrong = [i for i, (a, b) in pairs if not near(a, b, exercise.relative, exercise.absolute)]
+    numbers = ", ".join(map(str, wrong))
+    return f"Of the {len(got.numbers)} numbers, not right: number {numbers}.{pattern}"
 
 
-def _common_factor(
-    given: Sequence[Outcome], truth: Sequence[Outcome], exercise: Exercise
-) -> float | None:
-    """By what all numbers are too large, if it is the same for all."""
+def _pattern(given: Sequence[Outcome], truth: Sequence[Outcome], exercise: Exercise) -> str:
+    """Tell what a factor that all numbers share suggests; "" if they share none."""
     pairs = [
         (a, b)
         for one, other in zip(given, truth, strict=True)
@@ -119,18 +105,16 @@ def _common_factor(
         if one.shape == other.shape
     ]
     factors = [a / b for a, b in pairs if b]
-    if len(factors) < 2 or not all(near(f, factors[0], 1e-6, 0.0) for f in factors):
-        return None
-    exact = all(near(a, factors[0] * b, 1e-6, exercise.absolute) for a, b in pairs)
-    return factors[0] if exact and factors[0] else None
-
-
-def _pattern(factor: float) -> str:
-    """A factor that all numbers share tells where to look."""
+    if len(factors) < 2 or not factors[0]:
+        return ""
+    factor = factors[0]
+    if not all(near(a, factor * b, 1e-6, 0.0 if b else exercise.absolute) for a, b in pairs):
+        return ""
     if near(factor, -1.0, 1e-6, 0.0):
-        return "Every number has the wrong sign."
+        return " Every number has the wrong sign."
     if near(factor, 2.0, 1e-6, 0.0):
-        return "Every number is twice the right one: was a wire counted twice?"
+        return " Every number is twice the right one: was a wire counted twice?"
     return (
-        f"Every number is {factor:.6g} times the right one: is a factor forgotten, or one too many?"
+        f" Every number is {number(factor, digits=6)} times the right one: is a factor forgotten, "
+        "or one too many?"
     )

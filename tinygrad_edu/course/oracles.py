@@ -1,6 +1,6 @@
-"""Truths by other ways than the learner's, and than the engine's: complex steps and long decimals.
+"""Independent truths: slopes by complex steps, softmax in long decimals, exact fractions.
 
-Also the points at which exercises are read.
+None of them uses the engine. Also here: the points at which exercises are read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STEP = 1e-30  # its square vanishes beside any slope, and nothing is subtracted
 
 
 def slopes(f: Callable[..., Any]) -> Callable[..., list[float]]:
-    """The partial derivatives of f, as Im f(x + ih) / h.
+    """Differentiate f in each argument, by Im f(x + ih) / h.
 
     References
     ----------
@@ -40,22 +40,22 @@ def slopes(f: Callable[..., Any]) -> Callable[..., list[float]]:
 
 
 def flowing(f: Callable[..., Any]) -> Callable[..., list[float]]:
-    """What a gate f sends back to each input, where the last number is what arrives at it."""
+    """Return what a gate f sends back to each input; its last argument is what arrives."""
     return lambda *point: [point[-1] * slope for slope in slopes(f)(*point[:-1])]
 
 
 def sigmoid(x: Any) -> Any:
-    """Of a complex number, too."""
+    """Compute 1 / (1 + e^-x), of complex numbers too."""
     return 1 / (1 + cmath.exp(-x))
 
 
 def larger(x: Any, y: Any) -> Any:
-    """The maximum, of complex numbers by their real part."""
+    """Return the larger of two numbers; complex ones are compared by their real parts."""
     return x if complex(x).real > complex(y).real else y
 
 
 def softmax(logits: Sequence[float]) -> list[Decimal]:
-    """In decimals of 60 digits, whose exponents have room for any logit."""
+    """Compute softmax in decimals of 60 digits, whose exponents have room for any logit."""
     with localcontext() as context:
         context.prec = 60
         powers = [Decimal(z).exp() for z in logits]
@@ -65,7 +65,7 @@ def softmax(logits: Sequence[float]) -> list[Decimal]:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """A function to measure slopes of: exact on fractions.
+    """A function whose slopes are to be measured; exact on fractions.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class Polynomial:
     coefficients: tuple[int, ...]
 
     def __call__(self, t: Any) -> Any:
-        """Its value, by Horner's scheme."""
+        """Return the value at t, by Horner's scheme."""
         total: Any = 0
         for c in reversed(self.coefficients):
             total = total * t + c
@@ -94,26 +94,26 @@ class Polynomial:
 
 
 def central(f: Polynomial, x: float, h: float) -> float:
-    """(f(x + h) - f(x - h)) / 2h in fractions: nothing is rounded."""
+    """Compute (f(x + h) - f(x - h)) / 2h in fractions, where nothing is rounded."""
     there, back = f(Fraction(x) + Fraction(h)), f(Fraction(x) - Fraction(h))
     return float((there - back) / (2 * Fraction(h)))
 
 
 def uniform(count: int, low: float = -3.0, high: float = 3.0) -> Callable[[Random], Any]:
-    """Points of ``count`` numbers, rounded so that they can be read."""
+    """Return a function that draws points of ``count`` numbers with two decimals."""
     return lambda rng: tuple(one(rng, low, high) for _ in range(count))
 
 
 def one(rng: Random, low: float = -3.0, high: float = 3.0) -> float:
-    """A number with two decimals, never 0: a mistake may be right at 0."""
+    """Draw a number with two decimals, but never 0, where many mistakes give the right answer."""
     return round(rng.uniform(low, high), 2) or 0.5
 
 
 def some(rng: Random, count: int, low: float = -3.0, high: float = 3.0) -> list[float]:
-    """A list of such numbers."""
+    """Draw a list of numbers with two decimals."""
     return [one(rng, low, high) for _ in range(count)]
 
 
 def rows(rng: Random, height: int, width: int) -> list[list[float]]:
-    """A matrix as a list of rows."""
+    """Draw a matrix as a list of rows."""
     return [some(rng, width) for _ in range(height)]

@@ -1,6 +1,6 @@
-"""What an answer gives at one point, as plain numbers in a shape, so that answers can be compared.
+"""Read an answer at one point as plain numbers in a shape, so that answers can be compared.
 
-The learner's answer, the truth and every known mistake are read alike; what is compared is read.
+The learner's answer, the truth and every known mistake are read in the same way.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from typing import Any
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import OperandError
 from tinygrad_edu.engine.guards import real
+from tinygrad_edu.shared.tables import number
 
 DEEPEST = 3  # lists in lists in lists
 LONGEST = 10_000  # numbers in a list
+WIDEST = 160  # characters of an answer that are shown
 
 
 class Misfit(Exception):
-    """An answer of another kind than asked for; the words tell the learner what to hand in."""
+    """An answer of another kind than the exercise asks for; tells the learner what to hand in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Numbers in a shape: () for one number, (2,) for a list of two, (2, 3) for two rows of three.
 
-    ``problem`` is the name of the exception the learner's function ended with, "None" where it
-    returned nothing; ``words`` says it in a sentence.
+    ``problem`` is the name of the exception that ended the learner's function, or "None" if the
+    function returned nothing; ``words`` tells it in a sentence.
     """
 
     shape: tuple[int, ...] = ()
@@ -37,7 +39,7 @@ class Outcome:
 
 
 def outcome_of(thing: Any) -> Outcome:
-    """The numbers in a number, a Value, an array, or lists of them; Misfit for all else.
+    """Read a number, a Value, an array, or lists of them; raise Misfit for anything else.
 
     Examples
     --------
@@ -53,13 +55,13 @@ def outcome_of(thing: Any) -> Outcome:
             raise Misfit("The rows are of different lengths, or numbers stand beside lists.")
         shape.append(lengths.pop())
         if len(shape) > DEEPEST or len(level) > LONGEST:
-            raise Misfit("These are lists too deep in lists, or too many numbers.")
+            raise Misfit("These lists are nested too deep, or hold too many numbers.")
         level = [_plain(inner) for item in level for inner in item]
     return Outcome(tuple(shape), tuple(map(_number, level)))
 
 
 def same(given: Outcome, expected: Outcome, relative: float, absolute: float) -> bool:
-    """Whether the two agree in shape, in every number and in how they end."""
+    """Check that two outcomes agree in shape, in every number and in how they end."""
     if (given.shape, given.problem) != (expected.shape, expected.problem):
         return False
     pairs = zip(given.numbers, expected.numbers, strict=True)
@@ -67,32 +69,47 @@ def same(given: Outcome, expected: Outcome, relative: float, absolute: float) ->
 
 
 def near(a: float, b: float, relative: float, absolute: float) -> bool:
-    """Whether two numbers agree; nan agrees with nan, inf with inf."""
+    """Check that two numbers agree; nan agrees with nan, inf with inf."""
     if isnan(a) or isnan(b):
         return isnan(a) and isnan(b)
     return isclose(a, b, rel_tol=relative, abs_tol=absolute if abs(b) < inf else 0.0)
 
 
-def written(outcome: Outcome) -> str:
-    """The numbers as one would write them in Python.
+def written(thing: Any) -> str:
+    """Write numbers and lists of numbers as in Python, but short; and anything else by its repr.
 
     Examples
     --------
-    >>> written(Outcome((2,), (0.5, -3.0)))
-    '[0.5, -3]'
+    >>> written([0.5, -3.0]), written(print), written("text")
+    ('[0.5, -3]', 'a function', "'text'")
     """
-    if outcome.problem:
-        return outcome.words
-    words = [f"{x + 0.0:.6g}" for x in outcome.numbers]  # no sign for -0.0
+    if isinstance(thing, float):
+        return number(thing + 0.0, digits=6)  # -0.0 becomes 0.0
+    if isinstance(thing, list) and all(isinstance(item, int | float | list) for item in thing):
+        text = "[" + ", ".join(map(written, thing)) + "]"
+    elif callable(thing) and not type(thing).__module__.startswith("tinygrad"):
+        text = "a function"
+    else:
+        text = repr(thing)
+    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+
+
+def told(outcome: Outcome) -> str:
+    """Write an outcome's numbers in their shape; or tell how it ended, if there are no numbers.
+
+    Examples
+    --------
+    >>> told(Outcome((2, 2), (0.5, -3.0, 0.0, 1e-9)))
+    '[[0.5, -3], [0, 1e-09]]'
+    """
+    level: list[Any] = list(outcome.numbers)
     for width in reversed(outcome.shape):
-        words = [
-            "[" + ", ".join(words[i : i + width]) + "]" for i in range(0, len(words), width or 1)
-        ] or ["[]"]
-    return words[0] if len(words[0]) <= 160 else words[0][:157] + "..."
+        level = [level[i : i + width] for i in range(0, len(level), width or 1)] or [[]]
+    return outcome.words or written(level[0])
 
 
 def shape_of(outcome: Outcome) -> str:
-    """The shape in words.
+    """Tell the shape in words.
 
     Examples
     --------
@@ -107,7 +124,7 @@ def shape_of(outcome: Outcome) -> str:
 
 
 def _plain(thing: Any) -> Any:
-    """An array as lists, any other collection of numbers as a list, all else as it is."""
+    """Turn arrays and other collections of numbers into lists; leave anything else as it is."""
     if isinstance(thing, (Value, str, bytes)):
         return thing
     if hasattr(thing, "tolist"):

@@ -1,4 +1,4 @@
-"""Curves in a notebook's cell, where matplotlib is installed; where it is not, a sentence."""
+"""Curves in a notebook's cell; a sentence if matplotlib is not installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_edu.engine.errors import LengthError
 
-FEW = 30  # points that are marked one by one
+FEW = 30  # up to so many points are marked one by one
 SIZE = (6.0, 3.2)  # inches
 
 Numbers = Sequence[float]
@@ -18,18 +18,18 @@ def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
 
     Parameters
     ----------
-    curves : by name the heights y at 1, 2, 3, ..., or a pair (x, y)
+    curves : for each name the heights y at 1, 2, 3, ..., or a pair (x, y)
     axes_settings : passed to matplotlib's ``Axes.set``: xlabel, ylabel, xscale="log", title, ...
 
     Returns
     -------
-    matplotlib.figure.Figure, which a notebook shows at the end of a cell; or a sentence where
+    matplotlib.figure.Figure, which a notebook shows at the end of a cell; or a sentence if
         matplotlib is not installed
 
     Raises
     ------
     LengthError
-        If a curve has not as many x as y.
+        If a curve has more or fewer x than y.
 
     Examples
     --------
@@ -46,17 +46,18 @@ def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
         axes.plot(x, y, "o-" if len(y) <= FEW else "-", label=name)
     axes.set(**axes_settings)
     axes.legend()
-    plt.close(figure)  # else the notebook shows it twice
+    plt.close(figure)  # otherwise the notebook would show it twice
     return figure
 
 
 def _pair(name: str, curve: Any) -> tuple[Numbers, Numbers]:
-    """x and y of a curve."""
+    """Return x and y of a curve."""
     if not (isinstance(curve, tuple) and len(curve) == 2 and hasattr(curve[0], "__len__")):
         return range(1, len(curve) + 1), curve
     x, y = curve
     if len(x) != len(y):
         raise LengthError(
-            f"the curve {name!r:.40} has {len(x)} x and {len(y)} y.", fix="pass as many x as y."
+            f"the curve {name!r:.40} has {len(x)} x and {len(y)} y.",
+            fix=f"pass {len(x)} y, or leave out x and pass y alone.",
         )
     return x, y

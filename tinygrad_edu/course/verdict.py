@@ -1,4 +1,4 @@
-"""What a check says: text for a terminal, HTML for a notebook."""
+"""The verdict of a check: text for a terminal, HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from tinygrad_edu.engine.errors import TinygradEduError
 
-# the sign, the word and the colour of each status: never the colour alone; each colour has a
-# contrast of at least 4.2 to white and to #111111, as notebooks have light and dark themes
+# the sign, the word and the color of each status, so that color is never the only difference;
+# each color has a contrast of at least 4.2 to white and to #111111: notebooks have both themes
 LOOKS = {
     "right": ("✓", "right", "#1f8a42"),
     "wrong": ("✗", "not yet", "#d9473f"),
@@ -23,21 +23,21 @@ LOOKS = {
 
 
 class WrongAnswer(TinygradEduError, AssertionError):
-    """A wrong answer where CI=true; elsewhere it is only printed."""
+    """A wrong answer where CI=true; elsewhere a wrong answer is only printed."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check, a hint or a solution says.
+    """The verdict on an answer; also a hint or a solution.
 
     Attributes
     ----------
-    id : str, the exercise's
+    id : str, the id of the exercise
     status : "right", "wrong", "open" or "hint"
     words : str, what was found
-    mistake : str, the words of the classical mistake that was made; "" if none was recognised
-    code : str, Python to show below
-    word : str, in the heading, where it is not that of the status
+    mistake : str, the words of the classical mistake that was made; "" if it is not a known one
+    code : str, Python source to show below the words
+    word : str, the word in the heading; by default that of the status
     """
 
     id: str
@@ -49,13 +49,13 @@ class Verdict:
 
     @property
     def heading(self) -> str:
-        """For example "✓ gates_1: right"."""
+        """Return the heading, for example "✓ gates_1: right"."""
         sign, word, _ = LOOKS[self.status]
         return f"{sign} {self.id}: {self.word or word}"
 
     @property
     def text(self) -> str:
-        """All of it as text, in lines that fit a terminal."""
+        """Return heading, words and code as text, in lines that fit a terminal."""
         lines = [self.heading]
         for line in self.words.splitlines():
             lines += wrap(line, 94, initial_indent="  ", subsequent_indent="  ")
@@ -72,7 +72,7 @@ class Verdict:
         )
 
     def _ipython_display_(self) -> None:
-        """Nothing in the cell that has shown it already: the last line of a cell is shown again."""
+        """Show nothing in a cell that has shown it already: Jupyter shows its last line again."""
         shell = _notebook()
         if _last.verdict is not self or _last.cell != getattr(shell, "execution_count", None):
             _display(self)
@@ -86,7 +86,7 @@ class Verdict:
 
 @dataclass
 class _Shown:
-    """What was shown last, and in which cell."""
+    """The verdict that was shown last, and its cell."""
 
     verdict: Verdict | None = None
     cell: Any = None
@@ -96,11 +96,14 @@ _last = _Shown()
 
 
 def show(verdict: Verdict) -> Verdict:
-    """Show it at once, wherever the call stands; then WrongAnswer where it is wrong and CI=true."""
+    """Show a verdict at once; then raise WrongAnswer if it is wrong and CI=true."""
     _display(verdict)
     _last.verdict, _last.cell = verdict, getattr(_notebook(), "execution_count", None)
     if verdict.status == "wrong" and os.environ.get("CI") == "true":
-        raise WrongAnswer(f"{verdict.id}: {verdict.words}", fix="correct the answer in the cell.")
+        raise WrongAnswer(
+            f"{verdict.id}: {verdict.words}",
+            fix=f"correct the cell that calls check.{verdict.id}, and run it again.",
+        )
     return verdict
 
 
@@ -113,7 +116,7 @@ def _display(verdict: Verdict) -> None:
 
 
 def _notebook() -> Any:
-    """The shell of a notebook; None in a terminal or a script."""
+    """Return the shell of a notebook, or None in a terminal or a script."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return None if type(shell).__name__ in ("NoneType", "TerminalInteractiveShell") else shell

@@ -1,84 +1,19 @@
-"""Worksheets: pencil-friendly numbers, blanks that tell nothing, the same bytes for a seed."""
+"""Worksheets: blanks that tell nothing, and the same bytes for a seed."""
 
 import re
 import subprocess
 import sys
-from random import Random
 
 import pytest
 
 from tinygrad_edu import topological_order
 from tinygrad_edu.course import worksheet
-from tinygrad_edu.course.worksheets.problems import OPERATIONS, problem
+from tinygrad_edu.course.worksheets.problems import OPERATIONS
 from tinygrad_edu.course.worksheets.sheets import sheets_of
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.explain import explain
-from tinygrad_edu.expression import evaluate
 from tinygrad_edu.shared.tables import typeset
 
 every_level = pytest.mark.parametrize("level", OPERATIONS)
-SEEDS = range(40)
-
-
-@every_level
-def test_every_number_is_short(level):
-    """Values, gradients and what flows on each wire: quarters, as exact as they are printed."""
-    for seed in SEEDS:
-        sheet = worksheet(seed, level=level)
-        order = topological_order(sheet.term.value)
-        passed = [
-            flow
-            for leaf in sheet.leaves
-            for path in explain(leaf, sheet.term.value).paths
-            for flow in [path.product]
-        ]
-        for x in [v.data for v in order] + [v.grad for v in order] + passed:
-            assert 4.0 * x == int(4.0 * x)
-        for x in [v.data for v in order] + [v.grad for v in order]:
-            assert float(typeset(x).replace("−", "-")) == x
-            assert abs(x) <= 24.0
-
-
-@every_level
-def test_the_formula_is_the_graph(level):
-    """Read as text it has the value and the gradients of the drawn graph."""
-    for seed in SEEDS:
-        sheet = worksheet(seed, level=level)
-        text = sheet.term.text.replace("·", "*").replace("−", "-")
-
-        root, leaves = evaluate(text, {v.label: v.data for v in sheet.leaves})
-        root.backward()
-
-        assert root.data == sheet.term.value.data
-        assert {name: v.grad for name, v in leaves.items()} == {
-            v.label: v.grad for v in sheet.leaves
-        }
-
-
-@every_level
-def test_there_is_something_to_think_about(level):
-    """So many operations, a product, a value used twice, no gradient of 0 at a leaf."""
-    for seed in SEEDS:
-        sheet = worksheet(seed, level=level)
-        nodes = [v for v in topological_order(sheet.term.value) if v.op is not None]
-        used = [v for node in nodes for v in node.inputs]
-
-        assert len(nodes) == OPERATIONS[level]
-        assert "mul" in {node.op.name for node in nodes}
-        assert 2 in [used.count(leaf) for leaf in sheet.leaves]
-        assert all(leaf.grad for leaf in sheet.leaves)
-
-
-def test_no_max_is_a_tie():
-    """Which of two equal numbers gets the gradient is nothing to argue about."""
-    rng = Random(0)
-    for _ in range(400):
-        for node in topological_order(problem(rng, 3).value):
-            assert (
-                node.op is None
-                or node.op.name != "maximum"
-                or (node.inputs[0].data != node.inputs[1].data)
-            )
 
 
 def texts(svg):
@@ -150,28 +85,6 @@ def test_the_same_bytes_in_every_process():
 
     assert runs[0] == runs[1]
     assert runs[0].decode().rstrip("\n") == sheets_of(7, ["A", "B"]).rstrip("\n")
-
-
-def test_a_class_gets_a_page_a_name_then_the_answers():
-    """Two of one name get two graphs; names are escaped."""
-    page = sheets_of(7, ["Ada", "<b>Bo", "Ada"])
-
-    formulas = re.findall(r'class="formula">L = (.*?)[<&]', page)
-
-    assert page.count("<section>") == 6
-    assert page.count("<footer>Answers") == 3
-    assert page.index("Answers</b>") > page.rindex("Name:")
-    assert formulas[0] != formulas[2]
-    assert "<b>Bo" not in page
-    assert "&lt;b&gt;Bo" in page
-
-
-def test_pages_load_nothing():
-    """They say so to the browser, and name no address but that of SVG itself."""
-    page = sheets_of(7, [])
-
-    assert "default-src 'none'" in page
-    assert set(re.findall(r"https?://[^\"' ]+", page)) <= {"http://www.w3.org/2000/svg"}
 
 
 @pytest.mark.parametrize(

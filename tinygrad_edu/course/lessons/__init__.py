@@ -1,4 +1,4 @@
-"""The exercises of the course, a file a notebook; an exercise is added as one more entry."""
+"""The exercises of the course, one file for each notebook; a new exercise is one more entry."""
 
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.lessons import (

@@ -123,7 +123,9 @@ EXERCISES = (
                 6,
             ),
             Mistake("The two passes are multiplied: gradients add up (+=).", 36),
-            Mistake("That is one use of x, once: it is used twice, and the calls are two.", 3),
+            Mistake(
+                "That counts one use of x in one call: x is used twice, and there are two calls.", 3
+            ),
             Mistake("That is the value of L: the gradient is asked for.", 9),
         ),
         hints=(
@@ -150,7 +152,7 @@ EXERCISES = (
                 lambda u, v: u[-1] * v[-1],
             ),
             Mistake(
-                "You summed first and multiplied then: each path is a product of its own.",
+                "You summed first and multiplied afterwards: each path is a product of its own.",
                 lambda u, v: sum(u) * sum(v),
             ),
             Mistake(
@@ -163,7 +165,7 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "Each y_k is one path from x to L. What does one of them bring?",
+            "Each y_k is one path from x to L. What does one of them contribute?",
             "Along a path slopes multiply; where paths meet, they add up.",
         ),
         solution="""

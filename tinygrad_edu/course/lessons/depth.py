@@ -18,7 +18,7 @@ def _deep(rng: Random) -> Any:
 
 
 def _steepest(weight: float, layers: int) -> float:
-    """Each sigmoid where it is steepest, at 0."""
+    """Take each sigmoid where it is steepest, at 0."""
     at_zero = slopes(lambda x: sigmoid(abs(weight) * x))(0.0)[0]
     return prod(at_zero for _ in range(layers))
 
@@ -182,14 +182,14 @@ EXERCISES = (
     Exercise(
         id="depth_5",
         statement="""
-            Write normalize(batch): each number less the mean, divided by √(variance + 1e-5), the
-            variance being the mean of the squared distances from the mean.
+            Write normalize(batch): each number minus the mean, divided by √(variance + 1e-5),
+            where the variance is the mean of the squared distances from the mean.
             """,
         asks=Function("batch", lambda rng: (some(rng, rng.randint(3, 6)),)),
         truth=_normalized,
         mistakes=(
             Mistake(
-                "Divided by the variance: take its root.",
+                "You divided by the variance: take its root.",
                 lambda x: [v / (pvariance(x) + 1e-5) for v in _centered(x)],
             ),
             Mistake(

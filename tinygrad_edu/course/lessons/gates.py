@@ -8,14 +8,7 @@ from typing import Any
 
 from tinygrad_edu.course.exercise import Exercise, Mistake
 from tinygrad_edu.course.kinds import Function, Numbers, Row
-from tinygrad_edu.course.oracles import (
-    flowing,
-    larger,
-    one,
-    sigmoid,
-    slopes,
-    uniform,
-)
+from tinygrad_edu.course.oracles import flowing, larger, one, sigmoid, slopes, uniform
 from tinygrad_edu.engine.ops import Primitive
 
 
@@ -24,13 +17,13 @@ def _s(x: float) -> float:
 
 
 def _apart(rng: Random) -> Any:
-    """Two numbers that are no tie, and what arrives."""
+    """Draw two different numbers, and the gradient that arrives."""
     x = one(rng)
     return x, x + rng.choice((-1, 1)) * one(rng, 0.5, 2.0), one(rng)
 
 
 def _silu(slope: Any) -> Primitive:
-    """A row with the right forward and some slope, from s = sigmoid(x), out and x."""
+    """Build a row with the right forward, and a slope computed from s = sigmoid(x), out and x."""
     return Primitive(
         "silu",
         r"\frac{x}{1 + e^{-x}}",
@@ -106,7 +99,7 @@ EXERCISES = (
                 lambda x, y, u: [x * u * (x > y), y * u * (y > x)],
             ),
             Mistake(
-                "x always gets upstream: look which of the two is larger.", lambda x, y, u: [u, 0]
+                "x always gets upstream: check which of the two is larger.", lambda x, y, u: [u, 0]
             ),
         ),
         hints=(
@@ -185,7 +178,7 @@ EXERCISES = (
                 [-1, 2, -2, -3, 1],
             ),
             Mistake(
-                "You multiplied by the output 0.73 in place of the slope 0.73·(1 − 0.73).",
+                "You multiplied by the output 0.73 instead of the slope 0.73·(1 − 0.73).",
                 [-0.73, 1.46, -1.46, -2.19, 0.73],
             ),
             Mistake(

@@ -42,7 +42,7 @@ def _moments(rng: Random) -> Any:
 
 
 def _adam(w: float, g: float, m: float, v: float, t: int, rate: float) -> list[float]:
-    """Kingma and Ba (2015), algorithm 1, in decimals."""
+    """Compute algorithm 1 of Kingma and Ba (2015) in decimals."""
     W, G, M, V, rate_ = map(Decimal, (w, g, m, v, rate))
     b1, b2 = Decimal("0.9"), Decimal("0.999")
     M, V = b1 * M + (1 - b1) * G, b2 * V + (1 - b2) * G * G
@@ -54,7 +54,7 @@ def _adam_but(
     w: float, g: float, m: float, v: float, t: int, rate: float,
     *, correct: bool = True, sign: float = 1.0, root: bool = True, power: int = 2,
 ) -> list[float]:  # fmt: skip
-    """Adam with something wrong."""
+    """Compute a step of Adam with something wrong."""
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * abs(g) ** power
     first, second = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if correct else (m, v)
     return [w - sign * rate * first / ((sqrt(second) if root else second) + 1e-8), m, v]
@@ -79,11 +79,11 @@ EXERCISES = (
                 lambda q, k, v: _weighted(soft([dot(q, x) for x in k]), v),
             ),
             Mistake(
-                "Divided by d: take its root.",
+                "You divided by d: take its root.",
                 lambda q, k, v: _weighted(soft([dot(q, x) / len(q) for x in k]), v),
             ),
             Mistake(
-                "Divided by the root of the number of keys: d is the length of the query.",
+                "You divided by the root of the number of keys: d is the length of the query.",
                 lambda q, k, v: _weighted(soft([dot(q, x) / sqrt(len(k)) for x in k]), v),
             ),
             Mistake(
@@ -126,7 +126,7 @@ EXERCISES = (
                 lambda x: [(v - fmean(x)) / sqrt(pvariance(x) + 1e-5) for v in x],
             ),
             Mistake(
-                "The sum of the squares in place of their mean.",
+                "This takes the sum of the squares instead of their mean.",
                 lambda x: [v / sqrt(dot(x, x) + 1e-5) for v in x],
             ),
             Mistake(
@@ -141,7 +141,7 @@ EXERCISES = (
                 lambda x: [v / sqrt(pvariance(x) + 1e-5) for v in x],
             ),
             Mistake(
-                "Multiplied by the root: divide.",
+                "You multiplied by the root: divide.",
                 lambda x: [v * sqrt(dot(x, x) / len(x) + 1e-5) for v in x],
             ),
         ),
@@ -218,11 +218,11 @@ EXERCISES = (
         truth=lambda z, t: exact_soft([x / t for x in z]),
         mistakes=(
             Mistake(
-                "Multiplied by the temperature: hot means flat, so divide.",
+                "You multiplied by the temperature: hot means flat, so divide.",
                 lambda z, t: soft([x * t for x in z]),
             ),
             Mistake(
-                "Divided after the softmax: it no longer sums to 1.",
+                "You divided after the softmax: it no longer sums to 1.",
                 lambda z, t: [p / t for p in soft(z)],
             ),
             Mistake("The temperature is not used.", lambda z, t: soft(z)),

@@ -1,4 +1,4 @@
-"""A little arithmetic that mistakes and truths of several notebooks need."""
+"""A little arithmetic for the mistakes and truths of several notebooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinygrad_edu.course import oracles
 
 
 def dot(u: Sequence[float], v: Sequence[float]) -> float:
-    """The sum of the products.
+    """Sum the products of the entries.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def dot(u: Sequence[float], v: Sequence[float]) -> float:
 
 
 def soft(logits: Sequence[float]) -> list[float]:
-    """Softmax in floats, as a learner would write it.
+    """Compute softmax in floats, as a learner would write it.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def soft(logits: Sequence[float]) -> list[float]:
 
 
 def exact_soft(logits: Sequence[float]) -> list[float]:
-    """Softmax from long decimals.
+    """Compute softmax in long decimals, rounded to floats at the end.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def exact_soft(logits: Sequence[float]) -> list[float]:
 
 
 def turned(rows: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Rows as columns.
+    """Turn rows into columns.
 
     Examples
     --------

@@ -20,14 +20,14 @@ def _validated(rng: Random) -> Any:
 
 
 def _kept(losses: list[float], patience: int) -> int:
-    """Each best so far, up to the first that stays best for ``patience`` epochs."""
+    """Go through the best epochs so far, to the first that stays best for ``patience`` epochs."""
     best = [i for i, loss in enumerate(losses) if loss < min(losses[:i], default=9e9)]
     after = [*best[1:], len(losses) + patience + 1]
     return next(i for i, following in zip(best, after, strict=True) if following - i > patience)
 
 
 def _stopping(losses: list[float], patience: int, *, last: bool) -> int:
-    """The learner's loop: the best epoch, or the one it stopped at."""
+    """Run the learner's loop; return the best epoch, or the one it stopped at."""
     best = epoch = 0
     for epoch, loss in enumerate(losses):
         if loss < losses[best]:
@@ -60,7 +60,9 @@ EXERCISES = (
                 "Twice the slope of the penalty: the 1/2 cancels the 2.",
                 lambda g, w, s: g + 2 * s * w,
             ),
-            Mistake("You added the penalty: add its slope.", lambda g, w, s: g + s / 2 * w * w),
+            Mistake(
+                "You added the penalty itself: add its slope.", lambda g, w, s: g + s / 2 * w * w
+            ),
             Mistake("The gradient of the loss itself is forgotten.", lambda g, w, s: s * w),
             Mistake("The slope of w² is not constant: it grows with w.", lambda g, w, s: g + s),
             Mistake(
@@ -81,7 +83,7 @@ EXERCISES = (
         id="honest_2",
         statement="""
             Write dropout(x, mask, keep): where the mask is 0 the number becomes 0; the others are
-            scaled so that the mean stays as it was, keep being the share that is kept.
+            scaled so that the mean stays as it was. keep is the share of numbers that is kept.
             """,
         asks=Function("x, mask, keep", _masked),
         truth=lambda x, m, k: [
@@ -97,7 +99,7 @@ EXERCISES = (
                 lambda x, m, k: [a * b * k for a, b in zip(x, m, strict=True)],
             ),
             Mistake(
-                "Divided by the share that is dropped, 1 − keep.",
+                "You divided by the share that is dropped, 1 − keep.",
                 lambda x, m, k: [a * b / (1 - k) for a, b in zip(x, m, strict=True)],
             ),
             Mistake(
@@ -148,7 +150,7 @@ EXERCISES = (
         ),
         hints=(
             "Go through the epochs and remember the best so far.",
-            "How long ago the best was is the difference of two indices; stop when it is patience.",
+            "The difference of two indices tells how old the best is; stop when it is patience.",
         ),
         solution="""
             def answer(losses, patience):

@@ -37,7 +37,7 @@ def _forward(W: Matrix, z: list[float], b: list[float]) -> list[float]:
 
 
 def _backward(W: Matrix, delta: list[float], slope: list[float]) -> list[float]:
-    """The loss delta . W (slope * a), differentiated in each a."""
+    """Differentiate the loss delta . W (slope * a) in each a."""
 
     def loss(*a: Any) -> Any:
         z = [s * x for s, x in zip(slope, a, strict=True)]
@@ -55,7 +55,7 @@ def _batch(rng: Random) -> Any:
 
 
 def _outer(delta: Matrix, Z: Matrix) -> Matrix:
-    """Sample by sample, summed without rounding."""
+    """Sum over the samples without rounding."""
     samples = range(len(Z[0]))
     return [[fsum(d[m] * z[m] for m in samples) for z in Z] for d in delta]
 
@@ -64,7 +64,7 @@ EXERCISES = (
     Exercise(
         id="matrix_1",
         statement="""
-            Write forward(W, z, b) that returns relu(W·z + b); W is a list of rows, one a neuron.
+            Write forward(W, z, b) that returns relu(W·z + b); W has one row for each neuron.
             """,
         asks=Function("W, z, b", _square),
         truth=_forward,
@@ -154,7 +154,7 @@ EXERCISES = (
                 lambda d, Z: [[a[0] * b[0] for b in Z] for a in d],
             ),
             Mistake(
-                "Divided by the batch: Δ·Zᵀ is the sum over the samples.",
+                "You divided by the batch size: Δ·Zᵀ is the sum over the samples.",
                 lambda d, Z: [[dot(a, b) / len(a) for b in Z] for a in d],
             ),
             Mistake(

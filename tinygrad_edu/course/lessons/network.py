@@ -20,7 +20,7 @@ def _neuron(rng: Random) -> Any:
 
 
 def _tanh_of_sum(w: list[float], x: list[float], b: float) -> float:
-    """tanh from exponentials, the sum without rounding."""
+    """Compute tanh from exponentials, and the sum without rounding."""
     power = cmath.exp(2 * fsum([b, *(p * q for p, q in zip(w, x, strict=True))])).real
     return (power - 1) / (power + 1)
 
@@ -31,7 +31,7 @@ def _outputs(rng: Random) -> Any:
 
 
 def _delta(slope: float, weights: list[float], deltas: list[float]) -> float:
-    """A loss whose slopes at the next layer are the deltas, differentiated in one go."""
+    """Differentiate a loss whose slopes at the next layer are the deltas."""
 
     def loss(a: Any) -> Any:
         z = slope * a
@@ -45,7 +45,7 @@ def _wires(rng: Random) -> Any:
 
 
 def _weight_slopes(z: list[float], delta: list[float]) -> list[list[float]]:
-    """Each weight moved by itself: a_j = sum of w_ji z_i, L = sum of delta_j a_j."""
+    """Move each weight by itself: a_j = sum of w_ji z_i, L = sum of delta_j a_j."""
     return [[slopes(lambda w, t=t, d=d: d * w * t)(1.0)[0] for t in z] for d in delta]
 
 
@@ -63,12 +63,12 @@ EXERCISES = (
             ),
             Mistake("The weights are forgotten.", lambda w, x, b: tanh(sum(x) + b)),
             Mistake(
-                "Summed first and multiplied then: each input has its own weight.",
+                "You summed first and multiplied afterwards: each input has its own weight.",
                 lambda w, x, b: tanh(sum(w) * sum(x) + b),
             ),
         ),
         hints=(
-            "Three steps: multiply input by weight, add all up with the bias, then tanh.",
+            "Three steps: multiply inputs by weights, add everything up with the bias, then tanh.",
             "zip(w, x) gives the pairs; math.tanh is the activation.",
         ),
         solution="""
@@ -105,7 +105,7 @@ EXERCISES = (
                 lambda s, w, d: s * w[-1] * d[-1],
             ),
             Mistake(
-                "Summed first and multiplied then: each wire carries w_k·δ_k.",
+                "You summed first and multiplied afterwards: each wire carries w_k·δ_k.",
                 lambda s, w, d: s * sum(w) * sum(d),
             ),
             Mistake(
@@ -182,7 +182,7 @@ EXERCISES = (
                 lambda: MLP(2, [2, 1], "tanh"),
             ),
             Mistake(
-                "The hidden layer is linear, so that the whole is: it needs tanh.",
+                "The hidden layer is linear, and so is the whole network: it needs tanh.",
                 lambda: MLP(2, [3, 1], "linear"),
             ),
             Mistake("There are three outputs and no hidden layer.", lambda: MLP(2, [3], "tanh")),

@@ -8,21 +8,17 @@ from typing import Any
 
 from tinygrad_edu.course.exercise import Exercise, Mistake
 from tinygrad_edu.course.kinds import Function, Numbers
-from tinygrad_edu.course.oracles import (
-    Polynomial,
-    central,
-    one,
-)
+from tinygrad_edu.course.oracles import Polynomial, central, one
 
 
 def _smooth(rng: Random) -> Any:
-    """A cubic, a place and a wide step, so that one-sided differences are far off."""
+    """Draw a cubic, a place and a wide step, so that one-sided differences are far off."""
     f = Polynomial(tuple(rng.randint(1, 5) for _ in range(4)))
     return f, one(rng), rng.choice((0.5, 0.25, 0.1))
 
 
 def _counted_passes(n: int) -> int:
-    """The scheme itself, counting."""
+    """Run the scheme itself, and count its passes."""
     places = {tuple(float(i == moved) for i in range(n)) for moved in range(-1, n)}
     return len(places)
 
@@ -40,7 +36,9 @@ EXERCISES = (
         asks=Numbers(),
         truth=lambda: sum(100 for _ in range(224 * 3)) * 224,
         mistakes=(
-            Mistake("That is the number printed in the chapter; multiply it yourself.", 15_082_800),
+            Mistake(
+                "That is the number that Das and Varma print: multiply it yourself.", 15_082_800
+            ),
             Mistake("The biases are counted, too: weights are asked for.", 15_052_900),
             Mistake("Each pixel has 3 colours.", 5_017_600),
             Mistake("These are the inputs: each is connected to 100 nodes.", 150_528),
@@ -85,14 +83,14 @@ EXERCISES = (
     Exercise(
         id="passes_3",
         statement="""
-            Write slope(f, x, h), the central difference: how much f rises from x − h to x + h, by
-            the way between them.
+            Write slope(f, x, h), the central difference: how much f rises from x − h to x + h,
+            divided by the distance between them.
             """,
         asks=Function("f, x, h", _smooth),
         truth=central,
         mistakes=(
             Mistake(
-                "Twice the slope: from x − h to x + h the way is 2h, not h.",
+                "Twice the slope: from x − h to x + h the distance is 2h, not h.",
                 lambda f, x, h: (f(x + h) - f(x - h)) / h,
             ),
             Mistake(
@@ -104,10 +102,13 @@ EXERCISES = (
                 lambda f, x, h: (f(x) - f(x - h)) / h,
             ),
             Mistake(
-                "The sign is reversed: what is ahead less what is behind.",
+                "The sign is reversed: subtract the value behind from the value ahead.",
                 lambda f, x, h: (f(x - h) - f(x + h)) / (2 * h),
             ),
-            Mistake("The rise alone: divide it by the way.", lambda f, x, h: f(x + h) - f(x - h)),
+            Mistake(
+                "This is the rise alone: divide it by the distance.",
+                lambda f, x, h: f(x + h) - f(x - h),
+            ),
             Mistake(
                 "Mind the brackets: / 2 * h divides by 2 and multiplies by h.",
                 lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h,

@@ -11,7 +11,7 @@ from tinygrad_edu.course.oracles import slopes, uniform
 
 
 def _with_slopes(x: float, y: float) -> list[float]:
-    """x y + x^2 and its gradient, without the engine."""
+    """Compute x y + x^2 and its gradient, without the engine."""
     return [x * y + x * x, *slopes(lambda x, y: x * y + x * x)(x, y)]
 
 
@@ -42,7 +42,7 @@ EXERCISES = (
         truth=_with_slopes,
         mistakes=(
             Mistake(
-                "It is y that is squared here: the second product is x by x.",
+                "You squared y: the second product is x times x.",
                 lambda x, y: x * y + y * y,
             ),
             Mistake(
@@ -50,7 +50,7 @@ EXERCISES = (
                 lambda x, y: (x * y) * (x * x),
             ),
             Mistake(
-                "x² is not 2·x: it is x by x, one value on both inputs of a multiplication.",
+                "x² is not 2·x: it is x times x, one value on both inputs of a multiplication.",
                 lambda x, y: x * y + 2 * x,
             ),
             Mistake(
@@ -77,11 +77,12 @@ EXERCISES = (
         truth=lambda: "x*x + 3*x".count("*") + "x*x + 3*x".count("+"),
         mistakes=(
             Mistake(
-                "You counted the leaf x and the constant 3, too: they are values, no operations.", 5
+                "You counted the leaf x and the constant 3, too: they are values, not operations.",
+                5,
             ),
             Mistake(
-                "You counted x at each use: it is one node, however often it is used, and "
-                "no operation.",
+                "You counted x at each use: it is one node, however often it is used, and it is "
+                "not an operation.",
                 6,
             ),
             Mistake("The addition is a node as well as the multiplications.", 2),

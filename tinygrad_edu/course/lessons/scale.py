@@ -15,7 +15,7 @@ from tinygrad_edu.course.oracles import one, slopes, some
 
 
 def _first_below() -> int:
-    """The text's steps in decimals, which 0.01 has exactly."""
+    """Take the steps in decimals, where 0.01 is exact."""
     w, steps = Decimal("0.833"), 0
     while w >= Decimal("0.437"):
         w, steps = w - Decimal("0.01"), steps + 1
@@ -23,7 +23,7 @@ def _first_below() -> int:
 
 
 def _largest_rate(c: float) -> float:
-    """Where a step, w times 1 - rate c, changes from shrinking to growing: by bisection."""
+    """Find by bisection where the step w (1 - rate c) turns from shrinking to growing."""
     low, high = Fraction(0), Fraction(1000)
     for _ in range(80):
         middle = (low + high) / 2
@@ -37,7 +37,7 @@ def _vectors(rng: Random) -> Any:
 
 
 def _cosine(u: list[float], v: list[float]) -> float:
-    """By the lengths of three sides alone."""
+    """Compute the cosine from the lengths of three sides alone."""
     a, b, c = hypot(*u), hypot(*v), hypot(*(p - q for p, q in zip(u, v, strict=True)))
     return (a * a + b * b - c * c) / (2 * a * b)
 
@@ -69,7 +69,7 @@ EXERCISES = (
         ),
         hints=(
             "How far is it from 0.833 to 0.437, and how far does one step go?",
-            "0.396 divided by 0.01 is no whole number: the step that crosses counts.",
+            "0.396 divided by 0.01 is not a whole number: the step that crosses counts.",
         ),
         solution="""
             from math import ceil
@@ -115,11 +115,11 @@ EXERCISES = (
         mistakes=(
             Mistake("Divide by the lengths: this changes with the scale of the vectors.", dot),
             Mistake(
-                "Divided by the squares of the lengths: take the roots.",
+                "You divided by the squares of the lengths: take the roots.",
                 lambda u, v: dot(u, v) / (dot(u, u) * dot(v, v)),
             ),
-            Mistake("Divided by the length of u only.", lambda u, v: dot(u, v) / hypot(*u)),
-            Mistake("Divided by the length of v only.", lambda u, v: dot(u, v) / hypot(*v)),
+            Mistake("You divided by the length of u only.", lambda u, v: dot(u, v) / hypot(*u)),
+            Mistake("You divided by the length of v only.", lambda u, v: dot(u, v) / hypot(*v)),
             Mistake("That is the sine.", lambda u, v: max(0.0, 1 - _cosine(u, v) ** 2) ** 0.5),
             Mistake(
                 "The sign is lost: opposite directions have −1.", lambda u, v: abs(_cosine(u, v))
@@ -166,18 +166,18 @@ EXERCISES = (
                 lambda w, x, g, a: w - a * (w * x - g) * abs(x),
             ),
             Mistake(
-                "Twice too far: the book's error is not squared twice; the factor 2 is left"
-                " to alpha.",
+                "Twice too far: Grokking Deep Learning leaves the factor 2 of the derivative to "
+                "alpha.",
                 lambda w, x, g, a: w - 2 * a * (w * x - g) * x,
             ),
             Mistake(
-                "The weight is taken for the prediction, which is weight·input.",
+                "You took the weight for the prediction, which is weight·input.",
                 lambda w, x, g, a: w - a * (w - g) * x,
             ),
         ),
         hints=(
             "First the prediction, then the error, then times the input.",
-            "The new weight is the old one less alpha times that.",
+            "The new weight is the old one minus alpha times that.",
         ),
         solution="""
             def answer(weight, input, goal, alpha):

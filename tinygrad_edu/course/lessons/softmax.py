@@ -20,7 +20,7 @@ def _unshifted(z: list[float]) -> list[float]:
 
 
 def _nan_softmax(z: list[float]) -> list[float]:
-    """The same where overflow is inf, as in NumPy."""
+    """Compute softmax without a shift where overflow gives inf, as in NumPy."""
     powers = [exp(x) if x < 709.0 else float("inf") for x in z]
     return [p / sum(powers) for p in powers]
 
@@ -35,7 +35,7 @@ def _probabilities(rng: Random) -> Any:
 
 
 def _logit_slopes(y: list[float], t: list[float]) -> list[float]:
-    """Minus the log of the softmax, differentiated at logits that give y."""
+    """Differentiate minus the log of the softmax, at logits that give y."""
 
     def loss(*a: Any) -> Any:
         total = sum(map(cmath.exp, a))
@@ -63,8 +63,8 @@ EXERCISES = (
     Exercise(
         id="softmax_1",
         statement="""
-            Write softmax(logits): e to each logit, divided by the sum of these. It should hold
-            for logits of 1000, too.
+            Write softmax(logits): e to the power of each logit, divided by the sum of these
+            powers. It should work for logits of 1000, too.
             """,
         asks=Function("logits", _logits, corners=FAR),
         truth=exact_soft,
@@ -73,14 +73,10 @@ EXERCISES = (
                 "Correct while the logits are small; e^1000 overflows: subtract the largest"
                 " logit first.",
                 _unshifted,
-            ),
-            Mistake(
-                "Correct while the logits are small; e^1000 overflows: subtract the largest"
-                " logit first.",
                 _nan_softmax,
             ),
             Mistake(
-                "Divided by the largest in place of the sum: it should sum to 1.",
+                "You divided by the largest instead of the sum: probabilities sum to 1.",
                 lambda z: [exp(x - max(z)) for x in z],
             ),
             Mistake(
@@ -88,7 +84,7 @@ EXERCISES = (
                 lambda z: [exp(x - max(z)) / (1 + sum(exp(y - max(z)) for y in z)) for x in z],
             ),
             Mistake(
-                "Divided by their sum without e: softmax exponentiates first.",
+                "You divided the logits by their sum: softmax exponentiates them first.",
                 lambda z: [x / sum(z) for x in z],
             ),
             Mistake(
@@ -97,8 +93,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "What does math.exp(1000) say?",
-            "e^(a − m)/Σe^(a_j − m) is the same for any m: choose one that no exponent exceeds 0.",
+            "What does math.exp(1000) give?",
+            "e^(a − m)/Σe^(a_j − m) is the same for any m: choose m so that no exponent exceeds 0.",
             "Subtract the largest logit from all, then exponentiate, then divide by the sum.",
         ),
         solution="""
@@ -129,11 +125,11 @@ EXERCISES = (
             ),
             Mistake("The target is not used: y − t, not y.", lambda y, t: [*y]),
             Mistake(
-                "Divided by the number of classes: the loss of one sample is a sum over them.",
+                "You divided by the number of classes: the loss of one sample is a sum over them.",
                 lambda y, t: [(a - b) / len(y) for a, b in zip(y, t, strict=True)],
             ),
             Mistake(
-                "Only part of the way: every logit changes every y; this takes its own only.",
+                "This is part of the way: every logit changes every y, and here only its own.",
                 lambda y, t: [-b * (1 - a) for a, b in zip(y, t, strict=True)],
             ),
         ),
@@ -171,10 +167,6 @@ EXERCISES = (
                 "The softmax rounds to 0 where logits are far apart, and log 0 is −∞: stay "
                 "in logarithms.",
                 lambda z, t: -log(soft(z)[t]),
-            ),
-            Mistake(
-                "The softmax rounds to 0 where logits are far apart, and log 0 is −∞: stay "
-                "in logarithms.",
                 lambda z, t: -log(soft(z)[t]) if soft(z)[t] else float("inf"),
             ),
             Mistake(

@@ -28,7 +28,7 @@ def _counts(rng: Random) -> Any:
 
 
 def _counted_updates(samples: int, batch_size: int, epochs: int) -> int:
-    """The loop itself, counting."""
+    """Run the loop itself, and count its updates."""
     return sum(1 for _ in range(epochs) for _ in range(0, samples, batch_size))
 
 
@@ -88,7 +88,7 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "Step 3(d) of the algorithm: w becomes w less the learning rate times something.",
+            "Step 3(d) of the algorithm: w becomes w minus the learning rate times something.",
             "That something is the mean of the gradients.",
         ),
         solution="""
@@ -113,10 +113,11 @@ EXERCISES = (
                 lambda m, b, e: (m // b + 1) * e,
             ),
             Mistake(
-                "That is SGD, an update a sample: here it is one a batch.", lambda m, b, e: m * e
+                "That is SGD, with one update per sample: here there is one per batch.",
+                lambda m, b, e: m * e,
             ),
             Mistake(
-                "That is gradient descent, an update an epoch: here it is one a batch.",
+                "That is gradient descent, with one update per epoch: here there is one per batch.",
                 lambda m, b, e: e,
             ),
             Mistake(
@@ -215,7 +216,7 @@ EXERCISES = (
                 lambda p, t: -fsum(log(row[0]) for row in p) / len(t),
             ),
             Mistake(
-                "Divided by the number of classes: the mean is over the samples.",
+                "You divided by the number of classes: the mean is over the samples.",
                 lambda p, t: -fsum(map(log, _picked(p, t))) / len(p[0]),
             ),
         ),

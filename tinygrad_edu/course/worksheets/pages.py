@@ -41,14 +41,14 @@ footer {{ font-size: 9pt; color: #444; margin-top: 3mm; }}
 
 
 def document(pages: Sequence[str], title: str) -> str:
-    """All pages as one file of HTML that loads nothing."""
+    """Join all pages to one file of HTML that loads nothing."""
     return _DOCUMENT.format(title=escape(title), pages="\n".join(pages))
 
 
 def question_page(
     svg: str, *, name: str, seed: int, formula: str, given: str, asked: Sequence[str]
 ) -> str:
-    """A page with blanks."""
+    """Write a page with blanks."""
     lines = "".join(f'<span>{escape(x)} = <span class="blank"></span></span>' for x in asked)
     who = escape(name) if name else '<span class="blank" style="width:55mm"></span>'
     return f"""<section>
@@ -64,7 +64,7 @@ operations, the two add up (at Σ∇).</p>
 
 
 def answer_page(svg: str, *, name: str, seed: int, formula: str, found: Sequence[str]) -> str:
-    """A page with the answers."""
+    """Write a page with the answers."""
     lines = "".join(f"<span>{escape(x)}</span>" for x in found)
     return f"""<section>
 <header><b>Answers</b><span>{escape(name)}</span></header>

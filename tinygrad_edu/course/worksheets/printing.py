@@ -1,4 +1,4 @@
-"""Worksheets as files: HTML always, PDF where a browser is there to print it."""
+"""Worksheets as files: always HTML, and a PDF if a browser is installed that prints it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_LIST = 2**20  # bytes of a class list
 
 @dataclass(frozen=True)
 class Written:
-    """The files that were written, and what else there is to say ("" if nothing)."""
+    """The files that were written, and a note if there is something to add."""
 
     files: tuple[Path, ...]
     note: str = ""
@@ -32,27 +32,27 @@ class Written:
 def write_worksheets(
     path: str | Path, seed: int = 7, names: Sequence[str] = (), *, level: int = 2, pdf: bool = True
 ) -> Written:
-    """Write worksheets with their answer pages: one sheet for each name, each another graph.
+    """Write worksheets with their answer pages: for each name a sheet with its own graph.
 
     Parameters
     ----------
-    path : a file ending in .html, or a folder, where it is called worksheet-<seed>.html
+    path : a file that ends in .html, or a folder, where it is called worksheet-<seed>.html
     seed : int >= 0; the same seed and names give the same bytes
-    names : of the class, for example from :func:`read_names`; none for one sheet without a name
+    names : list of str, for example from :func:`read_names`; empty for one sheet without a name
     level : 1, 2 or 3, for 3, 5 or 7 operations
-    pdf : bool, write a PDF beside it, if Chromium or a relative of it is on PATH
+    pdf : bool, also write a PDF beside it, if Chromium, Chrome or Edge is on PATH
 
     Returns
     -------
     Written
-        The files, and a note where no PDF could be made.
+        The files, and a note if the PDF could not be made.
 
     Raises
     ------
     SettingError
-        If a setting is none of those above.
+        If a setting is not as described above.
     FileError
-        If the files can't be written.
+        If a file can't be written.
     """
     seed, page = whole("seed", seed, least=0), as_path(path)
     if isinstance(names, str) or len(names) > MOST_NAMES:
@@ -76,40 +76,40 @@ def write_worksheets(
 
 
 def read_names(file: str | Path) -> list[str]:
-    """The names in a text file, one a line; empty lines are left out.
+    """Read names from a text file, one per line; empty lines are left out.
 
     Raises
     ------
     FileError
-        If it can't be read as UTF-8 text, is larger than 1 MB, or there is no name in it.
+        If it can't be read as UTF-8 text, is larger than 1 MB, or holds no name.
     """
     try:
         text = read_limited(file, LONGEST_LIST, "the class list").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(
             f"the class list {file} can't be read: {error}.",
-            expected="a text file in UTF-8, a name a line",
-            fix="save the list as text, and give its path.",
+            expected="a text file in UTF-8, with one name per line",
+            fix="save the list as plain text with the encoding UTF-8.",
         ) from None
     names = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     if not names:
-        raise FileError(f"the class list {file} has no name in it.", fix="write a name a line.")
+        raise FileError(f"the class list {file} is empty.", fix="write one name on each line.")
     return names
 
 
 def _folder(path: Path) -> Path:
-    """A folder, there or to be made; not what was meant as a file of another kind."""
+    """Check that a path means a folder, not a file of another kind; it need not exist yet."""
     if path.suffix and not path.is_dir():
         raise SettingError(
-            f"{str(path)!r:.80} names no page.",
+            f"{str(path)!r:.80} is not the name of a page.",
             expected="a name that ends in .html, or a folder",
-            fix="end it with .html; the PDF is written beside it.",
+            fix=f"write {path.with_suffix('.html')}; the PDF is written beside it.",
         )
     return path
 
 
 def _printed(page: bytes) -> tuple[bytes | None, str]:
-    """The page as a PDF; or None, and why."""
+    """Print a page as a PDF; or return None, and why."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         return None, "No PDF: no Chromium is on PATH. Open the page in a browser and print it."

@@ -1,4 +1,4 @@
-"""Graphs for pencil and paper: small, a value used twice, and short numbers throughout."""
+"""Graphs for pencil and paper: small, with short numbers, and with a value that is used twice."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from random import Random
 
 from tinygrad_edu.engine import Value, ieee, topological_order
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import one_of, whole
 
 LEAVES = ("a", "b", "c", "d")
 OPERATIONS = {1: 3, 2: 5, 3: 7}  # of each level
 DEEPEST = {3: 3, 5: 3, 7: 4}  # operations on one path, so that a page is wide enough
 STARTS = (-4.0, -3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
-TRIES = 20_000  # one in about 8, 12 or 18 is good, by level
+TRIES = 20_000  # of 8, 12 or 18 tries (by level) about one gives a good graph
 
 
 @dataclass(frozen=True)
 class Term:
-    """A value and how it is written."""
+    """A value, and the formula it was computed by."""
 
     value: Value
     text: str
-    binds: int  # 1 for a sum, 2 for a product, 3 for what needs no brackets
+    binds: int  # 1 a sum, 2 a product, 3 a name or a call, which never need brackets
 
     def within(self, binds: int) -> str:
-        """The text as part of something that binds so tightly."""
+        """Return the text as part of a formula that binds so tightly, in brackets if needed."""
         return self.text if self.binds >= binds else f"({self.text})"
 
 
@@ -49,7 +50,7 @@ JOINS: tuple[Callable[[Term, Term], Term], ...] = (_plus, _minus, _times, _times
 
 
 def problem(rng: Random, level: int = 2) -> Term:
-    """A graph, after its backward pass.
+    """Draw a graph, and run its backward pass.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def problem(rng: Random, level: int = 2) -> Term:
     Raises
     ------
     SettingError
-        If the level is another.
+        If the level is not one of these.
 
     Examples
     --------
@@ -67,23 +68,20 @@ def problem(rng: Random, level: int = 2) -> Term:
     >>> problem(Random(7), 1).text
     'a·b − (c − a)'
     """
-    if type(level) is not int or level not in OPERATIONS:
-        raise SettingError(
-            f"level is {level!r:.40}.", expected="1, 2 or 3", fix="choose one of these."
-        )
+    operations = OPERATIONS[one_of("level", whole("level", level), OPERATIONS)]
     for _ in range(TRIES):
-        found = _attempt(rng, OPERATIONS[level])
+        found = _attempt(rng, operations)
         if found is not None and _is_good(found.value):
             return found
-    raise SettingError("no graph with short numbers was found.", fix="take another seed.")
+    raise SettingError("no graph with short numbers was found.", fix="pass another seed.")
 
 
 def _attempt(rng: Random, operations: int) -> Term | None:
-    """Join open ends, the oldest first, so that no path gets long; some with a leaf used before."""
+    """Join open ends, the oldest first, so that no path gets long; leaves may be used twice."""
     starts = rng.sample(STARTS, len(LEAVES))
     leaves = [Term(Value(x, name), name, 3) for name, x in zip(LEAVES, starts, strict=True)]
     ends = leaves = leaves[: 3 if operations < 5 else 4]
-    again = rng.sample(leaves, operations + 1 - len(leaves))  # each once more at most
+    again = rng.sample(leaves, operations + 1 - len(leaves))  # each at most once more
     ends = rng.sample([*ends, *again], len(ends) + len(again))
     for _ in range(operations):
         x, y = ends.pop(0), ends.pop(rng.randrange(min(2, len(ends))))
@@ -94,7 +92,7 @@ def _attempt(rng: Random, operations: int) -> Term | None:
 
 
 def _is_good(root: Value) -> bool:
-    """Something to think about, short numbers on every wire, nothing to argue about."""
+    """Check that there is something to think about, and that every number is short."""
     order = topological_order(root)
     if not _has_shape(order):
         return False
@@ -103,28 +101,28 @@ def _is_good(root: Value) -> bool:
     passed = [x for node in order for _, x in _wires(node)]
     return (
         all(_is_short(x) for x in (*passed, *(v.grad for v in order)))
-        and passed.count(0.0) <= len(order) // 9  # a max cuts a wire off
+        and passed.count(0.0) <= len(order) // 9  # a max sends 0 to the smaller input
         and all(leaf.grad for leaf in leaves)
         and len({abs(leaf.grad) for leaf in leaves}) >= 3
     )
 
 
 def _has_shape(order: list[Value]) -> bool:
-    """What can be told before the backward pass."""
+    """Check what can be checked before the backward pass."""
     kinds = [node.op.name for node in order if node.op]
     inputs = [v for node in order for v in node.inputs]
     return (
         all(_is_short(node.data) for node in order)
         and "mul" in kinds
         and len(dict.fromkeys(kinds)) >= min(3, len(kinds) - 1)
-        and max(map(inputs.count, order)) == 2  # a value is used twice, none more often
+        and max(map(inputs.count, order)) == 2  # a value is used twice, and never more often
         and _depth(order) <= DEEPEST[len(kinds)]
         and not any(_is_tie(node) for node in order)
     )
 
 
 def _wires(node: Value) -> list[tuple[Value, float]]:
-    """The inputs of an operation, each with what it gets from it."""
+    """Pair the inputs of an operation with what each gets from it."""
     if node.op is None:
         return []
     slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
@@ -132,7 +130,7 @@ def _wires(node: Value) -> list[tuple[Value, float]]:
 
 
 def _is_tie(node: Value) -> bool:
-    """A max of equal numbers."""
+    """Check for a max of equal numbers, whose gradient is a convention."""
     return (
         node.op is not None
         and node.op.name == "maximum"
@@ -141,7 +139,7 @@ def _is_tie(node: Value) -> bool:
 
 
 def _depth(order: list[Value]) -> int:
-    """Operations on the longest path."""
+    """Count the operations on the longest path."""
     depth: dict[Value, int] = {}
     for node in order:
         depth[node] = max((depth[v] for v in node.inputs), default=-1) + 1
@@ -149,5 +147,5 @@ def _depth(order: list[Value]) -> int:
 
 
 def _is_short(x: float) -> bool:
-    """Whole, half or quarter, and printed without rounding."""
+    """Check for a whole, half or quarter number that is printed without rounding."""
     return (4.0 * x).is_integer() and abs(x) <= 24.0 and float(f"{x:.3g}") == x

@@ -1,7 +1,7 @@
 """Worksheets: a graph with blanks for every value and gradient, and its answer page.
 
-The numbers are short, so that a pencil is enough. The same seed and name give the same page to the
-last byte, on every machine: places come from the built-in layout.
+The numbers are short, so that a pencil is enough. The same seed and name give the same bytes on
+every machine, since the built-in layout places the nodes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tinygrad_edu.viz.svg import svg
 from tinygrad_edu.viz.themes import THEMES
 
 BLANK = "____"
-ROOM = Line(" ", "name")  # as high as a hand writes
+ROOM = Line(" ", "name")  # space for handwriting
 THEME = replace(THEMES["book"], faint="#444444")
 
 
 @dataclass(frozen=True)
 class Worksheet:
-    """One sheet: a graph, blanks, and the answers.
+    """A sheet: a graph with blanks, and its answers.
 
     Attributes
     ----------
@@ -43,26 +43,26 @@ class Worksheet:
 
     @cached_property
     def figure(self) -> Figure:
-        """The graph with all its numbers."""
+        """Draw the graph with all its numbers."""
         return draw(self.term.value, "circuit", engine="builtin").figure
 
     @property
     def leaves(self) -> list[Value]:
-        """The inputs, in the order of their names."""
+        """Return the inputs, in the order of their names."""
         order = topological_order(self.term.value)
         return sorted((v for v in order if v.op is None), key=lambda v: v.label)
 
     def svg(self) -> str:
-        """The graph with blanks; what is known is the leaves."""
+        """Draw the graph with blanks; only the values of the leaves are given."""
         return _picture(_with_blanks(self.figure))
 
     def answer_svg(self) -> str:
-        """The graph with all its values and gradients."""
+        """Draw the graph with all its values and gradients."""
         plain = tuple(replace(wire, weight=0.0) for wire in self.figure.wires)
         return _picture(replace(self.figure, wires=plain))
 
     def html(self) -> str:
-        """The page with blanks."""
+        """Write the page with blanks."""
         given = ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
         asked = [f"∂L/∂{v.label}" for v in self.leaves]
         return question_page(
@@ -71,7 +71,7 @@ class Worksheet:
         )  # fmt: skip
 
     def answer_html(self) -> str:
-        """The page with the answers."""
+        """Write the page with the answers."""
         found = [f"L = {typeset(self.term.value.data)}"]
         found += [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
         return answer_page(
@@ -89,7 +89,7 @@ class Worksheet:
 
 
 def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
-    """A sheet for pencil and paper; another seed or name, another graph.
+    """Make a sheet for pencil and paper; another seed or name gives another graph.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     Raises
     ------
     SettingError
-        If one of them is not as above.
+        If a setting is not as described above.
 
     Examples
     --------
@@ -109,17 +109,17 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     L = c·a·(c + b) at a = 1, b = 3, c = 0.5: fill in every value and gradient
     """
     if not isinstance(name, str):
-        raise SettingError(f"the name is {name!r:.60}.", expected="text", fix="write a name.")
+        raise SettingError(f"name is {name!r:.60}.", expected="text", fix=f'pass name="{name}".')
     rng = Random(f"{whole('seed', seed, least=0)}/{level}/{name}")
     return Worksheet(problem(rng, level), seed, " ".join(name.split()))
 
 
 def sheets_of(seed: int, names: list[str], level: int = 2) -> str:
-    """A document: a sheet a name (or one without), then the answers, a page each."""
+    """Write a document: one sheet for each name (or one without a name), then the answers."""
     met: dict[str, int] = {}
     sheets = []
     for name in names or [""]:
-        met[name] = met.get(name, 0) + 1  # two of one name get two graphs
+        met[name] = met.get(name, 0) + 1  # two learners of the same name get two graphs
         sheet = worksheet(seed, name + "\t" * (met[name] - 1), level)
         sheets.append(sheet)
     pages = [sheet.html() for sheet in sheets] + [sheet.answer_html() for sheet in sheets]
@@ -131,7 +131,7 @@ def _picture(figure: Figure) -> str:
 
 
 def _with_blanks(figure: Figure) -> Figure:
-    """Nothing left that tells a number: no tooltip, no width of a wire, no title."""
+    """Remove whatever tells a number: lines of text, tooltips, the widths of wires, the title."""
     leaves = {node.id for node in figure.nodes if node.kind == "leaf"}
     return replace(
         figure,

@@ -1,7 +1,7 @@
-"""What was solved so far: a small JSON file in the working folder.
+"""The exercises that are solved so far, kept in a small JSON file in the working folder.
 
 It is called ``.tinygrad_edu_course.json``; the environment variable TINYGRAD_EDU_COURSE may name
-another. Where it can't be written or read, progress is kept in memory, and a note says so.
+another file. If it can't be written or read, progress is kept in memory, and a note says so.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.course.exercise import NOTEBOOKS, Exercise
 from tinygrad_edu.engine.errors import FileError
 from tinygrad_edu.shared.files import write_atomically
+from tinygrad_edu.shared.tables import html_table, text_table
 
 NAME = ".tinygrad_edu_course.json"
 FORMAT = 1
@@ -40,11 +40,11 @@ class Record:
 
     @property
     def file(self) -> Path:
-        """Where it is kept now."""
+        """Return the file that holds the states now."""
         return Path(os.environ.get("TINYGRAD_EDU_COURSE") or Path.cwd() / NAME)
 
     def states(self) -> dict[str, State]:
-        """All that is known, read anew: another notebook may have written."""
+        """Read all states from the file: another notebook may have written to it."""
         if self.note:
             return self.memory
         try:
@@ -56,11 +56,11 @@ class Record:
         return self.memory
 
     def state(self, id: str) -> State:
-        """That of one exercise."""
+        """Return the state of one exercise."""
         return self.states().get(id, State())
 
     def put(self, id: str, state: State) -> None:
-        """Change that of one exercise."""
+        """Change the state of one exercise."""
         states = self.states()
         states[id] = state
         if self.note:
@@ -72,7 +72,7 @@ class Record:
             self._keep_in_memory(str(error).splitlines()[0])
 
     def forget(self) -> None:
-        """Begin anew in memory, and look at the file again."""
+        """Forget what is in memory, and read the file again next time."""
         self.memory, self.note = {}, ""
 
     def _keep_in_memory(self, reason: str) -> None:
@@ -81,14 +81,14 @@ class Record:
 
 
 def _parsed(text: str) -> dict[str, State]:
-    """ValueError where it is no record, whoever wrote it."""
+    """Parse a record of progress; raise ValueError if it is something else, whoever wrote it."""
     try:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise ValueError("it is of another version of the course")
         return {str(id): _state(**state) for id, state in content["exercises"].items()}
     except (KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError("it is no record of progress") from None
+        raise ValueError("it is not a record of progress") from None
 
 
 def _state(solved: bool, tries: int, hints: int) -> State:
@@ -97,50 +97,52 @@ def _state(solved: bool, tries: int, hints: int) -> State:
 
 @dataclass(frozen=True)
 class Progress:
-    """Solved exercises by notebook; shown as a table."""
+    """The solved exercises of each notebook, shown as a table."""
 
-    rows: tuple[tuple[int, str, int, int, tuple[str, ...]], ...]  # number, title, solved, all, open
+    rows: tuple[tuple[int, str, int, int, tuple[str, ...]], ...]  # number, title, solved, all, left
     note: str = ""
 
     @property
     def solved(self) -> int:
-        """How many exercises are solved."""
+        """Count the exercises that are solved."""
         return sum(row[2] for row in self.rows)
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """Count all exercises."""
         return sum(row[3] for row in self.rows)
 
     def __str__(self) -> str:
-        width = max(len(row[1]) for row in self.rows)
-        lines = [
-            f"{number:02}  {title:<{width}}  {'■' * done}{'□' * (total - done)}  {done} of {total}"
-            for number, title, done, total, _ in self.rows
-        ]
+        lines = text_table([cells[:4] for cells in self._cells()], "<<<<")
         lines.append(f"{self.solved} of {self.total} exercises solved")
         return "\n".join([*lines, *filter(None, [self.note])])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f'<tr><td>{number:02}</td><td style="text-align:left">{escape(title)}</td>'
-            f'<td style="text-align:left">{"■" * done}{"□" * (total - done)}</td>'
-            f'<td style="white-space:nowrap">{done} of {total}</td>'
-            f'<td style="text-align:left">{escape(", ".join(left)) or "✓ all solved"}</td></tr>'
+        head = ("", "notebook", "solved", "", "still open")
+        foot = f"{self.solved} of {self.total} exercises solved. {self.note}"
+        return html_table("progress in the course", head, self._cells(), "<<<<<", foot)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """Write each row as the cells of a table."""
+        return [
+            (
+                f"{number:02}",
+                title,
+                "■" * done + "□" * (total - done),
+                f"{done} of {total}",
+                ", ".join(left) or "✓ all solved",
+            )
             for number, title, done, total, left in self.rows
-        )
-        head = "<tr><th></th><th>notebook</th><th>solved</th><th></th><th>still open</th></tr>"
-        foot = f"<p>{self.solved} of {self.total} exercises solved. {escape(self.note)}</p>"
-        return f"<table>{head}{cells}</table>{foot}"
+        ]
 
 
 RECORD = Record()
 
 
 def progress_of(exercises: Iterable[Exercise]) -> Progress:
-    """The table of these exercises."""
+    """Collect what is solved of these exercises, notebook by notebook."""
     states, by_stem = RECORD.states(), dict[str, list[Exercise]]()
     for exercise in exercises:
         by_stem.setdefault(exercise.stem, []).append(exercise)

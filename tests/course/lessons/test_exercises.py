@@ -18,11 +18,12 @@ from tinygrad_edu.course.outcomes import outcome_of
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 every_mistake = pytest.mark.parametrize(
-    ("exercise", "mistake"),
+    ("exercise", "mistake", "wrong"),
     [
-        pytest.param(e, m, id=f"{e.id}-{i}")
+        pytest.param(e, m, wrong, id=f"{e.id}-{i}{'abc'[k] * (len(m.wrong) > 1)}")
         for e in EXERCISES.values()
         for i, m in enumerate(e.mistakes, 1)
+        for k, wrong in enumerate(m.wrong)
     ],
 )
 
@@ -53,9 +54,9 @@ def test_a_right_answer_is_never_called_wrong(exercise):
 
 
 @every_mistake
-def test_each_mistake_is_named(exercise, mistake):
+def test_each_mistake_is_named(exercise, mistake, wrong):
     """Handing in a classical mistake gets its own words, not those of another."""
-    planted = exercise.asks.plant(mistake.wrong)
+    planted = exercise.asks.plant(wrong)
 
     verdict = grade(exercise, planted)
 
@@ -63,9 +64,9 @@ def test_each_mistake_is_named(exercise, mistake):
 
 
 @every_mistake
-def test_mistakes_stay_apart_at_other_points(exercise, mistake):
-    """The points happen to be no special ones: a mistake is as clear at others."""
-    planted = exercise.asks.plant(mistake.wrong)
+def test_mistakes_stay_apart_at_other_points(exercise, mistake, wrong):
+    """The points are not special: at others a mistake is as clear."""
+    planted = exercise.asks.plant(wrong)
 
     verdicts = [grade(exercise, planted, rng=Random(seed), points=20) for seed in range(2)]
 
@@ -74,8 +75,11 @@ def test_mistakes_stay_apart_at_other_points(exercise, mistake):
 
 @every_exercise
 def test_no_exercise_knows_a_single_mistake_only(exercise):
-    """At least two mistakes that differ in their words, and two hints."""
-    assert len({mistake.words for mistake in exercise.mistakes}) >= 2
+    """At least two mistakes, each with words of its own, and two hints."""
+    words = [mistake.words for mistake in exercise.mistakes]
+
+    assert len(words) == len(set(words)) >= 2
+    assert all(mistake.wrong for mistake in exercise.mistakes)
     assert len(exercise.hints) >= 2
 
 
@@ -122,7 +126,7 @@ def test_every_notebook_has_three_to_five_exercises():
     )
 
 
-NOTEBOOK_FILES = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOK_FILES = sorted((Path(__file__).parents[3] / "notebooks").glob("[0-9]*.ipynb"))
 
 
 @pytest.mark.parametrize("file", NOTEBOOK_FILES, ids=lambda f: f.stem)

@@ -14,8 +14,9 @@ for exercise in EXERCISES.values():
     if not grade(exercise, names["answer"]):
         print("not right:", exercise.id)
     for mistake in exercise.mistakes:
-        if grade(exercise, exercise.asks.plant(mistake.wrong)).mistake != mistake.words:
-            print("not named:", exercise.id, mistake.words)
+        for wrong in mistake.wrong:
+            if grade(exercise, exercise.asks.plant(wrong)).mistake != mistake.words:
+                print("not named:", exercise.id, mistake.words)
 for name in FAULTS:
     with fault(name):
         pass
@@ -33,16 +34,3 @@ def test_the_course_runs_on_the_standard_library():
 
     assert run.stderr == ""
     assert run.stdout == "✓ remember_1: right\n1\n"
-
-
-def test_where_no_signal_can_be_set_checks_still_run():
-    """As in a browser: there is no time limit then."""
-    code = (
-        "import sys, signal; del signal.setitimer\n"
-        "from tinygrad_edu.course import EXERCISES, grade\n"
-        "print(grade(EXERCISES['chain_rule_2'], lambda x, y: [y + 3, x]).status)"
-    )
-
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    assert run.stdout == "right\n", run.stderr
