@@ -21,6 +21,7 @@ PAGES = {
     "docs/recipes/grid_search.md": "recipes/grid_search.md",
     "docs/recipes/dask.md": "recipes/dask.md",
     "docs/recipes/optuna.md": "recipes/optuna.md",
+    "docs/recipes/diagnose.md": "recipes/diagnose.md",
 }
 BENCHMARKS = "benchmarks.md"
 PICTURES = (".svg", ".png", ".gif", ".jpg")

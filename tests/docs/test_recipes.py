@@ -55,7 +55,7 @@ def test_the_site_has_every_recipe():
     assert {source for source in PAGES if source.startswith("docs/recipes/")} == recipes
 
 
-@pytest.mark.parametrize("page", ["grid_search.md", "dask.md", "optuna.md"])
+@pytest.mark.parametrize("page", ["diagnose.md", "grid_search.md", "dask.md", "optuna.md"])
 def test_what_a_page_installs_is_what_the_tests_install(page):
     """The versions that a page asks for are allowed by the extra ``test``."""
     setup = configparser.ConfigParser()
@@ -75,6 +75,15 @@ def test_a_grid_search_prints_what_its_page_shows(tmp_path):
 
     assert len(programs) == len(shown) == 4
     assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
+
+
+def test_a_diagnosis_prints_what_its_page_shows(tmp_path):
+    """All programs of the page, and each leaves its plot."""
+    programs, shown = blocks("diagnose.md", "python"), blocks("diagnose.md", "text")
+
+    assert len(programs) == len(shown) == 4
+    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
+    assert len(list(tmp_path.glob("*.png"))) == 4
 
 
 def test_a_search_with_dask_prints_what_its_page_shows(tmp_path):
