@@ -110,6 +110,7 @@ def homeless(package, tests):
         file.relative_to(tests.parent).as_posix()
         for file in tests.rglob("test_*.py")
         if file.relative_to(tests).parts[0] not in (*CROSSING, "docs", "benchmarks")
+        and file.parent.relative_to(tests).as_posix() not in SHARED
         and not any(
             is_test_of(file, name) for name in subjects(package / file.parent.relative_to(tests))
         )
