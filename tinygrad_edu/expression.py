@@ -133,7 +133,7 @@ def _unknown(node: ast.expr, name: str) -> ExpressionError:
     functions = ", ".join(FUNCTIONS)
     if isinstance(node, ast.Name) and node.id in FUNCTIONS:
         row = ops.TABLE.get(node.id)
-        call = f"{node.id}({'x' if row and len(row.domain) == 1 else 'x, y'})"
+        call = f"{node.id}({'x' if row and row.arity == 1 else 'x, y'})"
         return ExpressionError(f"{node.id} is a function.", fix=f"write {call}.")
     if isinstance(node, ast.Name):
         fix = f"add {node.id}=NUMBER after the expression."

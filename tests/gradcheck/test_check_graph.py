@@ -8,7 +8,7 @@ from tests import oracles
 from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, as_function
 from tinygrad_edu.engine import ieee, ops
-from tinygrad_edu.engine import value as engine
+from tinygrad_edu.engine import walk as engine
 from tinygrad_edu.engine.errors import GradientMismatch, SettingError, StaleGraphError
 from tinygrad_edu.gradcheck import check_graph
 
@@ -92,7 +92,7 @@ def test_a_walk_that_forgets_to_add_up_is_noticed(monkeypatch):
 
     x = Value(3.0, "x")
     assert check_graph(x * x).checked == 1
-    monkeypatch.setattr(engine, "_accumulate", forgetful)
+    monkeypatch.setattr(engine, "send_back", forgetful)
 
     with pytest.raises(GradientMismatch, match=r"^the gradient of x at 3.0 is 3, but should be 6"):
         check_graph(x * x)

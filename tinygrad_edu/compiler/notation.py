@@ -91,7 +91,7 @@ class Writer:
             self.names[key] = self.name(it.operands[0])
             return ""
         of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
-        if len(of) > len(it.op.domain):
+        if len(of) > it.op.arity:
             every = np.concatenate([operand.places for operand in it.operands])
             many = self.name(Operand(it.operands[0].store, it.operands[0].kind, every))
             return f"{self.name(it.out, 'Z')} = rowmax({many})"

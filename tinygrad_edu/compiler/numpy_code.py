@@ -151,7 +151,7 @@ class Writer:
         """A row on arrays."""
         batched = it.out.batched
         out = self.value(it.out, it.out.places, batched)
-        if len(it.operands) > len(it.op.domain):  # gathered maxima, all of one kind
+        if len(it.operands) > it.op.arity:  # gathered maxima, all of one kind
             places = np.stack([operand.places for operand in it.operands], axis=1)
             many = self.value(it.operands[0], places, batched)
             self.lines.append(f"maximum.reduce({many}, axis=1, out={out})")

@@ -83,7 +83,7 @@ def python_source(tape: Tape) -> str:
 @cache
 def _templates(op: Primitive, literal: float | None) -> tuple[str, list[tuple[str, list[str]]]]:
     """The row's value and contributions as text, with {x0}, {x1}, {out} and {up} to fill in."""
-    names = [f"{{x{i}}}" for i in range(len(op.domain) - (literal is not None))]
+    names = [f"{{x{i}}}" for i in range(op.arity - (literal is not None))]
     inputs: list[Atom] = [symbols.variable(name) for name in names]
     inputs += [] if literal is None else [literal]
     up, out = symbols.variable("{up}"), symbols.variable("{out}")

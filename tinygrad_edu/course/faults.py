@@ -14,9 +14,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from tinygrad_edu.engine import functions, ieee, ops
-from tinygrad_edu.engine import value as engine
-from tinygrad_edu.engine.value import Value
+from tinygrad_edu.engine import functions, ieee, ops, walk
+from tinygrad_edu.engine.value import Value, operand
 from tinygrad_edu.nn import Module, layers, losses
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.train.optim import SGD, Adam, Optimizer
@@ -102,7 +101,7 @@ def _nothing(self: Any) -> None:
 
 def _no_shift(logits: Any) -> tuple[list[Value], Value]:
     """Leave the logits as they are: e to the power of a large one is inf."""
-    return [engine.operand(z) for z in losses._listed("logits", logits)], engine.operand(0.0)
+    return [operand(z) for z in losses._listed("logits", logits)], operand(0.0)
 
 
 def _log_of_softmax(logits: Any, target: Any) -> Value:
@@ -134,11 +133,11 @@ _SGD_UPDATE, _ADAM_UPDATE = SGD.update, Adam.update
 _FAULTS = {
     "assign instead of accumulate": Fault(
         "a value used twice keeps the gradient of one use only: = stands where += belongs",
-        ((engine, "_accumulate", _assign),),
+        ((walk, "send_back", _assign),),
     ),
     "no topological order": Fault(
         "a value hands its gradient on before all of its uses have sent theirs",
-        ((engine, "topological_order", _as_met),),
+        ((walk, "topological_order", _as_met),),
     ),
     "forgotten zero_grad": Fault(
         "gradients of earlier passes stay, and every pass adds to them",

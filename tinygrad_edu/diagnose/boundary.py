@@ -10,8 +10,8 @@ from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.diagnose.plots import axes_or_new, class_colors, class_markers
 from tinygrad_edu.diagnose.sandbox import untouched
 from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import LengthError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
 

@@ -23,8 +23,8 @@ from tinygrad_edu.diagnose.setup_faults import (
 )
 from tinygrad_edu.diagnose.verdicts import Finding, network_faults, percent, ratio_of
 from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole, within
 from tinygrad_edu.shared.tables import html_table, text_table

@@ -13,8 +13,8 @@ from tinygrad_edu.diagnose.flow import unit_name
 from tinygrad_edu.diagnose.objective import Objective, objective
 from tinygrad_edu.diagnose.sandbox import untouched
 from tinygrad_edu.engine import set_numbers
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import same_length, whole, within

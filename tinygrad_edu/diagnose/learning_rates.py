@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.compiled.tracing import Loss, check_compiled
 from tinygrad_edu.diagnose.objective import Objective, objective
 from tinygrad_edu.diagnose.sandbox import copied, untouched
-from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import same_length, whole, within

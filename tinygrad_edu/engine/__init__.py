@@ -7,22 +7,13 @@
 The other files change no number. They guard, copy, name and watch what these three do.
 """
 
-from tinygrad_edu.engine.value import (
-    Operand,
-    Value,
-    binary,
-    operand,
-    set_numbers,
-    topological_order,
-    unary,
-)
+from tinygrad_edu.engine.value import Operand, Value, operand, set_numbers
+from tinygrad_edu.engine.walk import topological_order
 
 __all__ = [
     "Operand",
     "Value",
-    "binary",
     "operand",
     "set_numbers",
     "topological_order",
-    "unary",
 ]

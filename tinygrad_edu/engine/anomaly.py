@@ -11,9 +11,9 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
-from tinygrad_edu.engine import hooks, ieee
+from tinygrad_edu.engine import hooks
 from tinygrad_edu.engine.errors import AnomalyError
-from tinygrad_edu.engine.guards import describe
+from tinygrad_edu.engine.guards import describe, local_partials
 from tinygrad_edu.engine.value import Value
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -73,8 +73,7 @@ class _Anomalies(hooks.PassOn):
             _refuse(f"the gradient of {describe(order[-1])} became {order[-1].grad}.", order[-1])
         for node in reversed(order):  # the same sums again, to see which is the first to fail
             if node.op is not None:
-                slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-                for child, slope in zip(node.inputs, slopes, strict=True):
+                for child, slope in zip(node.inputs, local_partials(node), strict=True):
                     totals[child] = totals.get(child, 0.0) + slope * totals[node]
                     if not child.constant:
                         self.check(node, child, slope, totals[node], totals[child])

@@ -1,34 +1,30 @@
 """Deep copies and pickles of whole graphs: sharing kept, gradients kept, at any depth.
 
-Both walk the graph in topological order instead of recursing into it. And copies of functions.
+Both walk the graph in topological order instead of recursing into it.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
-from tinygrad_edu.engine import hooks
+from tinygrad_edu.engine.collector import collector_paused
+from tinygrad_edu.engine.walk import topological_order
 
-if TYPE_CHECKING:
-    from tinygrad_edu.engine.value import Value
-
-F = TypeVar("F", bound=Callable[..., Any])
 _state = threading.local()  # .ancestors: weak reference to the list that is being pickled
 
 
-def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
-    """Copy the nodes, inputs first, but for those that ``copy.deepcopy`` has copied before.
+def deepcopy(root: Any, memo: dict[int, Any]) -> Any:
+    """Copy a graph, inputs first, except the nodes that ``copy.deepcopy`` has copied before.
 
     The garbage collector pauses: all that is made here is in use, and looking at it again and again
     would take a million nodes from 2 s to 3 s.
     """
+    order = topological_order(root)
     twins: dict[Any, Any] = {v: memo[id(v)] for v in order if id(v) in memo} if memo else {}
     twins[None], new = None, object.__new__
-    with hooks.collector_paused():
+    with collector_paused():
         for node in order:
             if node not in twins:  # written out: _link and _facts would take a third longer
                 twins[node] = twin = new(type(node))
@@ -37,11 +33,10 @@ def deepcopy(order: Sequence[Value], memo: dict[int, Any]) -> Value:
                 twin._left, twin._right = twins[node._left], twins[node._right]
     del twins[None]
     memo.update(zip(map(id, twins), twins.values(), strict=True))
-    root: Value = twins[order[-1]]
-    return root
+    return twins[root]
 
 
-def reduce(node: Value, topological_order: Callable[[Value], list[Value]]) -> tuple[Any, ...]:
+def reduce(node: Any) -> tuple[Any, ...]:
     """Pickle a node as a link to its inputs, with all its ancestors in order before it.
 
     While the list of ancestors is written, each of them has its inputs in the stream already, so
@@ -57,8 +52,8 @@ def reduce(node: Value, topological_order: Callable[[Value], list[Value]]) -> tu
     return _link, (ancestors, *link)
 
 
-class _Ancestors(list["Value"]):
-    """The list written before a node; the pickler drops it when it is done, or has broken off."""
+class _Ancestors(list[Any]):
+    """The list that is written before a node; the pickler drops it when it ends or breaks off."""
 
     ids: frozenset[int]
 
@@ -67,29 +62,18 @@ class _Ancestors(list["Value"]):
 
 
 def _written() -> frozenset[int]:
-    """The nodes whose inputs are in the stream by the time they are written themselves."""
+    """Return the ids of the nodes whose inputs are in the stream before they are written."""
     ancestors = getattr(_state, "ancestors", lambda: None)()
     return frozenset() if ancestors is None else ancestors.ids
 
 
-def _facts(node: Value) -> tuple[Any, ...]:
+def _facts(node: Any) -> tuple[Any, ...]:
     return node.data, node.grad, node.label, node.constant, node.origin
 
 
-def _link(before: Any, kind: Any, facts: Any, op: Any, left: Any, right: Any) -> Value:
+def _link(before: Any, kind: Any, facts: Any, op: Any, left: Any, right: Any) -> Any:
     """Make a node; ``before`` is there to be read first."""
-    node: Value = kind.__new__(kind)
+    node = kind.__new__(kind)
     node.data, node.grad, node.label, node.constant, node.origin = facts
     node.op, node._left, node._right = op, left, right
     return node
-
-
-def own_code(function: F, name: str) -> F:
-    """The function with code of its own, for what a factory makes many of.
-
-    Tracebacks then say ``mul``, and CPython, which specialises code where it stands (PEP 659), can
-    inline the one row that this copy calls: 4 % of a training step (benchmarks eager).
-    """
-    original: Any = function
-    code = original.__code__.replace(co_name=name)
-    return cast(F, FunctionType(code, original.__globals__, name, None, original.__closure__))

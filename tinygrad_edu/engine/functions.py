@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def as_function(op: ops.Primitive) -> Callable[..., Any]:
-    """The function of a row: of numbers a number, of at least one Value a Value.
+    """Make the function of a row: of numbers it returns a number, of at least one Value a Value.
 
     This is how a primitive of your own is used; the checker, higher derivatives and the compiler
     take it from the same row.
@@ -45,14 +45,13 @@ def as_function(op: ops.Primitive) -> Callable[..., Any]:
     Value(1, grad=0, op=exp)
     """
 
-    arity = len(op.domain)
-    on_values = unary(op) if arity == 1 else binary(op)
+    on_values = unary(op) if op.arity == 1 else binary(op)
 
     def function(*operands: Operand) -> Any:
-        if len(operands) != arity:
+        if len(operands) != op.arity:
             raise LengthError(
-                f"{op.name} takes {arity} operands, got {len(operands)}.",
-                fix=f"call {op.name} with exactly {arity}.",
+                f"{op.name} takes {op.arity} operands, got {len(operands)}.",
+                fix=f"call {op.name}({', '.join('xy'[: op.arity])}).",
             )
         if any(isinstance(x, Value) for x in operands):
             return on_values(operand(operands[0]), *operands[1:])
@@ -71,32 +70,31 @@ maximum, minimum = as_function(ops.MAXIMUM), as_function(ops.MINIMUM)
 add, sub, mul = as_function(ops.ADD), as_function(ops.SUB), as_function(ops.MUL)
 divide, power, neg = as_function(ops.DIV), as_function(ops.POW), as_function(ops.NEG)
 
-# no row of the table, since it has no derivative: it is where one is refused
+# not in the table, since it has no derivative: it refuses one, as JAX's lax.stop_gradient does
 STOP_GRADIENT = ops.Primitive(
     "stop_gradient",
     "x",
     lambda xp, x: x,
     lambda xp, out, x: (0.0,),
-    source="JAX, lax.stop_gradient",
 )
 stop_gradient = as_function(STOP_GRADIENT)
 
 
 def cosh(x: Any) -> Any:
-    """Hyperbolic cosine, composed of two exponentials."""
+    """Compute the hyperbolic cosine from two exponentials."""
     return 0.5 * exp(x) + 0.5 * exp(-x)
 
 
 def log1p(x: Any) -> Any:
-    """log(1 + x), composed."""
+    """Compute log(1 + x) from the logarithm."""
     return log(1.0 + x)
 
 
 def where(condition: bool, x: T, y: T) -> T:
-    """x where the condition holds, y elsewhere."""
+    """Return x where the condition holds, y elsewhere."""
     return x if condition else y
 
 
 def equal(x: Operand, y: Operand) -> bool:
-    """Whether the numbers are equal (``==`` on Values asks whether they are the same object)."""
+    """Compare the numbers (``==`` on Values asks whether they are the same object)."""
     return bool(x <= y and x >= y)  # type: ignore[operator]

@@ -1,4 +1,8 @@
-"""What the engine refuses, and in which words: operands, lost graphs, stale graphs, cycles."""
+"""What keeps a learner from getting it wrong: the base class of Value, and the engine's refusals.
+
+Nothing here changes a number. Value itself, in ``value.py``, is short because this file holds what
+compares, prints, copies, pickles and refuses.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,75 @@ import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from numbers import Complex, Real
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
-from tinygrad_edu.engine import hooks, ieee
+from tinygrad_edu.engine import copying, hooks, ieee
 from tinygrad_edu.engine.errors import OperandError, StaleGraphError
-
-if TYPE_CHECKING:
-    from tinygrad_edu.engine.value import Value
 
 INF = float("inf")
 Number: TypeAlias = float | Real | Decimal  # int, bool, Fraction and NumPy scalars are Real
+Kind: TypeAlias = Literal["operation", "constant", "leaf"]
+
+
+def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Guarded, Any], bool]:
+    """Make a comparison of data; a watcher may refuse it, since Python code may branch on it."""
+
+    def method(self: Guarded, other: Any) -> bool:
+        if (watcher := hooks.watcher) is not None:
+            watcher.compared(self)
+        return compare(self.data, other.data if isinstance(other, type(self)) else real(other))
+
+    return method
+
+
+class Guarded:
+    """The base class of Value: it compares, prints, copies, pickles and refuses."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # so that NumPy leaves np.float64(2) * v to v
+
+    data: float
+    grad: float
+    label: str
+    constant: bool
+    op: Any
+
+    @property
+    def kind(self) -> Kind:
+        """What the value is in its graph: "operation", "constant" or "leaf"."""
+        return "operation" if self.op else "constant" if self.constant else "leaf"
+
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def _lost(self) -> NoReturn:
+        """Refuse to turn a Value into a plain number behind the reader's back."""
+        raise OperandError(
+            f"{self!r} was used where Python wants a plain number.",
+            where="float(v), int(v), bool(v), math.exp(v): each would lose the graph silently",
+            fix="write v.data for the number; v.exp() and tinygrad_edu.exp(v) stay in the graph.",
+        )
+
+    __float__ = __int__ = __bool__ = __complex__ = _lost
+
+    def __repr__(self) -> str:
+        kind = f", op={self.op.name}" if self.op else ", constant" if self.constant else ""
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value({self.data:.6g}, grad={self.grad:.6g}{kind}{label})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copying.deepcopy(self, memo)
+
+    def __reduce__(self) -> Any:
+        return copying.reduce(self)
 
 
 _FIXES = {
@@ -27,7 +90,7 @@ _FIXES = {
 
 
 def real(x: Number) -> float:
-    """Any real number as a float: int, float, bool, Fraction, Decimal or NumPy scalar."""
+    """Return any real number as a float: int, float, bool, Fraction, Decimal or NumPy scalar."""
     if type(x) is float:
         return x
     name = type(x).__name__
@@ -39,9 +102,9 @@ def real(x: Number) -> float:
         except (OverflowError, ValueError):
             pass
         raise OperandError(
-            f"{_shown(x)} can't be kept as a float: it is too large, or no quiet nan.",
+            f"{_shown(x)} cannot be stored as a float: it overflows, or it is a signaling NaN.",
             expected="a number up to 1.8e308, or inf or nan",
-            fix="rescale it first.",
+            fix="rescale it first, for example divide by the largest of your numbers.",
         )
     name = "complex" if isinstance(x, Complex) else name
     raise OperandError(
@@ -52,56 +115,23 @@ def real(x: Number) -> float:
 
 
 def _shown(x: object) -> str:
-    """The beginning of ``repr(x)``, whatever x is: Python refuses to print integers too long."""
+    """Return the beginning of ``repr(x)``; Python refuses to print integers that are too long."""
     try:
         return f"{x!r:.60}"
     except ValueError:
         return f"this {type(x).__name__}"
 
 
-def itself(value: Value) -> Value:
-    """``+v`` is v: no node, no copy."""
-    return value
+def local_partials(node: Any) -> tuple[float, ...]:
+    """Return the local derivatives of an operation at the recorded numbers, one per input."""
+    partials: tuple[float, ...] = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+    return partials
 
 
-def lost(value: Value) -> NoReturn:
-    """Refuse to turn a Value into a plain number behind the reader's back."""
-    raise OperandError(
-        f"{value!r} was used where Python wants a plain number.",
-        where="float(v), int(v), bool(v), math.exp(v): each would lose the graph silently",
-        fix="write v.data for the number; v.exp() and tinygrad_edu.exp(v) stay in the graph.",
-    )
+def outdated(node: Any) -> float | None:
+    """Recompute a node from its inputs; return the new value if it differs from the recorded one.
 
-
-def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
-    """A comparison of data, which a watcher may refuse, since Python code may branch on it."""
-
-    def method(self: Value, other: Any) -> bool:
-        if (watcher := hooks.watcher) is not None:
-            watcher.compared(self)
-        return compare(self.data, other.data if isinstance(other, type(self)) else real(other))
-
-    return method
-
-
-lt, le, gt, ge = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
-
-
-def acyclic(path: Sequence[Value]) -> int:
-    """Raise if a value stands twice on the way down from a root; else the length of the way."""
-    if len(set(path)) < len(path):
-        raise StaleGraphError(
-            f"{path[-1]!r} is an input of one of its own inputs.",
-            where="a graph edited by hand: arithmetic on Values can't make a cycle",
-            fix="build the graph again from its leaves.",
-        )
-    return len(path)
-
-
-def outdated(node: Value) -> float | None:
-    """What the inputs of an operation give now, where that is not what it has; else None.
-
-    Their data was changed after the graph was built, or its own was.
+    Then data was changed after the graph was built: of an input, or of the node itself.
     """
     if node.op is None:
         return None
@@ -110,7 +140,7 @@ def outdated(node: Value) -> float | None:
     return None if same else again
 
 
-def stale(order: Sequence[Value]) -> NoReturn:
+def stale(order: Sequence[Any]) -> NoReturn:
     """Name the first node whose recorded value is not what its inputs give now."""
     changed = ((v, now) for v in order if (now := outdated(v)) is not None)
     node, again = next(changed, (order[-1], order[-1].data))
@@ -123,6 +153,6 @@ def stale(order: Sequence[Value]) -> NoReturn:
     )
 
 
-def describe(node: Value) -> str:
-    """The label of a node, else what it is."""
-    return node.label or (node.op.name if node.op else "constant" if node.constant else "leaf")
+def describe(node: Any) -> str:
+    """Return the label of a node, else what it is."""
+    return str(node.label or (node.op.name if node.op else node.kind))

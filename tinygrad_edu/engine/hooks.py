@@ -1,36 +1,29 @@
-"""Settings of the process: who looks on while graphs are built, who builds them, the collector.
+"""Settings of the process: who looks on while graphs are built, and which module builds them.
 
 Code that runs in several threads shares them.
 """
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from tinygrad_edu.engine.value import Value
+from typing import Any, Protocol
 
 
 class Watcher(Protocol):
     """Looks on while graphs are built and walked, as ``detect_anomaly`` does."""
 
-    def built(self, node: Value) -> None:
+    def built(self, node: Any) -> None:
         """Called when an operation has made a node."""
 
-    def compared(self, node: Value) -> None:
+    def compared(self, node: Any) -> None:
         """Called when a node is compared: Python code may branch on its data."""
 
-    def walked(self, order: Sequence[Value]) -> None:
+    def walked(self, order: Sequence[Any]) -> None:
         """Called when a backward pass is done, before it is added to the leaves."""
 
-    def flowed(
-        self, node: Value, child: Value, slope: float, upstream: float, total: float
-    ) -> None:
+    def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
         """Called when ``grad`` has added ``upstream`` times ``slope`` to what an input has."""
 
 
@@ -40,24 +33,22 @@ class PassOn:
     def __init__(self, before: Watcher | None) -> None:
         self.before = before
 
-    def built(self, node: Value) -> None:
+    def built(self, node: Any) -> None:
         """See :class:`Watcher`."""
         if self.before is not None:
             self.before.built(node)
 
-    def compared(self, node: Value) -> None:
+    def compared(self, node: Any) -> None:
         """See :class:`Watcher`."""
         if self.before is not None:
             self.before.compared(node)
 
-    def walked(self, order: Sequence[Value]) -> None:
+    def walked(self, order: Sequence[Any]) -> None:
         """See :class:`Watcher`."""
         if self.before is not None:
             self.before.walked(order)
 
-    def flowed(
-        self, node: Value, child: Value, slope: float, upstream: float, total: float
-    ) -> None:
+    def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
         """See :class:`Watcher`."""
         if self.before is not None:
             self.before.flowed(node, child, slope, upstream, total)
@@ -72,8 +63,8 @@ class Trace:
     by the function beside them.
     """
 
-    given: list[tuple[list[Value], Callable[[], list[float]]]] = field(default_factory=list)
-    observed: list[tuple[list[Value], Callable[[Sequence[float]], None]]] = field(
+    given: list[tuple[list[Any], Callable[[], list[float]]]] = field(default_factory=list)
+    observed: list[tuple[list[Any], Callable[[Sequence[float]], None]]] = field(
         default_factory=list
     )
 
@@ -96,19 +87,3 @@ def enter_scope(path: str) -> str:
     global origin
     before, origin = origin, path
     return before
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """No cyclic garbage collection inside: graphs have no cycles, they die with their root.
-
-    The collector is back as it was on any exit. Not ``gc.freeze``, whose undoing would also thaw
-    what the caller had frozen.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

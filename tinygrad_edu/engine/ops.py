@@ -1,9 +1,10 @@
-"""The table of primitives: each derivative of this package is written here, once.
+"""The table of primitives: every derivative of this package is written here, once.
 
-A row says what a primitive computes (``forward``) and its local derivatives (``partials``, one for
-each input; they may use the output). ``xp`` is where the mathematics comes from: ``ieee`` (floats),
-``numpy`` (arrays), mpmath (40 digits), ``functions`` (Values, for higher derivatives) or symbols.
-So a row never branches with ``if``: it uses ``xp.where`` and ``xp.maximum``.
+A row says what a primitive computes (``forward``) and its local derivatives (``partials``: one for
+each input; they may use the output). ``xp`` is the namespace that the mathematics comes from:
+``ieee`` for floats, ``numpy`` for arrays, mpmath for 40 digits, ``functions`` for Values, which
+makes higher derivatives, or symbols, which makes code and formulas. So a row never branches with
+``if``: it uses ``xp.where`` and ``xp.maximum``, which all of them have.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from tinygrad_edu.engine.errors import SettingError
 
 INF = float("inf")
 Domain: TypeAlias = tuple[tuple[float, float], ...]  # open intervals
-REAL, POSITIVE, NONZERO = ((-INF, INF),), ((0.0, INF),), ((-INF, 0.0), (0.0, INF))
+REAL: Domain = ((-INF, INF),)
+POSITIVE: Domain = ((0.0, INF),)
+NONZERO: Domain = ((-INF, 0.0), (0.0, INF))
 TABLE: dict[str, "Primitive"] = {}
 
 
@@ -28,17 +31,31 @@ class Primitive:
     partials: Callable[..., tuple[Any, ...]]  # (xp, out, x) -> (d out/dx,)
     domain: tuple[Domain, ...] = (REAL,)  # of each input: where out has a slope, but for the kinks
     kinks: tuple[float, ...] = ()  # values of x (of x - y, with two inputs) where the slope jumps
-    source: str = ""
-    rules: tuple[int, ...] = ()  # the book's numbers of its gradient-flow rules
+    sign: str = ""  # how figures write it, where that is not its name
+
+    @property
+    def arity(self) -> int:
+        """The number of inputs."""
+        return len(self.domain)
 
     def __reduce__(self) -> tuple[Callable[[str], "Primitive"], tuple[str]]:
         return lookup, (self.name,)
 
 
-def primitive(name: str, formula: str, **facts: Any) -> Primitive:
-    """Add a row to the table; ``facts`` are the other fields of :class:`Primitive`.
+def primitive(name: str, formula: str, **fields: Any) -> Primitive:
+    """Add a row to the table.
 
-    SettingError if the name is taken or no identifier, or the domain not of one or two inputs.
+    Parameters
+    ----------
+    name : str, an identifier that no other row has
+    formula : str, LaTeX in x and y
+    fields : the other fields of :class:`Primitive`; ``forward`` and ``partials`` are required
+
+    Raises
+    ------
+    SettingError
+        If the name is already used or is not an identifier, or if the row has neither one nor two
+        inputs.
 
     Examples
     --------
@@ -48,85 +65,181 @@ def primitive(name: str, formula: str, **facts: Any) -> Primitive:
     >>> as_function(CUBE)(2.0)
     8.0
     """
-    row = Primitive(name, formula, **facts)
-    if name in TABLE or not name.isidentifier() or len(row.domain) not in (1, 2):
+    row = Primitive(name, formula, **fields)
+    if name in TABLE or not name.isidentifier() or row.arity not in (1, 2):
         raise SettingError(
-            f"the row {name!r} of {len(row.domain)} inputs can't be added to the table.",
-            expected=f"1 or 2 inputs, an identifier that is not one of {', '.join(TABLE)}",
-            fix="choose another name; build functions of more inputs from these rows.",
+            f"the row {name!r} of {row.arity} inputs can't be added to the table.",
+            expected=f"1 or 2 inputs, and an identifier other than {', '.join(TABLE)}",
+            fix="choose another name; write a function of more inputs with several rows.",
         )
     return TABLE.setdefault(name, row)
 
 
 def lookup(name: str) -> Primitive:
-    """The row of that name, for pickles."""
+    """Return the row of that name, for pickles."""
     if name in TABLE:
         return TABLE[name]
-    raise SettingError(f"no row is called {name!r}.", fix="import the module that adds it first.")
+    raise SettingError(
+        f"the table has no row called {name!r}.",
+        fix=f"import the module that calls primitive({name!r}, ...) before you load the file.",
+    )
 
 
-# fmt: off
-BOOK = "Das and Varma, The Backprop Algorithm, Gradient Flow Calculus"
-KINK = "slope 0 at the kink, as in PyTorch"
+# The gradient-flow rules of Das and Varma, The Backprop Algorithm, "Gradient Flow Calculus": add,
+# multiply (by a value, by a constant), max, sigmoid. The others: NIST Digital Library of
+# Mathematical Functions (DLMF), sections 1.4(iii), 4.7, 4.20 and 4.34.
 
-ADD = primitive("add", "x + y", domain=(REAL, REAL), source=BOOK, rules=(1,),
-    forward=lambda xp, x, y: x + y, partials=lambda xp, out, x, y: (1.0, 1.0))
-SUB = primitive("sub", "x - y", domain=(REAL, REAL), source="DLMF 1.4(iii)",
-    forward=lambda xp, x, y: x - y, partials=lambda xp, out, x, y: (1.0, -1.0))
-NEG = primitive("neg", "-x", source="DLMF 1.4(iii)",
-    forward=lambda xp, x: -x, partials=lambda xp, out, x: (-1.0,))
-MUL = primitive("mul", r"x \, y", domain=(REAL, REAL), source=BOOK, rules=(2, 3),
-    forward=lambda xp, x, y: x * y, partials=lambda xp, out, x, y: (y, x))
-DIV = primitive("div", r"\frac{x}{y}", domain=(REAL, NONZERO), source="DLMF 1.4(iii)",
+ADD = primitive(
+    "add",
+    "x + y",
+    sign="+",
+    domain=(REAL, REAL),
+    forward=lambda xp, x, y: x + y,
+    partials=lambda xp, out, x, y: (1.0, 1.0),
+)
+SUB = primitive(
+    "sub",
+    "x - y",
+    sign="−",
+    domain=(REAL, REAL),
+    forward=lambda xp, x, y: x - y,
+    partials=lambda xp, out, x, y: (1.0, -1.0),
+)
+NEG = primitive(
+    "neg",
+    "-x",
+    sign="−",
+    forward=lambda xp, x: -x,
+    partials=lambda xp, out, x: (-1.0,),
+)
+MUL = primitive(
+    "mul",
+    r"x \, y",
+    sign="×",
+    domain=(REAL, REAL),
+    forward=lambda xp, x, y: x * y,
+    partials=lambda xp, out, x, y: (y, x),
+)
+DIV = primitive(
+    "div",
+    r"\frac{x}{y}",
+    sign="÷",
+    domain=(REAL, NONZERO),
     forward=lambda xp, x, y: xp.divide(x, y),
-    partials=lambda xp, out, x, y: (xp.divide(1.0, y), -xp.divide(out, y)))
-
-POW = primitive("pow", "x^{y}", domain=(POSITIVE, REAL), source="DLMF 4.7(ii)",
+    partials=lambda xp, out, x, y: (xp.divide(1.0, y), -xp.divide(out, y)),
+)
+POW = primitive(
+    "pow",
+    "x^{y}",
+    sign="^",
+    domain=(POSITIVE, REAL),
     forward=lambda xp, x, y: xp.power(x, y),
-    partials=lambda xp, out, x, y: (_power_slope(xp, x, y),
-        xp.where(xp.equal(x, 0.0) & (y >= 0.0), 0.0, out * xp.log(x))))
-EXP = primitive("exp", "e^{x}", source="DLMF 4.7(ii)",
-    forward=lambda xp, x: xp.exp(x), partials=lambda xp, out, x: (out,))
-LOG = primitive("log", r"\ln x", domain=(POSITIVE,), source="DLMF 4.7(i)",
-    forward=lambda xp, x: xp.log(x), partials=lambda xp, out, x: (xp.divide(1.0, x),))
-SQRT = primitive("sqrt", r"\sqrt{x}", domain=(POSITIVE,), source="DLMF 4.7(ii)",
-    forward=lambda xp, x: xp.sqrt(x), partials=lambda xp, out, x: (xp.divide(0.5, out),))
-SIN = primitive("sin", r"\sin x", source="DLMF 4.20",
-    forward=lambda xp, x: xp.sin(x), partials=lambda xp, out, x: (xp.cos(x),))
-COS = primitive("cos", r"\cos x", source="DLMF 4.20",
-    forward=lambda xp, x: xp.cos(x), partials=lambda xp, out, x: (-xp.sin(x),))
+    partials=lambda xp, out, x, y: (_power_slope(xp, x, y), _exponent_slope(xp, out, x, y)),
+)
 
-# 1/cosh(x)^2 and s(x) s(-x), since 1 - z^2 and z (1 - z) lose all digits where z rounds to 1
-TANH = primitive("tanh", r"\tanh x", source="DLMF 4.34",
-    forward=lambda xp, x: xp.tanh(x), partials=lambda xp, out, x: ((1.0 / xp.cosh(x)) ** 2,))
-SIGMOID = primitive("sigmoid", r"\frac{1}{1 + e^{-x}}", source=BOOK, rules=(5,),
+EXP = primitive(
+    "exp",
+    "e^{x}",
+    forward=lambda xp, x: xp.exp(x),
+    partials=lambda xp, out, x: (out,),
+)
+LOG = primitive(
+    "log",
+    r"\ln x",
+    domain=(POSITIVE,),
+    forward=lambda xp, x: xp.log(x),
+    partials=lambda xp, out, x: (xp.divide(1.0, x),),
+)
+SQRT = primitive(
+    "sqrt",
+    r"\sqrt{x}",
+    sign="√",
+    domain=(POSITIVE,),
+    forward=lambda xp, x: xp.sqrt(x),
+    partials=lambda xp, out, x: (xp.divide(0.5, out),),
+)
+SIN = primitive(
+    "sin",
+    r"\sin x",
+    forward=lambda xp, x: xp.sin(x),
+    partials=lambda xp, out, x: (xp.cos(x),),
+)
+COS = primitive(
+    "cos",
+    r"\cos x",
+    forward=lambda xp, x: xp.cos(x),
+    partials=lambda xp, out, x: (-xp.sin(x),),
+)
+
+# tanh' is 1/cosh(x)^2 and sigmoid' is s(x) s(-x): the textbook's 1 - z^2 and z (1 - z) lose all
+# digits where z rounds to 1
+TANH = primitive(
+    "tanh",
+    r"\tanh x",
+    forward=lambda xp, x: xp.tanh(x),
+    partials=lambda xp, out, x: ((1.0 / xp.cosh(x)) ** 2,),
+)
+SIGMOID = primitive(
+    "sigmoid",
+    r"\frac{1}{1 + e^{-x}}",
+    sign="σ",
     forward=lambda xp, x: 1.0 / (1.0 + xp.exp(-x)),
-    partials=lambda xp, out, x: (out / (1.0 + xp.exp(x)),))
-SOFTPLUS = primitive("softplus", r"\ln(1 + e^{x})", source="Dugas et al. 2001, section 3",
+    partials=lambda xp, out, x: (out / (1.0 + xp.exp(x)),),
+)
+SOFTPLUS = primitive(  # Dugas et al., Incorporating second-order functional knowledge, 2001, sec. 3
+    "softplus",
+    r"\ln(1 + e^{x})",
     forward=lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
-    partials=lambda xp, out, x: (1.0 / (1.0 + xp.exp(-x)),))
+    partials=lambda xp, out, x: (1.0 / (1.0 + xp.exp(-x)),),
+)
 
-RELU = primitive("relu", r"\max(x, 0)", kinks=(0.0,), source=KINK,
+# At a kink the slope chosen is 0, the convention PyTorch uses.
+RELU = primitive(
+    "relu",
+    r"\max(x, 0)",
+    kinks=(0.0,),
     forward=lambda xp, x: xp.maximum(x, 0.0),
-    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, 0.0),))
-ABS = primitive("abs", "|x|", kinks=(0.0,), source=KINK,
+    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, 0.0),),
+)
+ABS = primitive(
+    "abs",
+    "|x|",
+    sign="|·|",
+    kinks=(0.0,),
     forward=lambda xp, x: xp.abs(x),
-    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, xp.where(x < 0.0, -1.0, 0.0)),))
-MAXIMUM = primitive("maximum", r"\max(x, y)", domain=(REAL, REAL), kinks=(0.0,), source=BOOK,
-    forward=lambda xp, x, y: xp.maximum(x, y), rules=(4,),
-    partials=lambda xp, out, x, y: (_share(xp, x, y), _share(xp, y, x)))
-MINIMUM = primitive("minimum", r"\min(x, y)", domain=(REAL, REAL), kinks=(0.0,), source=BOOK,
+    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, xp.where(x < 0.0, -1.0, 0.0)),),
+)
+MAXIMUM = primitive(
+    "maximum",
+    r"\max(x, y)",
+    sign="max",
+    domain=(REAL, REAL),
+    kinks=(0.0,),
+    forward=lambda xp, x, y: xp.maximum(x, y),
+    partials=lambda xp, out, x, y: (_share(xp, x, y), _share(xp, y, x)),
+)
+MINIMUM = primitive(
+    "minimum",
+    r"\min(x, y)",
+    sign="min",
+    domain=(REAL, REAL),
+    kinks=(0.0,),
     forward=lambda xp, x, y: xp.minimum(x, y),
-    partials=lambda xp, out, x, y: (_share(xp, y, x), _share(xp, x, y)))
-# fmt: on
+    partials=lambda xp, out, x, y: (_share(xp, y, x), _share(xp, x, y)),
+)
 
 
 def _share(xp: Any, mine: Any, other: Any) -> Any:
-    """All to the larger; half each at a tie, so that max(a, a) hands a the whole gradient."""
+    """Give all to the larger, and half to each at a tie: max(a, a) then hands a the whole."""
     return xp.where(mine > other, 1.0, xp.where(mine < other, 0.0, 0.5))
 
 
 def _power_slope(xp: Any, x: Any, y: Any) -> Any:
-    """y x^(y - 1), and 0 where y is 0, even at x = 0, as in PyTorch."""
+    """Compute y x^(y - 1), which is 0 where y is 0, even at x = 0, as in PyTorch."""
     slope = y * xp.power(x, y - 1.0)
     return xp.where(xp.equal(slope, slope), slope, xp.where(xp.equal(y, 0.0), 0.0, slope))
+
+
+def _exponent_slope(xp: Any, out: Any, x: Any, y: Any) -> Any:
+    """Compute x^y ln x, which is 0 at x = 0 for y >= 0, as in PyTorch."""
+    return xp.where(xp.equal(x, 0.0) & (y >= 0.0), 0.0, out * xp.log(x))

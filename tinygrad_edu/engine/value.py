@@ -1,4 +1,8 @@
-"""The engine: a Value remembers how it was computed; ``backward`` walks that graph in reverse."""
+"""Value: a number that remembers how it was computed.
+
+Arithmetic on Values builds a graph: each result remembers the row of the table that made it, and
+its inputs. ``backward`` walks that graph from the result back to the numbers it began with.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,64 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import copying, guards, hooks, ieee, ops
+from tinygrad_edu.engine import hooks, ieee, ops, walk
+from tinygrad_edu.engine.guards import Guarded, Number, real, stale
 
-Operand: TypeAlias = "Value | guards.Number"
-_new = object.__new__
+Operand: TypeAlias = "Value | Number"
+new = object.__new__
 
 
 def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
-    """The method of a row with two inputs."""
+    """Make the method of a row with two inputs: compute, and remember the row and the inputs."""
     forward = op.forward
 
     def method(self: Value, other: Operand) -> Value:
         if type(other) is not Value:
             other = operand(other)
-        out = _new(Value)  # written out twice: a shared helper costs a fifth of a node
-        out.data, out.grad, out.label = forward(ieee, self.data, other.data), 0.0, ""
-        out.constant, out.origin = False, hooks.origin
-        out.op, out._left, out._right = op, self, other
+        out = new(Value)  # written out here and below: a shared helper costs a fifth of a node
+        out.data = forward(ieee, self.data, other.data)
+        out.grad = 0.0
+        out.op = op
+        out._left = self
+        out._right = other
+        out.label = ""
+        out.constant = False
+        out.origin = hooks.origin
         if (watcher := hooks.watcher) is not None:
             watcher.built(out)
         return out
 
-    return copying.own_code(method, op.name)
-
-
-def _reflected(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
-    apply = binary(op)
-    return lambda self, other: apply(operand(other), self)
+    return method
 
 
 def unary(op: ops.Primitive) -> Callable[[Value], Value]:
-    """The method of a row with one input."""
+    """Make the method of a row with one input."""
     forward = op.forward
 
     def method(self: Value) -> Value:
-        out = _new(Value)
-        out.data, out.grad, out.label = forward(ieee, self.data), 0.0, ""
-        out.constant, out.origin = False, hooks.origin
-        out.op, out._left, out._right = op, self, None
+        out = new(Value)
+        out.data = forward(ieee, self.data)
+        out.grad = 0.0
+        out.op = op
+        out._left = self
+        out._right = None
+        out.label = ""
+        out.constant = False
+        out.origin = hooks.origin
         if (watcher := hooks.watcher) is not None:
             watcher.built(out)
         return out
 
-    return copying.own_code(method, op.name)
+    return method
 
 
-class Value:
+def reflected(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
+    """Make the method for a number on the left, as in ``2.0 - v``."""
+    method = binary(op)
+    return lambda self, other: method(operand(other), self)
+
+
+class Value(Guarded):
     """A real number that remembers how it was computed.
 
     Parameters
@@ -61,8 +77,11 @@ class Value:
 
     Attributes
     ----------
-    grad : float, d(root)/d(self), in units of root per unit of data. Leaves accumulate, inner nodes
-        hold the last pass alone, constants (numbers wrapped by arithmetic) keep none: 0.0
+    grad : float, d(root)/d(self), in units of root per unit of data. Leaves accumulate it, inner
+        nodes hold that of the last pass alone, and constants (the numbers that arithmetic wraps)
+        keep none: 0.0
+    op : Primitive or None, the row that computed the value; None for a leaf
+    inputs : tuple of Value, what it was computed from
 
     Examples
     --------
@@ -73,31 +92,39 @@ class Value:
     """
 
     __slots__ = ("_left", "_right", "constant", "data", "grad", "label", "op", "origin")
-    __array_ufunc__ = None  # so that np.float64(2) * v asks v
 
-    def __init__(self, data: guards.Number, label: str = "") -> None:
-        self.data, self.grad, self.label = guards.real(data), 0.0, label
-        self.constant, self.origin = False, hooks.origin
+    def __init__(self, data: Number, label: str = "") -> None:
+        self.data = real(data)
+        self.grad = 0.0
         self.op: ops.Primitive | None = None
-        self._left: Any = None  # two slots, not a tuple: one object a node for the collector
-        self._right: Any = None
+        self._left: Any = None  # the inputs, in two slots: a tuple would be one more object per
+        self._right: Any = None  # node, and more work for the garbage collector
+        self.label = label
+        self.constant = False
+        self.origin = hooks.origin  # the path of the nn module that was at work, for figures
 
-    __add__, __radd__ = binary(ops.ADD), _reflected(ops.ADD)
-    __sub__, __rsub__ = binary(ops.SUB), _reflected(ops.SUB)
-    __mul__, __rmul__ = binary(ops.MUL), _reflected(ops.MUL)
-    __truediv__, __rtruediv__ = binary(ops.DIV), _reflected(ops.DIV)
-    __pow__, __rpow__ = binary(ops.POW), _reflected(ops.POW)
-    __lt__, __le__, __gt__, __ge__ = guards.lt, guards.le, guards.gt, guards.ge
+    __add__, __radd__ = binary(ops.ADD), reflected(ops.ADD)
+    __sub__, __rsub__ = binary(ops.SUB), reflected(ops.SUB)
+    __mul__, __rmul__ = binary(ops.MUL), reflected(ops.MUL)
+    __truediv__, __rtruediv__ = binary(ops.DIV), reflected(ops.DIV)
+    __pow__, __rpow__ = binary(ops.POW), reflected(ops.POW)
+    __neg__ = unary(ops.NEG)
+    __abs__ = unary(ops.ABS)
+    exp = unary(ops.EXP)
+    log = unary(ops.LOG)
+    sqrt = unary(ops.SQRT)
+    sin = unary(ops.SIN)
+    cos = unary(ops.COS)
+    tanh = unary(ops.TANH)
+    sigmoid = unary(ops.SIGMOID)
+    softplus = unary(ops.SOFTPLUS)
+    relu = unary(ops.RELU)
+    maximum = binary(ops.MAXIMUM)
+    minimum = binary(ops.MINIMUM)
+
+    # the same by other names
     add, sub, mul, div, pow = __add__, __sub__, __mul__, __truediv__, __pow__
-    neg = __neg__ = unary(ops.NEG)
-    abs = __abs__ = unary(ops.ABS)
-    exp, log, sqrt = unary(ops.EXP), unary(ops.LOG), unary(ops.SQRT)
-    sin, cos, tanh = unary(ops.SIN), unary(ops.COS), unary(ops.TANH)
-    sigmoid, relu, softplus = unary(ops.SIGMOID), unary(ops.RELU), unary(ops.SOFTPLUS)
-    max = maximum = binary(ops.MAXIMUM)
-    min = minimum = binary(ops.MINIMUM)
-    __pos__ = guards.itself
-    __float__ = __int__ = __bool__ = __complex__ = guards.lost
+    neg, abs, max, min = __neg__, __abs__, maximum, minimum
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -107,18 +134,23 @@ class Value:
     def backward(self, cotangent: float = 1.0) -> None:
         """Add ``cotangent`` * d(self)/d(leaf) to the ``grad`` of every leaf below this value.
 
-        Stopped half-way, by Ctrl-C too, it changes no leaf. One backward at a time per graph.
-        StaleGraphError if a value was changed after the graph was built.
+        A pass that is stopped half-way, also by Ctrl-C, changes no leaf. Run one pass at a time on
+        a graph.
+
+        Raises
+        ------
+        StaleGraphError
+            If the data of a value was changed after the graph was built.
         """
-        order, leaves, before = topological_order(self), list[Value](), list[float]()
+        order = walk.topological_order(self)
+        leaves = [v for v in order if v.op is None]
+        before = [v.grad for v in leaves]
         try:
             for node in order:
-                if node.op is None:
-                    leaves.append(node)
-                    before.append(node.grad)
                 node.grad = 0.0
-            self.grad = guards.real(cotangent)
-            _accumulate(order)
+            self.grad = real(cotangent)
+            if walk.send_back(order) is not None:
+                stale(order)
             if (watcher := hooks.watcher) is not None:
                 watcher.walked(order)
             after = [0.0 if v.constant else g + v.grad for v, g in zip(leaves, before, strict=True)]
@@ -129,91 +161,21 @@ class Value:
 
     def zero_grad(self) -> None:
         """Set the gradient of every value of this graph to 0."""
-        set_numbers(order := topological_order(self), "grad", [0.0] * len(order))
+        order = walk.topological_order(self)
+        set_numbers(order, "grad", [0.0] * len(order))
 
     def detach(self) -> Value:
-        """The same number as a constant: no gradient flows through it."""
+        """Return the same number as a constant: no gradient flows through it."""
         out = Value(self.data, self.label)
         out.constant = True
         return out
 
-    def __repr__(self) -> str:
-        kind = f", op={self.op.name}" if self.op else ", constant" if self.constant else ""
-        label = f", label={self.label!r}" if self.label else ""
-        return f"Value({self.data:.6g}, grad={self.grad:.6g}{kind}{label})"
 
-    def __format__(self, spec: str) -> str:
-        return format(self.data, spec) if spec else repr(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return copying.deepcopy(topological_order(self), memo)
-
-    def __reduce__(self) -> Any:
-        return copying.reduce(self, topological_order)
-
-
-def topological_order(root: Value) -> list[Value]:
-    """Every value that root depends on: inputs before results, each once, root last.
-
-    Node for node the order of the textbook's recursive post-order, at any depth. A value that is
-    its own ancestor raises StaleGraphError: someone edited the graph.
-    """
-    order: list[Value] = []
-    done: set[Value] = set()
-    path: list[Value] = []  # from root down to the node at hand
-    node, limit = root, 1000
-    while True:
-        left, right = node._left, node._right
-        if left is not None and left not in done:
-            below = left
-        elif right is not None and right not in done:
-            below = right
-        else:
-            done.add(node)
-            order.append(node)
-            if not path:
-                return order
-            node = path.pop()
-            continue
-        if below.op is None:
-            done.add(below)
-            order.append(below)
-        else:
-            path.append(node)
-            node = below
-            if len(path) > limit:
-                limit = 2 * guards.acyclic(path)
-
-
-def _accumulate(order: list[Value]) -> None:
-    """Carry the gradient of the last node to all others, checking each recorded value."""
-    for node in reversed(order):
-        op = node.op
-        if op is None:
-            continue
-        forward, partials = op.forward, op.partials
-        out, out_bar = node.data, node.grad
-        left, right = node._left, node._right
-        if right is None:
-            x = left.data
-            again = forward(ieee, x)
-            (x_slope,) = partials(ieee, out, x)
-            left.grad += x_slope * out_bar  # the chain rule
-        else:
-            x, y = left.data, right.data
-            again = forward(ieee, x, y)
-            x_slope, y_slope = partials(ieee, out, x, y)
-            left.grad += x_slope * out_bar
-            right.grad += y_slope * out_bar
-        if again != out and (again == again or out == out):  # nan equals nan here
-            guards.stale(order)
+def operand(x: Operand) -> Value:
+    """Return the Value itself, or a number as a constant."""
+    return x if isinstance(x, Value) else Value(x).detach()
 
 
 def set_numbers(nodes: Iterable[Value], slot: str, numbers: Iterable[float]) -> None:
     """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
     deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)
-
-
-def operand(x: Operand) -> Value:
-    """The Value itself, or a number as a constant."""
-    return x if isinstance(x, Value) else Value(x).detach()

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from tinygrad_edu.compiled.tracing import network_equations
 from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.experiments.page import need_plots
 from tinygrad_edu.experiments.report import write_report
 from tinygrad_edu.expression import evaluate as expression

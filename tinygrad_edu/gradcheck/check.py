@@ -180,9 +180,9 @@ def check_graph(root: Value) -> Report:
 
 def _as_many(op: Primitive, what: str, found: Sequence[Any]) -> None:
     """Refuse too few or too many numbers for a row."""
-    if len(found) != len(op.domain):
+    if len(found) != op.arity:
         raise LengthError(
-            f"{op.name}: expected {len(op.domain)} {what}, got {len(found)}.",
+            f"{op.name}: expected {op.arity} {what}, got {len(found)}.",
             fix=f"give one of the {what} for each input of the row, in order.",
         )
 

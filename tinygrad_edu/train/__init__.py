@@ -5,7 +5,7 @@ The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``,
 """
 
 from tinygrad_edu.compiled.predict import Predictor
-from tinygrad_edu.engine.hooks import collector_paused
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.shared.moved import moved
 from tinygrad_edu.train.data import (
     Split,

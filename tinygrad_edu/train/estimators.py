@@ -13,8 +13,8 @@ from warnings import warn
 
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
 from tinygrad_edu.shared.arguments import extra, whole, within
 from tinygrad_edu.train.history import History

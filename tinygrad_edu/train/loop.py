@@ -14,8 +14,8 @@ from typing import Any
 
 from tinygrad_edu.compiled.tracing import check_compiled, whole_batch_part
 from tinygrad_edu.compiler.python_backend import exact_sum
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import same_length, whole, within

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.shared.arguments import one_of, whole
 from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles

@@ -51,7 +51,7 @@ def rule_of(op: Primitive) -> str:
     >>> rule_of(ops.MUL)
     'out = x · y,  ∂out/∂x = y,  ∂out/∂y = x'
     """
-    names = ["x", "y"][: len(op.domain)]
+    names = ["x", "y"][: op.arity]
     of = {"x0": "x", "x1": "y", "out": "out"}
     inputs = [symbols.variable(f"x{i}") for i in range(len(names))]
     try:
