@@ -68,7 +68,6 @@ NOT_YET = {
     "tinygrad_edu/diagnose/verdicts.py",
     "tinygrad_edu/engine/anomaly.py",
     "tinygrad_edu/engine/copying.py",
-    "tinygrad_edu/engine/functions.py",
     "tinygrad_edu/engine/guards.py",
     "tinygrad_edu/engine/hooks.py",
     "tinygrad_edu/engine/ieee.py",
@@ -132,8 +131,8 @@ cut decide declare decode define delete derive describe detach detect determine 
 differentiate discard display divide download draw drop emit enable encode end enter estimate
 evaluate execute exit expand explain export extend extract fail fetch fill filter find finish fit
 flatten flip fold follow forbid forget format forward freeze generate get give go grade guard
-handle hash hide hold identify ignore import initialize insert install interpolate invert join
-judge keep label lay leave lend let limit link load locate look lower make map mark match measure
+hand handle hash hide hold identify ignore import initialize insert install interpolate invert join
+judge keep label lay leave lend let limit link list load locate look lower make map mark match measure
 merge mirror mix move multiply name normalize number observe offer open outline pack pad pair
 parse pass patch pause permute pick place plan plot predict prepare print produce propagate prove
 pull push put raise rank read rebuild receive recognize recompute record reduce refuse register

@@ -1,6 +1,5 @@
 """The training loop: the book's algorithm, its history, its stops, its refusals."""
 
-import gc
 import math
 from random import Random
 
@@ -8,7 +7,7 @@ import pytest
 
 from tinygrad_edu import Value, nn
 from tinygrad_edu.engine.errors import AnomalyError, LengthError, SettingError
-from tinygrad_edu.train import SGD, History, collector_paused, evaluate, fit, gradient_sizes
+from tinygrad_edu.train import SGD, History, evaluate, fit, gradient_sizes
 from tinygrad_edu.train.runners import EagerRunner, is_right
 
 LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
@@ -114,22 +113,6 @@ def test_a_loss_of_nan_stops_before_it_reaches_the_weights():
         )  # fmt: skip
 
     assert all(math.isfinite(p.data) for p in model.parameters())
-
-
-@pytest.mark.parametrize("was_on", [True, False])
-@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
-def test_the_collector_is_back_as_it_was(was_on, error):
-    """On any exit, and off inside."""
-    (gc.enable if was_on else gc.disable)()
-    try:
-        with collector_paused():
-            assert not gc.isenabled()
-            if error:
-                raise error
-    except (KeyboardInterrupt, ValueError):
-        pass
-    assert gc.isenabled() == was_on
-    gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def send_back(order: Sequence[Value]) -> Value | None:
 def topological_order(root: Value) -> list[Value]:
     """List every value that root depends on: inputs before results, each once, root last.
 
-    The order is that of the textbook's recursive post-order, node for node, but without recursion,
-    so that a graph may be a million operations deep.
+    The order is that of a recursive post-order walk, node for node, but without recursion, so that
+    a graph may be a million operations deep.
 
     Raises
     ------
