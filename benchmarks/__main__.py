@@ -89,9 +89,9 @@ def _add_promises(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _promises(options: argparse.Namespace) -> int:
-    from benchmarks.promises.run import main
+    from benchmarks.promises import run
 
-    return main(options)
+    return run(options)
 
 
 def _mutation(options: argparse.Namespace) -> int:

@@ -7,34 +7,39 @@ graphs, and knows no number outside the reals: what it is for is to be obviously
 import math
 from functools import partial
 
-# name: (value, slopes)
-RULES = {
-    "add": (lambda x, y: x + y, lambda x, y: (1.0, 1.0)),
-    "sub": (lambda x, y: x - y, lambda x, y: (1.0, -1.0)),
-    "mul": (lambda x, y: x * y, lambda x, y: (y, x)),
-    "div": (lambda x, y: x / y, lambda x, y: (1 / y, -x / (y * y))),
-    "pow": (
-        lambda x, y: x**y,
-        # a base below 0 has no slope in the exponent; tests then use a constant exponent
-        lambda x, y: (y * x ** (y - 1), x**y * math.log(x) if x > 0 else 0.0),
-    ),
-    "neg": (lambda x: -x, lambda x: (-1.0,)),
-    "exp": (math.exp, lambda x: (math.exp(x),)),
-    "log": (math.log, lambda x: (1 / x,)),
-    "sqrt": (math.sqrt, lambda x: (1 / (2 * math.sqrt(x)),)),
-    "sin": (math.sin, lambda x: (math.cos(x),)),
-    "cos": (math.cos, lambda x: (-math.sin(x),)),
-    "tanh": (math.tanh, lambda x: (4 / (math.exp(x) + math.exp(-x)) ** 2,)),
-    "sigmoid": (
-        lambda x: 1 / (1 + math.exp(-x)),
-        lambda x: (math.exp(-x) / (1 + math.exp(-x)) ** 2,),
-    ),
-    "softplus": (lambda x: math.log1p(math.exp(x)), lambda x: (1 / (1 + math.exp(-x)),)),
-    "relu": (lambda x: max(x, 0.0), lambda x: (1.0 if x > 0 else 0.0,)),
-    "abs": (abs, lambda x: (float((x > 0) - (x < 0)),)),
-    "maximum": (max, lambda x, y: (0.5, 0.5) if x == y else (float(x > y), float(y > x))),
-    "minimum": (min, lambda x, y: (0.5, 0.5) if x == y else (float(x < y), float(y < x))),
-}
+
+def rules(m):
+    """Return {name: (value, slopes)}, on the functions of ``math`` or of another module like it."""
+    return {
+        "add": (lambda x, y: x + y, lambda x, y: (1.0, 1.0)),
+        "sub": (lambda x, y: x - y, lambda x, y: (1.0, -1.0)),
+        "mul": (lambda x, y: x * y, lambda x, y: (y, x)),
+        "div": (lambda x, y: x / y, lambda x, y: (1 / y, -x / (y * y))),
+        "pow": (
+            lambda x, y: x**y,
+            # a base below 0 has no slope in the exponent; tests then use a constant exponent
+            lambda x, y: (y * x ** (y - 1), x**y * m.log(x) if x > 0 else 0.0),
+        ),
+        "neg": (lambda x: -x, lambda x: (-1.0,)),
+        "exp": (m.exp, lambda x: (m.exp(x),)),
+        "log": (m.log, lambda x: (1 / x,)),
+        "sqrt": (m.sqrt, lambda x: (1 / (2 * m.sqrt(x)),)),
+        "sin": (m.sin, lambda x: (m.cos(x),)),
+        "cos": (m.cos, lambda x: (-m.sin(x),)),
+        "tanh": (m.tanh, lambda x: (4 / (m.exp(x) + m.exp(-x)) ** 2,)),
+        "sigmoid": (
+            lambda x: 1 / (1 + m.exp(-x)),
+            lambda x: (m.exp(-x) / (1 + m.exp(-x)) ** 2,),
+        ),
+        "softplus": (lambda x: m.log1p(m.exp(x)), lambda x: (1 / (1 + m.exp(-x)),)),
+        "relu": (lambda x: max(x, 0.0), lambda x: (1.0 if x > 0 else 0.0,)),
+        "abs": (abs, lambda x: (float((x > 0) - (x < 0)),)),
+        "maximum": (max, lambda x, y: (0.5, 0.5) if x == y else (float(x > y), float(y > x))),
+        "minimum": (min, lambda x, y: (0.5, 0.5) if x == y else (float(x < y), float(y < x))),
+    }
+
+
+RULES = rules(math)
 
 
 def both_sides(rule):
@@ -61,6 +66,10 @@ class Number:
     __mul__, __rmul__ = both_sides("mul")
     __truediv__, __rtruediv__ = both_sides("div")
     __pow__, __rpow__ = both_sides("pow")
+
+    def backward(self):
+        """Walk back from this number, as a Value does."""
+        backward(self)
 
     def __neg__(self):
         return apply("neg", self)

@@ -69,6 +69,7 @@ def test_a_model_that_chooses_by_a_feature_is_not_compiled():
     assert run("auto", Stepped(), nn.mse, X, RARE) == run(False, Stepped(), nn.mse, X, RARE)
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("compiled", [True, "auto", False])
 @pytest.mark.parametrize(
     ("loss", "sizes", "targets"),

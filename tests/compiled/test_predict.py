@@ -169,6 +169,7 @@ def test_threads_may_share_a_predictor():
         assert alike(mine, on_values(model, part))
 
 
+@pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize(
     ("rows", "message"),
     [([], "X has no rows"), ([[1.0]], "expected a list of 2 inputs"),
@@ -181,6 +182,7 @@ def test_rows_that_do_not_fit_are_refused(rows, message, compiled):
         Predictor(nn.MLP(2, [2]), compiled)(rows)
 
 
+@pytest.mark.promise(name="settings")
 def test_other_settings_of_compiled_are_refused():
     """Before anything is computed."""
     with pytest.raises(SettingError, match="compiled is 'yes'"):

@@ -136,6 +136,7 @@ def test_whole_batches_are_matrix_products():
     assert program.stats["instructions"] < 60
 
 
+@pytest.mark.promise(name="settings")
 def test_a_batch_of_one_is_refused_before_work_starts():
     """BatchNorm has no variance there; the message says which numbers leave it."""
     model = MODELS["batch norm"]()

@@ -80,6 +80,7 @@ def test_another_graph_of_the_same_structure_reuses_the_program(target):
     programs((w * 2.0).sin())  # said once
 
 
+@pytest.mark.promise(name="shapes")
 @targets
 @pytest.mark.parametrize(
     ("X", "error", "said"),

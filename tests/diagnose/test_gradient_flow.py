@@ -541,6 +541,7 @@ def test_it_is_the_same_every_time():
     assert first == second
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("error", "settings"),
     [
@@ -562,6 +563,7 @@ def test_settings_are_refused(error, settings):
     assert [p.data for p in model.parameters()] == before
 
 
+@pytest.mark.promise(name="settings")
 def test_two_learning_rates_are_refused():
     """The optimizer has one already."""
     model = mlp(2)
@@ -572,6 +574,7 @@ def test_two_learning_rates_are_refused():
         )
 
 
+@pytest.mark.promise(name="settings")
 def test_a_model_without_parameters_is_refused():
     """There is nothing that gradients could reach."""
     with pytest.raises(SettingError, match="no parameters"):

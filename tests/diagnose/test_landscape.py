@@ -128,6 +128,7 @@ def test_the_model_is_left_as_it_is():
     assert [(p.data, p.grad) for p in model.parameters()] == before
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("error", "setting"),
     [

@@ -146,6 +146,7 @@ def test_the_moving_mean_is_centred(losses):
     assert max(smooth(losses)) <= max(losses) + 1e-9
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     "setting",
     [
@@ -163,6 +164,7 @@ def test_settings_are_refused(setting):
         learning_rate_range(mlp(), nn.hinge, X, Y, **setting)
 
 
+@pytest.mark.promise(name="shapes")
 def test_targets_of_another_length_are_refused():
     """They are matched one to one."""
     with pytest.raises(LengthError, match="y has 59"):

@@ -78,6 +78,7 @@ def test_a_folder_that_can_t_be_is_refused_before_any_work(tmp_path):
     assert calls == []
 
 
+@pytest.mark.promise(name="settings")
 def test_settings_are_refused(tmp_path):
     """By name, as where they are used."""
     with pytest.raises(SettingError, match="rng"):

@@ -3,13 +3,16 @@
 import itertools
 import math
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import oracles
+from tests import oracles, programs
+from tests.agreement import SPECIAL
+from tinygrad_edu import Value, as_function
 from tinygrad_edu.engine import ieee, ops
 from tinygrad_edu.engine.errors import GradientMismatch
 from tinygrad_edu.gradcheck import check_rule
@@ -27,8 +30,17 @@ rows_with_kinks = pytest.mark.parametrize(
 
 COMMON = (-1.3, 0.49, 0.99, 1.01)  # the arguments that Stan's unit tests share
 EDGES = (1e-300, 1e-20, 1e-8, 0.02, 0.5, 3.0, 20.0, 37.0, 100.0, 350.0, 709.0, 1e3, 1e20, 1e300)
-SPECIAL = (0.0, 5e-324, 1e-300, 0.5, 1.0, 2.0, 3.0, 710.0, 746.0, 1e300, math.inf)
-SPECIAL = (*SPECIAL, *(-x for x in SPECIAL), math.nan)
+# what NumPy calls by another name, or does not have
+NUMPY = {
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "pow": np.power,
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "softplus": lambda x: np.logaddexp(x, 0.0),
+    "relu": lambda x: np.maximum(x, 0.0),
+}
 
 
 def inside(domain, x):
@@ -61,11 +73,11 @@ def anywhere(op):
     return st.tuples(*(st.one_of([floats(*interval) for interval in d]) for d in op.domain))
 
 
-def at_kinks(op):
+def at_kinks(op, ys=COMMON):
     """Points of a row with kinks that lie on one of them."""
     if len(op.domain) == 1:
         return [(kink,) for kink in op.kinks]
-    return [(y + kink, y) for kink in op.kinks for y in COMMON]
+    return [(y + kink, y) for kink in op.kinks for y in ys]
 
 
 def on_a_kink(op, point):
@@ -158,6 +170,25 @@ def test_a_wrong_partial_is_caught(op, i, factor):
     assert str(caught.value).splitlines()[0].endswith(f"wrong by the factor {factor:.13g}.")
 
 
+@pytest.mark.promise(name="checker")
+@every_input
+def test_a_wrong_partial_is_caught_anywhere(op, i, cases, measured):
+    """1e-10 is noticed at random points, off kinks and slopes of 0; the right row passes there."""
+    rng, left = Random(f"{op.name}/{i}"), cases
+    while left:
+        point = tuple(rng.uniform(-8.0, 8.0) for _ in op.domain)
+        if not programs.tame(op.name, point, 0.01):
+            continue
+        if op.partials(ieee, op.forward(ieee, *point), *point)[i] == 0.0:
+            continue
+        left -= 1
+        check_rule(op, *point)
+        wrong = oracles.scaled(op, i, 1.0 + rng.choice((-1e-10, 1e-10)))
+        with pytest.raises(GradientMismatch, match=f"^{op.name}: partial {i} "):
+            check_rule(wrong, *point)
+    measured(f"caught at {cases} points of each partial")
+
+
 @rows
 def test_the_checker_passes_every_row(op):
     """check_rule accepts each row at common arguments, where these are far apart, and at kinks."""
@@ -171,16 +202,20 @@ def test_the_checker_passes_every_row(op):
 # --- kinks ---
 
 
+@pytest.mark.promise(name="kinks")
 @rows_with_kinks
-def test_at_a_kink_a_partial_lies_between_the_slopes_of_both_sides(op):
+def test_at_a_kink_a_partial_lies_between_the_slopes_of_both_sides(op, cases, measured):
     """The slope below, the partial, the slope above: in this order or the reverse."""
-    for point in at_kinks(op):
+    rng = Random(op.name)
+    ys = [0.0, -0.0, *COMMON, *(rng.uniform(-8.0, 8.0) for _ in range(cases))]
+    for point in at_kinks(op, ys):
         partials = op.partials(ieee, op.forward(ieee, *point), *point)
 
         for i, partial in enumerate(partials):
             low, high = sorted(float(oracles.slope(op, point, i, side)) for side in (-1, 1))
             assert low < high, "no kink at all"
             assert low <= partial <= high
+    measured(f"at 0 of one input, and at {cases} ties of two")
 
 
 @pytest.mark.parametrize(
@@ -226,14 +261,20 @@ def test_a_row_lists_all_its_kinks(op):
 # --- special values ---
 
 
+@pytest.mark.promise(name="special")
 @rows
-def test_special_values_neither_raise_nor_turn_complex(op):
-    """0, -0, subnormals, 710, 1e300, inf, nan in any combination give floats: IEEE 754."""
+def test_special_values_are_those_of_ieee_754(op):
+    """0, -0, subnormals, 710, 1e300, inf, nan in any combination: NumPy's value, and floats."""
+    theirs = NUMPY.get(op.name) or getattr(np, op.name)
     for point in itertools.product(SPECIAL, repeat=len(op.domain)):
-        out = op.forward(ieee, *point)
-        partials = op.partials(ieee, out, *point)
+        values = [Value(x) for x in point]
+        root = as_function(op)(*values)
+        root.backward()
 
-        assert [type(number) for number in (out, *partials)] == [float] * (1 + len(point)), point
+        with np.errstate(all="ignore"):  # in pairs: alone, NumPy's (-inf) ** 0.5 is nan
+            expected = theirs(*(np.array([x, 2.0]) for x in point))[0]
+        assert root.data == pytest.approx(expected, rel=1e-15, abs=2e-323, nan_ok=True), point
+        assert all(type(x) is float for x in (root.data, *(v.grad for v in values))), point
 
 
 @rows
@@ -301,3 +342,4 @@ def test_the_domains_are_all_but_what_they_leave_out():
 
     domains = (ops.REAL, ops.POSITIVE, ops.NONZERO)
     assert domains == (((-inf, inf),), ((0.0, inf),), ((-inf, 0.0), (0.0, inf)))
+    assert ops.DIV.domain == (ops.REAL, ops.NONZERO)

@@ -364,3 +364,9 @@ def test_a_new_node_has_no_gradient_and_is_no_constant(op):
     node = as_function(op)(*[Value(0.5) for _ in op.domain])
 
     assert (node.grad, node.constant, node.label) == (0.0, False, "")
+
+
+@pytest.mark.parametrize("make", [lambda x: x + 1.0, lambda x: x.exp(), lambda x: 2.0 * x])
+def test_a_fresh_result_has_no_gradient(make):
+    """Before any backward it is 0.0, of one input or of two."""
+    assert make(Value(0.5)).grad == 0.0

@@ -233,6 +233,7 @@ def test_ctrl_c_reports_what_was_reached(tmp_path):
     assert (tmp_path / "index.html").exists()
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("words", "said"),
     [

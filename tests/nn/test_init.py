@@ -108,6 +108,7 @@ def test_the_default_goes_with_the_activation(activation, expected):
     assert [p.data for p in default.parameters()] == [p.data for p in named.parameters()]
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("initializer", ["he", "", 3, ["he_normal"]])
 def test_an_unknown_initializer_is_refused_with_the_list_of_known_ones(initializer):
     """The message names every one that may be chosen."""

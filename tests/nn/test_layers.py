@@ -117,6 +117,7 @@ def test_an_activation_that_leaves_the_graph_is_refused():
         layer([1.0])
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("activation", ["relux", "", "Linear", None, 3, b"relu"])
 def test_an_unknown_activation_is_refused_with_the_list_of_known_ones(activation):
     """The message names every one that may be chosen."""
@@ -132,6 +133,7 @@ BUILT = [Neuron(3), Layer(3, 2, "relu"), MLP(3, [4, 1])]
 each = pytest.mark.parametrize("module", BUILT, ids=lambda module: type(module).__name__)
 
 
+@pytest.mark.promise(name="shapes")
 @each
 @pytest.mark.parametrize("got", [0, 1, 2, 4, 100])
 def test_a_wrong_number_of_inputs_says_expected_and_got(module, got):
@@ -140,6 +142,7 @@ def test_a_wrong_number_of_inputs_says_expected_and_got(module, got):
         module([1.0] * got)
 
 
+@pytest.mark.promise(name="shapes")
 @each
 @pytest.mark.parametrize("x", [1.0, None, Value(2.0)])
 def test_a_single_input_must_stand_in_a_list(module, x):
@@ -156,12 +159,14 @@ def test_inputs_must_be_numbers_or_values(module, bad):
         module([1.0, bad, 2.0])
 
 
+@pytest.mark.promise(name="shapes")
 def test_a_batch_is_refused_with_the_way_to_write_it():
     """One sample at a time: the message shows the line."""
     with pytest.raises(LengthError, match=re.escape("[model(x) for x in samples]")):
         MLP(2, [1])([[0.0, 1.0]] * 100)
 
 
+@pytest.mark.promise(name="shapes")
 def test_a_layer_in_the_wrong_place_is_noticed():
     """Where a layer of a model was exchanged for one that does not fit, nothing is cut."""
     model = MLP(2, [3, 1])
@@ -171,6 +176,7 @@ def test_a_layer_in_the_wrong_place_is_noticed():
         model([1.0, 2.0])
 
 
+@pytest.mark.promise(name="shapes")
 def test_a_neuron_in_the_wrong_place_is_noticed():
     """The same for one neuron among others that fit."""
     layer = Layer(2, 3)
@@ -217,6 +223,7 @@ def test_gradients_reach_inputs_that_are_values():
 # --- settings -----------------------------------------------------------------------------------
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("width", [0, -1, 1.0, "3", None, True])
 def test_a_width_that_is_none_is_named(width):
     """The second of three."""
@@ -224,6 +231,7 @@ def test_a_width_that_is_none_is_named(width):
         MLP(2, [4, width, 1])
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("widths", [[], (), 16, None])
 def test_an_mlp_needs_a_list_of_widths(widths):
     """An empty one would be no model at all."""
@@ -231,6 +239,7 @@ def test_an_mlp_needs_a_list_of_widths(widths):
         MLP(2, widths)
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("fan_in", [0, -2, 2.0, "2", None, False])
 @pytest.mark.parametrize("build", [Neuron, lambda n: Layer(n, 2), lambda n: MLP(n, [2, 1])])
 def test_a_module_needs_at_least_one_input(build, fan_in):

@@ -233,6 +233,7 @@ def test_a_batch_gives_the_mean(rows):
             assert abs(z.grad - (y.data - weight) / n) <= EPS / n
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -253,6 +254,7 @@ def test_a_target_that_is_no_class_is_refused(target, message):
         cross_entropy(values([1.0, 2.0, 3.0]), target)
 
 
+@pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize(
     ("logits", "target", "message"),
     [
@@ -272,6 +274,7 @@ def test_lengths_that_differ_are_refused(logits, target, message):
         cross_entropy(logits, target)
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("function", [softmax, log_softmax, logsumexp])
 def test_no_logits_are_refused(function):
     """There is no probability of nothing."""
@@ -366,6 +369,7 @@ def test_one_output_and_a_list_of_one_are_the_same(loss):
     assert repr(loss(Value(0.5), 1)) == repr(loss([Value(0.5)], [1]))
 
 
+@pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize("loss", [mse, hinge, binary_cross_entropy])
 @pytest.mark.parametrize(
     ("outputs", "targets", "message"),
@@ -383,6 +387,7 @@ def test_outputs_and_targets_must_be_as_many(loss, outputs, targets, message):
         loss(outputs, targets)
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("loss", "bad"),
     [(hinge, t) for t in (0, 0.5, 2, math.nan, False)]

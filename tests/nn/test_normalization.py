@@ -126,6 +126,7 @@ def test_modes_reach_every_part_and_come_back():
     assert [name for name, part in model.named_modules() if not part.training] == ["part1"]
 
 
+@pytest.mark.promise(name="settings")
 def test_one_sample_in_training_is_refused():
     """It has no variance; the message says what to call."""
     norm = nn.BatchNorm(2)
@@ -136,6 +137,7 @@ def test_one_sample_in_training_is_refused():
         norm.batch([[1.0, 2.0]])
 
 
+@pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize("kind", [nn.LayerNorm, nn.BatchNorm])
 def test_a_wrong_number_of_features_is_refused(kind):
     """Expected and got."""

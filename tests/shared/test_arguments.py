@@ -11,6 +11,7 @@ from tinygrad_edu.shared.arguments import extra, one_of, same_length, whole, wit
 INF = float("inf")
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("number", [float("nan"), INF, -INF, 0.0, -1.0, "1", None, True, 1j])
 def test_a_learning_rate_that_is_none_is_refused(number):
     """nan, infinity, zero, negative, text: each would train nothing, or ruin the weights."""

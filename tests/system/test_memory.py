@@ -2,8 +2,10 @@
 
 import gc
 import math
+import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,6 +14,7 @@ from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, detect_anomaly, grad
 from tinygrad_edu.engine.errors import AnomalyError, OperandError, StaleGraphError
 
+ROOT = Path(__file__).parents[2]
 DEEP = 1_000_000
 
 
@@ -145,6 +148,51 @@ def test_500_training_steps_do_not_grow():
     assert growth < 1024
 
 
+TRAINING = """
+import gc, random, sys
+gc.disable()
+from tinygrad_edu.nn import MLP
+model, rng = MLP(2, [16, 16, 1], rng=random.Random(0)), random.Random(1)
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+for step in range(int(sys.argv[1]) + 200):
+    if step == 200:
+        before = resident()
+    x, y = [rng.uniform(-1, 1), rng.uniform(-1, 1)], rng.choice((-1.0, 1.0))
+    loss = (1.0 + -y * model(x)).relu() + 1e-4 * sum(p * p for p in model.parameters())
+    loss.backward()
+    for p in model.parameters():
+        p.data -= 0.01 * p.grad
+        p.grad = 0.0
+    {extra}
+print(resident() - before)
+"""
+
+
+def growth_of_a_process(steps, extra="pass"):
+    """Return the bytes that a process grows by, over so many steps of training a network."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("this system does not tell the size of a process in /proc")
+    command = [sys.executable, "-c", TRAINING.replace("{extra}", extra), str(steps)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.promise(name="growth")
+def test_a_process_that_trains_grows_by_at_most_a_mebibyte(cases, measured):
+    """Over 10,000 steps, with the garbage collector off."""
+    grown = growth_of_a_process(cases)
+
+    assert grown <= 2**20
+    measured(f"{grown / 2**20:.2f} MiB")
+
+
+def test_a_process_that_keeps_its_graphs_would_be_seen():
+    """A hundred graphs are more than a mebibyte: so the test above can fail."""
+    assert growth_of_a_process(100, "globals().setdefault('kept', []).append(loss)") > 2**20
+
+
 def test_a_growing_loop_would_be_seen():
     """One float kept per step is 500 floats: so the test above can fail."""
     kept, parameters, rng = [], [Value(0.1 * i) for i in range(3)], Random(0)
@@ -159,25 +207,34 @@ def test_a_growing_loop_would_be_seen():
     assert growth > 500 * sys.getsizeof(1.0)
 
 
+STEPS = {
+    "+": lambda y, x: y + x,
+    "*": lambda y, x: y * x,
+    "sin": lambda y, x: y.sin(),
+    "a number": lambda y, x: y * 0.5,
+}
+
+
+@pytest.mark.promise(name="memory")
 @pytest.mark.parametrize("walked", [False, True], ids=["built", "with gradients"])
-@pytest.mark.parametrize(
-    "step", [lambda y, x: y + x, lambda y, x: y * x, lambda y, x: y.sin()], ids=["+", "*", "sin"]
-)
-def test_a_node_takes_at_most_160_bytes(step, walked):
-    """Object, number and gradient, as the allocator counts them, over 20,000 nodes."""
-    count, x = 20_000, Value(1.1)
+@pytest.mark.parametrize("name", STEPS)
+def test_a_node_takes_at_most_160_bytes(name, walked, cases, measured):
+    """Object, number and gradient, as the allocator counts them; y * 0.5 makes two nodes."""
+    step, x = STEPS[name], Value(1.1)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
 
     y = x
-    for _ in range(count):
+    for _ in range(cases):
         y = step(y, x)
     if walked:
         y.backward(1.5)
 
-    size = tracemalloc.get_traced_memory()[0] - before
+    size = (tracemalloc.get_traced_memory()[0] - before) / cases
     tracemalloc.stop()
-    assert 64 < size / count <= 160
+    size /= 2 if name == "a number" else 1
+    assert 64 < size <= 160
+    measured(f"{size:.0f} bytes")
 
 
 def test_a_value_has_no_dictionary():
@@ -186,15 +243,17 @@ def test_a_value_has_no_dictionary():
     assert not hasattr(Value(1.0) * 2.0, "__dict__")
 
 
-def test_the_sum_of_100_000_values():
+@pytest.mark.promise(name="sum")
+def test_the_sum_of_100_000_values(cases, measured):
     """Python's sum is a chain that deep; each term has gradient 1."""
-    values = [Value(float(i)) for i in range(100_000)]
+    values = [Value(float(i)) for i in range(cases)]
 
     total = sum(values)
     total.backward()
 
-    assert total.data == 99_999 * 100_000 / 2
+    assert total.data == cases * (cases - 1) / 2
     assert all(v.grad == 1.0 for v in values)
+    measured(f"{cases:,} terms")
 
 
 @pytest.mark.slow

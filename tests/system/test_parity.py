@@ -1,44 +1,39 @@
 """Random programs, node for node against PyTorch in float64 and against micrograd.
 
-Both are optional: without them this file is skipped. Its programs keep off kinks and poles; what
+Both are optional: without them these tests are skipped. The programs keep off kinks and poles; what
 happens there is compared at the end, on the inputs that engines get wrong.
 """
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.promises import agreement
-from benchmarks.promises.agreement import NASTY, differs, programs_of_block, torch_grad
-from tests.programs import OPERATORS, ROWS, Engine, shortest
+from tests import agreement
+from tests.agreement import NASTY, assert_agree, differs, grad_of, nasty_program, tame_programs
+from tests.programs import OPERATORS, ROWS, VALUES, Engine, Program, Step
 from tinygrad_edu import Value, as_function
 from tinygrad_edu.engine import ops
-
-torch = pytest.importorskip("torch")
-micrograd = pytest.importorskip("micrograd.engine")
-
-BLOCKS = 20
-
-
-def assert_same(programs, theirs, grad_of):
-    """Fail with the shortest program that differs."""
-    for program in programs:
-        if differs(program, theirs, grad_of):
-            cut = shortest(program, lambda part: differs(part, theirs, grad_of))
-            pytest.fail(f"this program differs:\n{cut}")
 
 
 @pytest.fixture
 def on_torch():
     """PyTorch, on tensors of one float64."""
-    return agreement.on_torch()
+    return agreement.torch_engine(pytest.importorskip("torch"))
 
 
-@pytest.mark.parametrize("block", range(BLOCKS))
-def test_10_000_programs_against_pytorch(block, on_torch):
+@pytest.fixture
+def micrograd():
+    """The engine of micrograd."""
+    return pytest.importorskip("micrograd.engine")
+
+
+@pytest.mark.promise(name="torch")
+def test_10_000_programs_against_pytorch(on_torch, cases, measured):
     """Every row, every kind of operand, every shape: values and gradients agree to 1e-12."""
-    assert_same(programs_of_block(block, 10_000 // BLOCKS), on_torch, torch_grad)
+    assert_agree(tame_programs(cases), lambda program: differs(program, on_torch))
+    measured(f"{cases:,} of {cases:,} agree")
 
 
 def test_a_wrong_rule_would_be_found(on_torch):
@@ -50,11 +45,10 @@ def test_a_wrong_rule_would_be_found(on_torch):
 
     wrong = Engine(on_torch.leaf, apply)
 
-    assert any(differs(program, wrong, torch_grad) for program in programs_of_block(0, 100))
+    assert any(differs(program, wrong) for program in tame_programs(100))
 
 
-@pytest.mark.parametrize("block", range(4))
-def test_2_000_programs_against_micrograd(block):
+def test_2_000_programs_against_micrograd(micrograd):
     """The rows that micrograd has; its power takes no Value as exponent, so none is drawn."""
     rows = [row for row in (*OPERATORS, "relu") if row not in ("pow", "abs")]
     theirs = Engine(
@@ -62,12 +56,12 @@ def test_2_000_programs_against_micrograd(block):
         lambda row, *xs: xs[0].relu() if row == "relu" else OPERATORS[row][0](*xs),
     )
 
-    assert_same(programs_of_block(block, 500, rows), theirs, lambda v: v.grad)
+    assert_agree(tame_programs(2_000, rows), lambda program: differs(program, theirs))
 
 
 @pytest.mark.parametrize("x", [-1.5, 0.7, 2.0])
 @pytest.mark.parametrize("exponent", [2, 3, -1, -2.0])
-def test_powers_against_micrograd(x, exponent):
+def test_powers_against_micrograd(micrograd, x, exponent):
     """A number as exponent, of bases on both sides of 0."""
     ours, theirs = Value(x), micrograd.Value(x)
 
@@ -93,8 +87,49 @@ def test_nasty_inputs_against_pytorch(row, on_torch):
         yours.backward()
         count = 0 if row.kinks and any(map(math.isnan, xs)) else len(xs)
         ours = [mine.data, *(v.grad for v in values[:count])]
-        theirs = [float(yours.data), *map(torch_grad, tensors[:count])]
+        theirs = [float(yours.data), *map(grad_of, tensors[:count])]
         if ours != pytest.approx(theirs, rel=1e-12, abs=1e-300, nan_ok=True):
             wrong.append(f"{row.name}{xs}: {ours}, PyTorch {theirs}")
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.promise(name="nasty")
+def test_nasty_programs_are_right_or_not_finite(on_torch, cases, measured):
+    """No exception, nothing complex, nothing finite that neither PyTorch nor mpmath confirms."""
+    for seed in range(cases):
+        program = nasty_program(seed)
+        assert agreement.verdict(program, on_torch) == "", program
+    measured(f"0 exceptions, 0 complex, 0 finite but wrong in {cases:,}")
+
+
+def divides_as_python(xp, x, y):
+    """An exception where IEEE 754 has infinity."""
+    raise ZeroDivisionError
+
+
+WRONG = {
+    "exception": replace(ops.DIV, forward=divides_as_python),
+    "complex": replace(ops.NEG, partials=lambda xp, out, x: (-1.0 + 0j,)),
+    "finite but wrong": replace(ops.EXP, forward=lambda xp, x: min(xp.exp(x), 1.7e308)),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_nasty_program_that_goes_wrong_is_named(kind, on_torch, monkeypatch):
+    """An exception, a complex number, a finite number where inf is right."""
+    wrong = WRONG[kind]
+    program = Program((710.0,), (Step(wrong.name, (0, 0)[: len(wrong.domain)]),))
+    assert agreement.verdict(program, on_torch) == ""
+
+    broken = VALUES._replace(apply=lambda row, *xs: as_function(wrong)(*xs))
+    monkeypatch.setattr(agreement.programs, "VALUES", broken)
+
+    assert agreement.verdict(program, on_torch) == kind
+
+
+def test_where_pytorch_is_wrong_mpmath_decides(on_torch):
+    """tanh'(30) is 3.5e-26, which 1 - tanh(30)**2 has as 0."""
+    program = Program((30.0,), (Step("tanh", (0,)),))
+
+    assert agreement.verdict(program, on_torch) == ""

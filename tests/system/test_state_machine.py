@@ -14,7 +14,14 @@ import re
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests import naive
 from tinygrad_edu import Value, as_function, topological_order
@@ -155,5 +162,11 @@ class Graphs(RuleBasedStateMachine):
         assert alive == 0
 
 
-TestGraphs = Graphs.TestCase
-TestGraphs.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+@pytest.mark.promise(name="stories")
+def test_both_engines_go_through_the_same_stories(cases, measured):
+    """So many stories of up to 40 steps; at the shortest that fails, the steps are printed."""
+    plan = settings(max_examples=cases, stateful_step_count=40, deadline=None)
+
+    run_state_machine_as_test(Graphs, settings=plan)
+
+    measured(f"{cases:,} stories of up to 40 steps")

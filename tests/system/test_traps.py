@@ -12,6 +12,8 @@ from tinygrad_edu import Value, as_function
 from tinygrad_edu.engine.errors import StaleGraphError
 from tinygrad_edu.engine.ops import Primitive
 
+pytestmark = pytest.mark.promise(name="traps")
+
 
 def test_backward_twice_doubles_the_leaves():
     """2 x² at 3 has slope 12: twice that is 24. Inner gradients left standing give 36."""

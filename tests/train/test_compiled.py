@@ -119,6 +119,7 @@ def test_a_model_that_branches_on_data_is_not_compiled(compare, said):
     assert weights[0] == weights[1]
 
 
+@pytest.mark.promise(name="settings")
 def test_an_unknown_way_is_refused():
     """True, False or "auto"."""
     model, loss, X, y = problem("numbers")

@@ -46,6 +46,7 @@ def test_the_order_depends_on_the_rng_alone():
     assert first != other
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("size", [0, -1, 1.5, None])
 def test_a_batch_size_that_is_none_is_refused(size):
     """By name, not by an empty epoch."""
@@ -174,6 +175,7 @@ def test_spiral_and_xor_need_the_standard_library_alone(monkeypatch):
         load("moons", rng=Random(0))
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -219,6 +221,7 @@ def test_a_split_takes_arrays():
     assert {type(target) for target in data.y} == {int}
 
 
+@pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize(
     ("X", "y", "error", "message"),
     [

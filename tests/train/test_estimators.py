@@ -273,6 +273,7 @@ def test_too_few_epochs_are_said():
         MLPClassifier((2,), max_iter=2).fit(*blobs(2))
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -115,6 +115,7 @@ def test_a_loss_of_nan_stops_before_it_reaches_the_weights():
     assert all(math.isfinite(p.data) for p in model.parameters())
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("setting", "error"),
     [

@@ -90,6 +90,7 @@ def test_adamw_shrinks_the_weights_apart_from_the_moments():
     assert optimizer.state == [(0.0, 0.0)]
 
 
+@pytest.mark.promise(name="settings")
 def test_nesterov_without_momentum_is_refused():
     """It would be plain gradient descent under another name."""
     with pytest.raises(SettingError, match="nesterov needs momentum"):
@@ -147,6 +148,7 @@ def test_an_interrupted_step_changes_no_weight():
     assert optimizer.steps == 0
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), 0.0, -0.1, None, "0.1"])
 @pytest.mark.parametrize("kind", [SGD, Adam])
 def test_a_learning_rate_that_is_none_is_refused(kind, rate):
@@ -155,6 +157,7 @@ def test_a_learning_rate_that_is_none_is_refused(kind, rate):
         kind([Value(1.0)], rate)
 
 
+@pytest.mark.promise(name="settings")
 def test_no_parameters_is_an_error():
     """An optimiser of nothing trains nothing, silently: refused."""
     with pytest.raises(SettingError, match="no parameters"):

@@ -58,6 +58,7 @@ def test_the_schedule_moves_the_rate_of_each_step():
     assert optimizer.learning_rate == 0.5
 
 
+@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("factor", [math.nan, -0.5, math.inf, "1"])
 def test_a_schedule_that_answers_nonsense_is_refused(factor):
     """Before any weight is changed."""

@@ -1,6 +1,10 @@
 """Labels are data: whatever they hold comes out as text, in every output."""
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from functools import cache
+from html.parser import HTMLParser
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -8,16 +12,45 @@ from hypothesis import strategies as st
 
 from tests import graphs
 from tinygrad_edu import Value
+from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.viz import draw
-from tinygrad_edu.viz.dot import digraph
+from tinygrad_edu.viz.drawing import STYLES
 from tinygrad_edu.viz.layout.graphviz import COMMANDS, run_graphviz
-from tinygrad_edu.viz.themes import THEMES
 
 HOSTILE = [
     '"', "'", "\\", "\\n", "a\nb", "<b>bold</b>", "</script><script>alert(1)</script>", "]]>",
     "<!--", "-->", "&amp;", "&", "|", "{a|b}", "<port>", "\u202eright to left", "\u200f",
     "\x00", "\x07\x1b[31m", "\ufffe", "<<table>>", "%s %d {0}", "x" * 10_000, "日本語 🎉",
 ]  # fmt: skip
+PIECES = [
+    *"<>&'\"\\{}|;:,`%$#\n\r\t\x00\x07\x1b\x7f\x85\u200f\u202e\u2028\ufffe\ud800é日🎉 ab",
+    *(
+        "]]>",
+        "</svg>",
+        "</script>",
+        "<script>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "&lt;",
+        "&#0;",
+        "&amp;",
+    ),
+    *("<br/>", "javascript:", "onload=", "<img src=x onerror=alert(1)>", "\\N", "\\G", "\\l"),
+    *(
+        "->",
+        "[label=",
+        "subgraph",
+        "digraph",
+        "${x}",
+        "{{",
+        "%s",
+        "\x1b[2J",
+        "</title>",
+        "</style>",
+    ),
+    "'/*",
+]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -61,23 +94,122 @@ def test_any_label_is_text_in_svg(label):
     assert_is_text(label)
 
 
-@pytest.mark.parametrize("style", ["circuit", "detail", "card", "folded", "micrograd"])
-@pytest.mark.parametrize("label", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_label_in_every_style_and_output(style, label):
-    """Well-formed SVG and a page whose script ends where it should; DOT that dot can read."""
-    x = Value(3.0, label)
-    root = x * x
-    root.label = label
-    figure = draw(graphs.backward(root), style=style, engine="builtin")
+class Elements(HTMLParser):
+    """The elements and attributes that a browser would see, counted."""
 
-    ElementTree.fromstring(figure.svg())
-    page = figure.html()
-    assert page.count("</script>") == 1
-    assert "alert(1)" not in page.replace("alert(1)", "", page.count("u003cscript"))
-    assert str(figure)
-    source = digraph(figure.figure, THEMES["light"]).source
-    answer = run_graphviz(COMMANDS["dot"], source)
-    assert answer is None or b'"objects"' in answer
+    def __init__(self, text):
+        super().__init__()
+        self.found = Counter()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        """Count the element and each attribute on it."""
+        self.found.update([tag, *(f"{tag} {name}" for name, _ in attrs)])
+
+
+MARKUP = ("svg", "a step's svg", "html", "explain, html", "notebook text/html")
+TERMINAL = ("text", "explain", "stats", "trace", "repr", "notebook text/plain")
+
+
+def labelled(label, style):
+    """A figure with the label on a leaf, a constant and an operation; the leaf and the root."""
+    x = Value(3.0, label)
+    root = (x * x + Value(2.0, label).detach()).tanh()
+    root.label = label
+    return draw(graphs.backward(root), style, engine="builtin"), x, root
+
+
+def outputs(label, style):
+    """Every output in text, by name."""
+    figure, x, root = labelled(label, style)
+    route = explain(x, root)
+    return {
+        "svg": figure.svg(),
+        "a step's svg": figure.svg(1),
+        "html": figure.html(),
+        "text": str(figure),
+        "dot": figure.source,
+        "explain": str(route),
+        "explain, html": route._repr_html_(),
+        "stats": str(graph_stats(root)),
+        "trace": str(trace_nonfinite(root)),
+        "repr": repr(x),
+        **{f"notebook {kind}": text for kind, text in figure._repr_mimebundle_().items()},
+    }
+
+
+@cache
+def usual(style):
+    """The elements of each output in markup, for a harmless label."""
+    made = outputs("plain", style)
+    return {name: Elements(made[name]).found for name in MARKUP}
+
+
+def broken(made, style):
+    """What a label broke: new markup, bad XML, controls in a terminal, text that is not Unicode."""
+    faults = []
+    for name in MARKUP:
+        found = Elements(made[name]).found
+        new = found.keys() - usual(style)[name].keys()
+        if new or found["script"] != usual(style)[name]["script"]:
+            faults.append(f"{name} has {sorted(new) or 'another script'}")
+    for name in ("svg", "a step's svg"):
+        ElementTree.fromstring(made[name])
+    for name in TERMINAL:
+        faults += [f"{name} prints {c!r}" for c in made[name] if not (c.isprintable() or c == "\n")]
+    for name, text in made.items():
+        if text.encode(errors="ignore").decode() != text:
+            faults.append(f"{name} can't be written as UTF-8")
+    return faults
+
+
+@pytest.mark.promise(name="labels")
+@pytest.mark.parametrize("style", STYLES)
+def test_a_listed_label_is_text_in_every_output(style, measured):
+    """24 labels that break careless writers, in every style."""
+    for label in HOSTILE:
+        made = outputs(label, style)
+        assert broken(made, style) == [], label
+    measured(f"{len(HOSTILE)} listed labels in {len(made)} outputs of {len(STYLES)} styles")
+
+
+@pytest.mark.promise(name="labels")
+def test_a_mixture_of_what_breaks_writers_is_text_in_every_output(cases, measured):
+    """So many random mixtures, in one style after the other."""
+    for seed in range(cases):
+        rng, style = Random(seed), list(STYLES)[seed % len(STYLES)]
+        label = "".join(rng.choices(PIECES, k=rng.randint(1, 12)))
+        assert broken(outputs(label, style), style) == [], label
+    measured(f"{cases:,} fuzzed labels")
+
+
+@pytest.mark.promise(name="labels")
+@pytest.mark.slow
+@pytest.mark.parametrize("label", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_listed_label_is_written_to_every_file(label, tmp_path, with_dot):
+    """None is empty, and dot can read the source."""
+    figure, _, _ = labelled(label, "circuit")
+    for ending in ("svg", "html", "dot", "txt", "png", "pdf"):
+        assert figure.save(tmp_path / f"figure.{ending}").stat().st_size > 0
+    assert run_graphviz(COMMANDS["dot"], figure.source) is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "text", "said"),
+    [
+        ("svg", "<svg><script>alert(1)</script></svg>", "svg has ['script']"),
+        ("html", "<div onclick='x'></div>", "html has ['div onclick']"),
+        ("text", "\x1b[31m", "text prints '\\x1b'"),
+        ("dot", "\ud800", "dot can't be written as UTF-8"),
+    ],
+)
+def test_a_label_that_breaks_out_is_noticed(output, text, said):
+    """A script, an attribute, a control sequence, half a character."""
+    made = outputs("plain", "circuit")
+    assert broken(made, "circuit") == []
+
+    assert said in broken(made | {output: text}, "circuit")
 
 
 def test_dot_reads_every_hostile_label(with_dot):

@@ -1,1 +1,0 @@
-"""Every promise of the project, measured with its stated number of cases, room by room."""
