@@ -106,7 +106,7 @@ def test_a_model_that_branches_is_refused_where_matrices_are_demanded():
     """The error shows the sample and both answers."""
     model = Branching(2, [3, 1], rng=Random(2))
 
-    with pytest.raises(SettingError, match=r"compiled, sample \d+ gives .*as a graph"):
+    with pytest.raises(SettingError, match=r"compiled, output \d of sample \d+ is .*as a graph"):
         Predictor(model, compiled=True)(X)
 
 
@@ -125,7 +125,7 @@ def test_without_numpy_values_do_it(monkeypatch):
     model = nn.MLP(2, [3, 2])
 
     assert Predictor(model)(X) == on_values(model)
-    with pytest.raises(MissingExtraError, match="compiled prediction needs numpy"):
+    with pytest.raises(MissingExtraError, match="a compiled model needs numpy"):
         Predictor(model, compiled=True)(X)
 
 

@@ -103,7 +103,7 @@ class Peeking(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("compare", "said"), [(True, "was compared while"), (False, "as a graph it has")]
+    ("compare", "said"), [(True, "was compared while"), (False, "as a graph it is")]
 )
 def test_a_model_that_branches_on_data_is_not_compiled(compare, said):
     """Asked for it is refused; by "auto" it is trained on Values, rightly."""

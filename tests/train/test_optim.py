@@ -117,7 +117,7 @@ def test_the_same_formula_runs_on_arrays(make):
     numbers = [0.5, -1.25, 3.0]
     values = [Value(x) for x in numbers]
     optimizer = make(values)
-    w, state = np.array(numbers), [np.zeros(3)] * optimizer.slots
+    w, state = np.array(numbers), [np.zeros(3)] * optimizer.state_size
     for step in range(5):
         gradient = [gradient_at(10 * step + i) for i in range(3)]
         for value, g in zip(values, gradient, strict=True):

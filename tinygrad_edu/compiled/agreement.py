@@ -1,7 +1,7 @@
-"""Is the program the graph? Compared before it is trusted, since code can look at ``v.data``.
+"""Check that a compiled program gives the same losses as the graph before trusting it.
 
-Python code in a model or a loss may read numbers and choose by them; nothing of that is on a tape.
-So losses are compared: of some samples, of every target that occurs, and at other weights.
+Python code in a model or a loss may read numbers (``v.data``) and choose by them, which no tape
+records. So losses are compared: of some samples, of every target that occurs, and at other weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from tinygrad_edu.compiled.tracing import TracedModel, batch_loss, encode, loss_of
+from tinygrad_edu.compiled.program import ModelProgram
+from tinygrad_edu.compiled.symbolic import batch_loss, encoded, sample_loss
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.engine import Value, set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
@@ -19,62 +20,74 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 
 CHECKED = 8  # samples on which the program must agree with the graph
-# factors and shifts of the weights, and of outputs, at which losses are compared, too: the first
-# that a model, or a loss, can do with. Other signs first; not 0, where targets may be all alike
-ELSEWHERE = ((-0.9, 0.03), (0.97, 0.0))
-OUTPUTS = ((0.9, 0.05), (1.0, 0.0))
+# Factors and shifts of the weights, and of outputs, at which losses are compared, too: the first
+# pair that a model, or a loss, accepts. Other signs come first; the factor is never 0, where the
+# losses of all targets may be alike
+OTHER_WEIGHTS = ((-0.9, 0.03), (0.97, 0.0))
+OTHER_OUTPUTS = ((0.9, 0.05), (1.0, 0.0))
 MOST_NUMBERS = 50_000  # of targets that are compared
-NUMBERS = "the model or the loss looks at numbers (v.data), and chooses by them"
+READS_NUMBERS = "the model or the loss reads numbers (v.data), or draws some at random"
+READS_TARGET = "the loss reads the number of the target, and chooses by it"
 MODE = (
     "it changed what a program can't see: a mode (train, eval), or a setting of a layer or penalty"
 )
 
 
-def agrees(mine: float, eager: float) -> bool:
-    """Whether a program's number is the graph's; nothing tells a tape that code saw ``v.data``."""
+def compare(
+    what: str, mine: float, eager: float, when: str = "", where: str = READS_NUMBERS
+) -> None:
+    """Raise SettingError unless a program's number is the graph's, to rounding."""
     alike = mine == eager or (mine != mine and eager != eager)  # inf, or both nan
-    return alike or abs(mine - eager) <= 1e-9 * max(1.0, abs(eager))
+    if not alike and not abs(mine - eager) <= 1e-9 * max(1.0, abs(eager)):
+        raise SettingError(
+            f"compiled, {what} is {mine:.9g}; as a graph it is {eager:.9g}{when}.",
+            where=where,
+            fix="pass compiled=False, or choose with maximum, minimum, relu or abs.",
+        )
 
 
 class Agreement:
     """Compares losses of a program with those of graphs; SettingError where they differ."""
 
-    def __init__(self, first: TracedModel) -> None:
-        self.first = first
-        self.settings = settings_of(first.model, first.penalty)
+    def __init__(self, compiled: ModelProgram) -> None:
+        self.compiled = compiled
+        self.settings = settings_of(compiled.model, compiled.penalty)
 
     def check(self) -> None:
-        """All three comparisons."""
-        self.targets()
-        self.samples()
-        self.elsewhere()
+        """Make all three comparisons."""
+        self._check_targets()
+        self._check_samples()
+        self._check_other_weights()
 
-    def samples(self) -> None:
-        """Some samples as one batch, which also shows whether one of them reads another's numbers.
+    def look_again(self) -> None:
+        """Compare a sample once more; a whole batch only where a setting was changed."""
+        now = settings_of(self.compiled.model, self.compiled.penalty)
+        if not self.compiled.batch or now != self.settings:
+            some = self._batch() or [0]
+            self._compare(some, self._eager(some), ", since a callback ran", MODE)
 
-        A model that looks at the whole batch has one anyway.
-        """
-        if self.first.size:
-            return self._both([*range(self.first.size)])
-        some = [*range(0, len(self.first.X), -(-len(self.first.X) // CHECKED))]
+    def _check_samples(self) -> None:
+        """Compare some samples as one batch: that also shows if one reads another's numbers."""
+        batch, size = self._batch(), len(self.compiled.X)
+        some = batch or [*range(0, size, -(-size // CHECKED))]
         try:
-            self._both(some)
+            self._compare(some, self._eager(some))
         except SettingError:
-            for i in some:  # one says more than a batch
-                self._both([i])
+            for i in () if batch else some:  # which of them says more than a batch
+                self._compare([i], self._eager([i]))
             raise
 
-    def elsewhere(self) -> None:
-        """A sample at other weights: numbers that were read off the weights would stay behind.
+    def _check_other_weights(self) -> None:
+        """Compare a sample at other weights: numbers read off the weights would stay behind.
 
-        Code that can't do without the sign of its weights is run near those that it has.
+        A model that raises an error at weights of other signs is run near those that it has.
         """
-        parameters, program = self.first.program.parameters, self.first.program
-        before = [p.data for p in parameters]
-        some = [*range(self.first.size)] or [len(self.first.X) // 2]
+        program = self.compiled.program
+        before = [p.data for p in program.parameters]
+        some = self._batch() or [len(self.compiled.X) // 2]
         try:
-            for factor, shift in ELSEWHERE:
-                set_numbers(parameters, "data", [factor * w + shift for w in before])
+            for factor, shift in OTHER_WEIGHTS:
+                set_numbers(program.parameters, "data", [factor * w + shift for w in before])
                 program.pull()
                 try:
                     eager = self._eager(some)
@@ -82,98 +95,83 @@ class Agreement:
                     continue
                 return self._compare(some, eager, " at other weights")
         finally:
-            set_numbers(parameters, "data", before)
+            set_numbers(program.parameters, "data", before)
             program.pull()
 
-    def look_again(self) -> None:
-        """A sample once more; where that is a whole batch only if a setting was changed."""
-        now = settings_of(self.first.model, self.first.penalty)
-        if not self.first.size or now != self.settings:
-            self._both([*range(self.first.size)] or [0], ", since a callback ran", MODE)
-
-    def _both(self, some: Sequence[int], when: str = "", where: str = NUMBERS) -> None:
-        self._compare(some, self._eager(some), when, where)
-
-    def _eager(self, some: Sequence[int]) -> float:
-        """The mean loss of samples as a graph, with the penalty."""
-        first = self.first
-        with undisturbed(first.model):
-            total, _ = batch_loss(first.model, first.loss, *self._samples(some), first.penalty)
-        return total.data
-
-    def _samples(self, some: Sequence[int]) -> tuple[list[Any], list[Any]]:
-        return [self.first.X[i] for i in some], [self.first.y[i] for i in some]
-
-    def _compare(
-        self, some: Sequence[int], eager: float, when: str = "", where: str = NUMBERS
-    ) -> None:
-        """The mean loss of samples by the program, and the graph's."""
-        first = self.first
-        with undisturbed(first.model):
-            mine = first.program.forward(first.rows(first.encoded(*self._samples(some))))
-        if not agrees(mine, eager):
-            what = f"sample {some[0]} has" if len(some) == 1 else f"{len(some)} samples have"
-            raise SettingError(
-                f"compiled, {what} the loss {mine:.9g}; as a graph it has {eager:.9g}{when}.",
-                where=where,
-                fix="train with compiled=False, or choose with maximum, minimum, relu, abs.",
-            )
-
-    def targets(self) -> None:
-        """The loss of one output for each target that occurs: it may refuse some, or choose."""
-        targets = self._different_targets()
-        for factor, shift in OUTPUTS:
-            numbers = [factor * v.data + shift for v in self.first.outputs[: self.first.count or 1]]
+    def _check_targets(self) -> None:
+        """Compare the loss of one output for each target: it may refuse some, or choose by it."""
+        targets, symbolic = self._different_targets(), self.compiled.symbolic
+        before = [v.data for v in symbolic.output_values[: symbolic.width or 1]]
+        for factor, shift in OTHER_OUTPUTS:
             try:
-                return self._compare_targets(targets, [Value(x) for x in numbers])
+                return self._compare_targets(targets, [Value(factor * x + shift) for x in before])
             except TinygradEduError:
                 raise
             except Exception:
                 continue
 
     def _different_targets(self) -> list[Any]:
-        """Each target once; of very many numbers some, evenly spread."""
-        width = len(encode(self.first.y[0], self.first.count))
-        step = -(-len(self.first.y) * width // MOST_NUMBERS) if width > 1 else 1
-        some = [self.first.y[i] for i in range(0, len(self.first.y), step)]
+        """Return each target once; of very many numbers some, evenly spread."""
+        y = self.compiled.y
+        width = len(encoded(y[0], self.compiled.symbolic.width))
+        step = -(-len(y) * width // MOST_NUMBERS) if width > 1 else 1
+        some = [y[i] for i in range(0, len(y), step)]
         different = {tuple(t) if isinstance(t, Iterable) else t: t for t in some}
-        return [*different.values()][: MOST_NUMBERS // width]
+        return [*different.values()][: MOST_NUMBERS // max(width, 1)]
 
-    def _compare_targets(self, targets: Sequence[Any], outputs: Sequence[Value]) -> None:
-        out = self.first.like_output(outputs)
-        eager = [self.first.loss(out, t).data for t in targets]
+    def _compare_targets(self, targets: Sequence[Any], values: Sequence[Value]) -> None:
+        loss, out = self.compiled.loss, _like(self.compiled.symbolic.outputs[0], values)
+        eager = [loss(out, t).data for t in targets]
         with recording():
-            total, symbols = loss_of(self.first.loss, out, self.first.y[0])
-        losses = self._losses(total, symbols, outputs, targets)
-        for t, mine, wanted in zip(targets, losses, eager, strict=False):
-            if not agrees(mine, wanted):
-                raise SettingError(
-                    f"compiled, the target {t!r:.60} gives a loss of {mine:.9g}; as a graph it "
-                    f"gives {wanted:.9g}.",
-                    where="the loss looks at the target's number, and chooses by it",
-                    fix="train with compiled=False, or write the loss as one formula.",
-                )
+            total, symbols = sample_loss(loss, out, self.compiled.y[0])
+        needed = set(topological_order(total))
+        if needed.isdisjoint(values):
+            return
+        if needed.isdisjoint(symbols):
+            found: Sequence[Any] = [total.data for _ in targets]
+        else:
+            program = compile_graph(total, symbols, outputs=[total])
+            width = self.compiled.symbolic.width
+            program.forward(self.compiled.np.array([encoded(t, width) for t in targets]))
+            (found,) = program.outputs()
+        for target, mine, right in zip(targets, found, eager, strict=False):
+            compare(f"the loss for the target {target!r:.60}", float(mine), right, "", READS_TARGET)
 
-    def _losses(
-        self,
-        total: Value,
-        symbols: Sequence[Value],
-        outputs: Sequence[Value],
-        targets: Sequence[Any],
-    ) -> list[float]:
-        """What a recorded loss makes of these targets; none where it needs no output."""
-        below = set(topological_order(total))
-        if below.isdisjoint(outputs):
-            return []
-        if below.isdisjoint(symbols):
-            return [total.data for _ in targets]
-        program = compile_graph(total, symbols, outputs=[total])
-        program.forward(self.first.np.array([encode(t, self.first.count) for t in targets]))
-        return [float(number) for number in program.outputs()[0]]
+    def _batch(self) -> list[int]:
+        """Return the first batch of a model that is traced batch by batch, else nothing."""
+        return [*range(self.compiled.batch)]
+
+    def _eager(self, some: Sequence[int]) -> float:
+        """Compute the mean loss of samples as a graph, with the penalty."""
+        mine = self.compiled
+        with undisturbed(mine.model):
+            total, _ = batch_loss(mine.model, mine.loss, *self._samples(some), mine.penalty)
+        return total.data
+
+    def _compare(
+        self, some: Sequence[int], eager: float, when: str = "", where: str = READS_NUMBERS
+    ) -> None:
+        """Compare the mean loss of samples by the program with the graph's."""
+        with undisturbed(self.compiled.model):
+            found = self.compiled.forward(self.compiled.rows(*self._samples(some)))
+        what = f"sample {some[0]}" if len(some) == 1 else f"{len(some)} samples"
+        compare(f"the loss of {what}", found, eager, when, where)
+
+    def _samples(self, some: Sequence[int]) -> tuple[list[Any], list[Any]]:
+        return [self.compiled.X[i] for i in some], [self.compiled.y[i] for i in some]
+
+
+def _like(output: Any, values: Sequence[Value]) -> Any:
+    """Return values in the form of a model's output: alone, as a list, or as a (named) tuple."""
+    if isinstance(output, Value):
+        return values[0]
+    shape = type(output)
+    make = getattr(shape, "_make", tuple if issubclass(shape, tuple) else list)
+    return make(values)
 
 
 def settings_of(model: Module, penalty: Penalty | None) -> list[Any]:
-    """Modes and settings of layers and of a penalty: what callbacks may change beside Values."""
+    """Return modes and settings of layers and penalty: what callbacks may change beside Values."""
     parts = [*(part for _, part in model.named_modules()), penalty]
     plain = (bool, int, float, str, type(None))
     return [
@@ -198,6 +196,6 @@ def undisturbed(model: Module) -> Iterator[None]:
 
 
 def generators(model: Module) -> list[tuple[str, Random]]:
-    """The random generators of the layers, by the paths of the layers."""
+    """Return the random generators of the layers, by the paths of the layers."""
     parts = [(path, getattr(part, "rng", None)) for path, part in model.named_modules()]
     return [(path, rng) for path, rng in parts if isinstance(rng, Random)]

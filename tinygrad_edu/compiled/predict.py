@@ -1,4 +1,4 @@
-"""What a trained model says to many samples: by a program of matrices where that can be."""
+"""Predict many samples at once, compiled where possible."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Any
 
-from tinygrad_edu.compiled.agreement import CHECKED, agrees
-from tinygrad_edu.compiled.tracing import NOT_COMPILED, check_compiled
-from tinygrad_edu.compiler import Program, compile_graph, recording
+from tinygrad_edu.compiled.agreement import CHECKED, compare
+from tinygrad_edu.compiled.program import ModelProgram, check_compiled, compiled_or_graph
+from tinygrad_edu.compiler import Program
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.engine.errors import LengthError, StaleGraphError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.shared.arguments import extra
 
 
 class Predictor:
@@ -33,8 +32,8 @@ class Predictor:
     LengthError
         When called without rows, or with rows of another length than the model takes.
     SettingError
-        If ``compiled`` is none of the above; or, when called, if it is True and the model
-        branches on data.
+        If ``compiled`` is something else; or, when called, if it is True and the model branches
+        on data.
     MissingExtraError
         When called, if ``compiled`` is True and NumPy is not installed.
 
@@ -51,29 +50,32 @@ class Predictor:
 
     def __init__(self, model: Module, compiled: bool | str = "auto") -> None:
         self.model, self.compiled = model, check_compiled(compiled)
-        self.program: Program | None = None
+        self._compiled: ModelProgram | None = None
         self._lock = Lock()  # a program has one place for its numbers
 
+    @property
+    def program(self) -> Program | None:
+        """The program of the latest call; None if there is none."""
+        return self._compiled.program if self._compiled is not None else None
+
     def __call__(self, X: Sequence[Any], checked: int = CHECKED) -> list[list[float]]:
-        """The outputs for each row of X, shape (n_samples, n_outputs).
+        """Return the outputs for each row of X, shape (n_samples, n_outputs).
 
         Parameters
         ----------
         X : samples, each a sequence of features, or an array of shape (n_samples, n_features)
-        checked : int, rows that the graph of Values answers as well, to be compared; 0 where it
-            is known that the model does not branch on data
+        checked : int, for how many rows the program is compared with the graph of Values; 0 where
+            it is known that the model does not branch on data
         """
         if not len(X):
             raise LengthError("X has no rows.", fix="pass at least one sample.")
         rows = X.tolist() if hasattr(X, "tolist") else [[*map(float, x)] for x in X]
         with self.model.evaluating(), self._lock:
-            if self.compiled:
-                try:
-                    return self._by_program(rows, checked)
-                except NOT_COMPILED:
-                    if self.compiled is True:
-                        raise
-            return [numbers(self.model(row)) for row in rows]
+            return compiled_or_graph(
+                self.compiled,
+                lambda: self._by_program(rows, checked),
+                lambda: [numbers(self.model(row)) for row in rows],
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self.model, "compiled": self.compiled}
@@ -82,43 +84,32 @@ class Predictor:
         self.__init__(**state)  # type: ignore[misc]
 
     def _by_program(self, rows: list[list[float]], checked: int) -> list[list[float]]:
-        self.program = program = _program(self.model, rows[0], self.program)
-        program.forward(rows)
-        columns = [column.tolist() for column in program.outputs()]
-        found = [list(row) for row in zip(*columns, strict=True)]
+        compiled = self._current(rows[0])
+        compiled.forward(compiled.np.array(rows))
+        found: list[list[float]] = compiled.outputs().tolist()
         for i in range(0, len(rows), -(-len(rows) // checked)) if checked else ():
-            _check_agreement(i, numbers(self.model(rows[i])), found[i])
+            for k, eager in enumerate(numbers(self.model(rows[i]))):
+                compare(f"output {k} of sample {i}", found[i][k], eager)
         return found
+
+    def _current(self, x: list[float]) -> ModelProgram:
+        """Return the program with the model's present numbers, or a new one if it was rebuilt."""
+        if self._compiled is not None:
+            try:
+                self._compiled.trace_again([x])
+                return self._compiled
+            except StaleGraphError:
+                pass
+        self._compiled = ModelProgram(self.model, _sum, [x], [()])
+        return self._compiled
 
 
 def numbers(output: Any) -> list[float]:
-    """The output for one sample, a Value or several, as a list of floats."""
+    """Return the output for one sample, a Value or several, as a list of floats."""
     return [v.data for v in (output if isinstance(output, Iterable) else [output])]
 
 
-def _program(model: Module, x: Sequence[float], known: Program | None) -> Program:
-    """A program whose inputs are the features; its root, the sum of the outputs, is of no use."""
-    extra("numpy", "numpy", "compiled prediction", "fast")
-    features = [Value(number) for number in x]
-    with recording():
-        out = model(features)
-        outputs = list(out) if isinstance(out, Iterable) else [out]
-        root = sum(outputs[1:], outputs[0] * 1.0)
-    if known is not None:
-        try:
-            known.rebind(root, features)
-            return known
-        except StaleGraphError:  # the model was rebuilt
-            pass
-    return compile_graph(root, features, outputs=outputs)
-
-
-def _check_agreement(sample: int, eager: list[float], mine: list[float]) -> None:
-    """SettingError where the program says something else than the graph."""
-    for right, number in zip(eager, mine, strict=True):
-        if not agrees(number, right):
-            raise SettingError(
-                f"compiled, sample {sample} gives {number:.9g}; as a graph it gives {right:.9g}.",
-                where="the model looks at numbers (v.data), or draws some at random",
-                fix="pass compiled=False.",
-            )
+def _sum(output: Any, target: Any) -> Value:
+    """Add up the outputs: a graph has one root, below which all of them stand."""
+    values: list[Value] = list(output) if isinstance(output, Iterable) else [output]
+    return sum(values[1:], values[0] * 1.0)

@@ -20,12 +20,12 @@ from operator import add
 from random import Random
 from typing import Any, TypeAlias
 
-from tinygrad_edu.compiler import compile_graph, recording
+from tinygrad_edu.compiled.program import ModelProgram
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn import Layer, Module, logsumexp, softmax
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import extra, whole, within
+from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.optim import Optimizer
 
 Vector: TypeAlias = "list[Value]"
@@ -265,11 +265,14 @@ class GPT(Module):
 class CompiledGPT:
     """The loss of a model over many names at once, as a program of matrices.
 
-    The graph of one symbolic name as long as the context is recorded. A name is a row: for each
-    place the letter, as a 1 among zeros, and the one after it, with its weight in the loss; what
-    comes after the end of a shorter name has weight 0.
+    A name is a row of numbers as long as the context. It has for each place the letter that is
+    read there, as a 1 among zeros, and the letter after it, as its weight in the loss among zeros;
+    what comes after the end of a shorter name has weight 0.
 
-    The optimizer is that of the model's parameters.
+    Parameters
+    ----------
+    model : GPT
+    optimizer : Optimizer of the model's parameters
 
     Raises
     ------
@@ -278,43 +281,30 @@ class CompiledGPT:
     """
 
     def __init__(self, model: GPT, optimizer: Optimizer) -> None:
-        self.np = extra("numpy", "numpy", "a compiled model", "fast")
         self.context, self.optimizer = model.context, optimizer
-        places, letters = range(model.context), range(len(LETTERS))
-        read = [[Value(float(k == 0)) for k in letters] for _ in places]
-        truth = [[Value(float(k == 1)) for k in letters] for _ in places]
-        with recording():
-            scores = model(read)
-            terms = [_weighted_entropy(z, t) for z, t in zip(scores, truth, strict=True)]
-            total = _sum(terms)
-        inputs = [value for row in (*read, *truth) for value in row]
-        self.program = compile_graph(total, inputs)
-        columns = optimizer.flat_state(self.program.parameters)
-        self.state = [self.np.array(column, dtype=float) for column in columns]
+        letters = range(len(LETTERS))
+        read, next_ = ([float(k == number) for k in letters] for number in (0, 1))
+        row = [*read * model.context, *next_ * model.context]
+        self.compiled = ModelProgram(_RowLoss(model), lambda loss, _: loss, [row], [()])
+        self.np, self.program = self.compiled.np, self.compiled.program
 
     def loss(self, names: Sequence[str]) -> float:
-        """The mean loss of some names."""
-        return float(self.program.forward(self._rows(names)))
+        """Return the mean loss of some names."""
+        return self.compiled.forward(self._rows(names))
 
     def step(self, names: Sequence[str]) -> float:
-        """One update of the weights against the gradient of the mean loss, which is returned."""
-        loss = float(self.program.backward(self._rows(names)))
-        optimizer, program = self.optimizer, self.program
-        optimizer.begin()
-        norm = float(self.np.linalg.norm(program.gradient))
-        vector, gradient = program.vector, program.gradient
-        new, *self.state = optimizer.change(self.np, norm, vector, gradient, *self.state)
-        self.np.copyto(vector, new)
-        optimizer.steps += 1
+        """Change the weights once against the gradient of the mean loss; return that loss."""
+        loss = self.compiled.backward(self._rows(names))
+        program = self.program
+        self.optimizer.step_arrays(self.np, program.parameters, program.vector, program.gradient)
         return loss
 
     def push(self) -> None:
-        """Write weights and the optimizer's state back to the Values."""
+        """Write the weights and the last gradient back to the Values."""
         self.program.push()
-        self.optimizer.take_flat_state(self.program.parameters, self.state)
 
     def _rows(self, names: Sequence[str]) -> Any:
-        """A row a name: what is read at each place, then what is true there and its weight."""
+        """Return one row per name: the letters read, then the weights of those that come next."""
         count = len(LETTERS)
         rows = self.np.zeros((len(names), 2, self.context, count))
         for row, name in zip(rows, names, strict=True):
@@ -323,13 +313,27 @@ class CompiledGPT:
             if steps > self.context:
                 raise LengthError(
                     f"the name {name!r:.60} has {len(name)} letters.",
-                    expected=f"at most {self.context - 1}: the context less the dot",
+                    expected=f"at most {self.context - 1}, the context minus the dot",
                     fix="build the model with a larger context, or leave out longer names.",
                 )
             places = range(steps)
             row[0, places, numbers[:-1]] = 1.0
             row[1, places, numbers[1:]] = 1.0 / steps
         return rows.reshape(len(names), -1)
+
+
+class _RowLoss(Module):
+    """The loss of a name from its row of numbers, as :class:`CompiledGPT` describes it."""
+
+    def __init__(self, model: GPT) -> None:
+        self.model = model
+
+    def forward(self, row: Vector) -> Value:
+        """Cut the row into letters: those that are read, and those that come next."""
+        count, places = len(LETTERS), self.model.context
+        parts = [row[i : i + count] for i in range(0, len(row), count)]
+        pairs = zip(self.model(parts[:places]), parts[places:], strict=True)
+        return _sum([_weighted_entropy(scores, weights) for scores, weights in pairs])
 
 
 def _weighted_entropy(scores: Vector, weights: Vector) -> Value:

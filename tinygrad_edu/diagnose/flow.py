@@ -12,7 +12,7 @@ from itertools import zip_longest
 from math import hypot, inf, sqrt
 from typing import Any
 
-from tinygrad_edu.compiled.tracing import Loss, whole_batch_part
+from tinygrad_edu.compiled.symbolic import Loss, whole_batch_part
 from tinygrad_edu.engine import Value, hooks
 from tinygrad_edu.nn import Module, Neuron
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from math import hypot
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.tracing import Loss, check_compiled
+from tinygrad_edu.compiled.program import check_compiled
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.flow import LayerFlow, Passes, Summary, run_passes, unit_name
 from tinygrad_edu.diagnose.learning_rates import try_steps
 from tinygrad_edu.diagnose.objective import objective

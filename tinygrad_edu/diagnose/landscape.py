@@ -8,7 +8,8 @@ from math import hypot, isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.tracing import Loss, check_compiled
+from tinygrad_edu.compiled.program import check_compiled
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.flow import unit_name
 from tinygrad_edu.diagnose.objective import Objective, objective
 from tinygrad_edu.diagnose.sandbox import untouched

@@ -9,7 +9,8 @@ from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.tracing import Loss, check_compiled
+from tinygrad_edu.compiled.program import check_compiled
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import Objective, objective
 from tinygrad_edu.diagnose.sandbox import copied, untouched
 from tinygrad_edu.engine.collector import collector_paused

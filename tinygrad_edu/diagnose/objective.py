@@ -1,4 +1,4 @@
-"""The mean loss over samples as a function of the weights: in matrices where it can be."""
+"""The mean loss over samples as a function of the weights, compiled where possible."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from tinygrad_edu.compiled.agreement import CHECKED, agrees
-from tinygrad_edu.compiled.tracing import (
-    NOT_COMPILED,
-    Loss,
-    check_compiled,
-    encoded_rows,
-    traced,
-    whole_batch_part,
-)
-from tinygrad_edu.compiler import compile_graph
+from tinygrad_edu.compiled.agreement import Agreement
+from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
+from tinygrad_edu.compiled.symbolic import Loss, whole_batch_part
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.shared.arguments import extra
 
 
 class Objective:
@@ -31,17 +23,17 @@ class Objective:
         self.whole = whole_batch_part(model) is not None
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
-        """The mean loss of the samples with these numbers, by default of all."""
+        """Return the mean loss of the samples with these numbers, by default of all."""
         losses = [one.data for one in self._losses(batch)]
         return sum(losses) / len(losses)
 
     def quiet(self, batch: Sequence[int]) -> float:
-        """The same without dropout's noise; batches are still normalised by their own numbers."""
+        """Return it without dropout's noise; BatchNorm still normalises by the batch itself."""
         with nullcontext() if self.whole else self.model.evaluating():
             return self.forward(batch)
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
-        """The same as forward, with its gradient in the parameters' ``grad``."""
+        """Return the same as forward, and leave its gradient in the parameters' ``grad``."""
         self._zero()
         share = 1.0 / len(self.X if batch is None else batch)
         if self.whole:
@@ -56,7 +48,7 @@ class Objective:
         return found * share
 
     def _losses(self, batch: Sequence[int] | None) -> Iterator[Value]:
-        """The samples' losses, one graph at a time where layers look at one sample at a time."""
+        """Yield the losses, one graph at a time where layers look at one sample at a time."""
         numbers = range(len(self.X)) if batch is None else batch
         some = [self.X[i] for i in numbers]
         outputs = iter(self.model.batch(some)) if self.whole else map(self.model, some)
@@ -68,7 +60,7 @@ class Objective:
 
 
 class CompiledObjective(Objective):
-    """The same by a program of matrices.
+    """The same mean loss, computed by a program of matrices.
 
     Raises
     ------
@@ -85,46 +77,31 @@ class CompiledObjective(Objective):
                 f"{model!r:.60} looks at whole batches, so it has no program for one sample.",
                 fix='pass compiled=False or compiled="auto".',
             )
-        numpy = extra("numpy", "numpy", "compiled evaluation", "fast")
-        total, inputs, out = traced(model, loss, X[0], y[0])
-        count = 0 if isinstance(out, Value) else len(out)
-        self.program = compile_graph(total, inputs)
-        self.rows = numpy.array(encoded_rows(X, y, count))
-        for i in range(0, len(X), -(-len(X) // CHECKED)):
-            _agree(i, Objective.forward(self, [i]), self.forward([i]))
+        with model.evaluating():
+            self.compiled = ModelProgram(model, loss, X, y)
+        Agreement(self.compiled).check()
+        self.rows = self.compiled.rows(X, y)
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
-        """As in :class:`Objective`."""
-        self.program.pull()
-        return float(self.program.forward(self.rows if batch is None else self.rows[list(batch)]))
+        """Return the mean loss, as :class:`Objective` does."""
+        self.compiled.program.pull()
+        return self.compiled.forward(self.rows if batch is None else self.rows[list(batch)])
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
-        """As in :class:`Objective`."""
-        self.program.pull()
+        """Return the mean loss with its gradient, as :class:`Objective` does."""
+        self.compiled.program.pull()
         self._zero()
-        loss = self.program.backward(self.rows if batch is None else self.rows[list(batch)])
-        self.program.push()
-        return float(loss)
+        loss = self.compiled.backward(self.rows if batch is None else self.rows[list(batch)])
+        self.compiled.program.push()
+        return loss
 
 
 def objective(
     model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any], compiled: bool | str
 ) -> Objective:
-    """Compiled for True, on graphs for False; for "auto" compiled where that can be."""
-    if check_compiled(compiled):
-        try:
-            return CompiledObjective(model, loss, X, y)
-        except NOT_COMPILED:
-            if compiled is True:
-                raise
-    return Objective(model, loss, X, y)
-
-
-def _agree(sample: int, eager: float, mine: float) -> None:
-    """SettingError where the program, traced on one sample, says something else of another."""
-    if not agrees(mine, eager):
-        raise SettingError(
-            f"compiled, sample {sample} gives {mine:.9g}; as a graph it gives {eager:.9g}.",
-            where="the model or the loss looks at numbers (v.data), or draws some at random",
-            fix="pass compiled=False.",
-        )
+    """Choose: compiled for True, on graphs for False, for "auto" compiled where possible."""
+    return compiled_or_graph(
+        compiled,
+        lambda: CompiledObjective(model, loss, X, y),
+        lambda: Objective(model, loss, X, y),
+    )

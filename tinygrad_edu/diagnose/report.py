@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.tracing import Loss
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.gradient_flow import GradientFlow, gradient_flow
 from tinygrad_edu.diagnose.landscape import loss_surface
 from tinygrad_edu.diagnose.learning_rates import learning_rate_range

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from time import perf_counter
 
-from tinygrad_edu.compiled.tracing import network_equations
+from tinygrad_edu.compiled.program import network_equations
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.experiments.page import need_plots

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.predict import Predictor
-from tinygrad_edu.compiled.tracing import network_equations
+from tinygrad_edu.compiled.program import network_equations
 from tinygrad_edu.diagnose import decision_boundary, gradient_flow
 from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.experiments.page import (

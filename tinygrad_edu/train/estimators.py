@@ -287,7 +287,7 @@ class _Decaying(Optimizer):
 
     def __init__(self, solver: Any, decays: list[float]) -> None:
         super().__init__(solver.parameters, solver.learning_rate)
-        self.solver, self.slots = solver, solver.slots + 1
+        self.solver, self.state_size = solver, solver.state_size + 1
         self.state = [(*old, decay) for old, decay in zip(solver.state, decays, strict=True)]
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:

@@ -12,10 +12,11 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
-from tinygrad_edu.compiled.tracing import check_compiled, whole_batch_part
+from tinygrad_edu.compiled.program import compiled_or_graph
+from tinygrad_edu.compiled.symbolic import Loss, whole_batch_part
 from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import SettingError, TinygradEduError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import same_length, whole, within
@@ -29,7 +30,6 @@ from tinygrad_edu.train.runners import (
     Data,
     EagerRunner,
     Job,
-    Loss,
     Runner,
 )
 
@@ -227,20 +227,11 @@ def _epoch(
 
 def _runner(job: Job, compiled: bool | str) -> Runner:
     """The one that was asked for; "auto": compiled, where that can be."""
-    if check_compiled(compiled):
-        try:
-            return CompiledRunner(job)
-        except TinygradEduError:
-            if compiled is True:
-                raise
-        except Exception as error:
-            if compiled is True:
-                raise SettingError(
-                    f"model and loss can't be compiled: {type(error).__name__}: {error}.",
-                    where="they were run on Values that stand for all features and targets",
-                    fix='train with compiled=False, or "auto".',
-                ) from error
-    return EagerRunner(job)
+
+    def make() -> Runner:
+        return CompiledRunner(job)
+
+    return compiled_or_graph(compiled, make, lambda: EagerRunner(job))
 
 
 def _epoch_loss(batch_losses: list[float], samples: int, batch_size: int) -> float:

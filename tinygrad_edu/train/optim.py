@@ -29,7 +29,7 @@ class Optimizer:
     steps : int, how many were made
     """
 
-    slots = 0  # numbers remembered for each parameter, 0.0 at the start
+    state_size = 0  # how many numbers are remembered for each parameter, 0.0 at the start
 
     def __init__(
         self,
@@ -42,7 +42,8 @@ class Optimizer:
         self.parameters = list(parameters)
         self.rate = self.learning_rate = within("learning_rate", learning_rate, above=0.0)
         self.schedule, self.clip, self.steps = schedule, clip, 0
-        self.state: Any = [(0.0,) * self.slots for _ in self.parameters]
+        self._state = [(0.0,) * self.state_size for _ in self.parameters]
+        self._arrays: tuple[Sequence[Value], list[Any]] | None = None  # newer than _state if there
         if not self.parameters:
             raise SettingError("there are no parameters to train.", fix="pass model.parameters().")
 
@@ -53,37 +54,58 @@ class Optimizer:
             fix="define update(self, xp, steps, w, g, *state) in the class.",
         )
 
+    @property
+    def state(self) -> list[tuple[float, ...]]:
+        """What is remembered for each parameter, such as its momentum, in their order."""
+        if self._arrays is not None:
+            order, arrays = self._arrays
+            columns = [array.tolist() for array in arrays]
+            latest = dict(zip(order, zip(*columns, strict=True), strict=True)) if columns else {}
+            pairs = zip(self.parameters, self._state, strict=True)
+            self._state, self._arrays = [latest.get(p, old) for p, old in pairs], None
+        return self._state
+
+    @state.setter
+    def state(self, numbers: Iterable[tuple[float, ...]]) -> None:
+        self._state, self._arrays = list(numbers), None
+
     def step(self) -> None:
         """Update every parameter, or none: Ctrl-C can't leave half of them changed."""
         norm = sqrt(fsum(p.grad * p.grad for p in self.parameters)) if self.clip else 0.0
-        self.begin()
+        self._set_rate()
         pairs = zip(self.parameters, self.state, strict=True)
-        new = [self.change(ieee, norm, p.data, p.grad, *state) for p, state in pairs]
+        new = [self._change(ieee, norm, p.data, p.grad, *state) for p, state in pairs]
         set_numbers(self.parameters, "data", [numbers[0] for numbers in new])
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
 
-    def begin(self) -> None:
+    def step_arrays(self, np: Any, parameters: Sequence[Value], w: Any, g: Any) -> None:
+        """Make the same step on arrays: weights, changed in place, and their gradients.
+
+        They are in the order of ``parameters``, as a compiled program has them. The state stays in
+        arrays between such steps, and is brought back when :attr:`state` is read.
+        """
+        if self._arrays is None or self._arrays[0] is not parameters:
+            known = dict(zip(self.parameters, self.state, strict=True))
+            rows = [known[p] for p in parameters]
+            columns = [np.array(column, dtype=float) for column in zip(*rows, strict=True)]
+            self._arrays = parameters, columns
+        norm = float(np.sqrt(g @ g)) if self.clip else 0.0
+        self._set_rate()
+        new, *state = self._change(np, norm, w, g, *self._arrays[1])
+        np.copyto(w, new)
+        self._arrays, self.steps = (parameters, state), self.steps + 1
+
+    def _set_rate(self) -> None:
         """Set the learning rate of the step to come."""
         factor = self.schedule(self.steps) if self.schedule is not None else 1.0
-        self.rate = self.learning_rate * within("the schedule's factor", factor, least=0.0)
+        self.rate = self.learning_rate * within(f"schedule({self.steps})", factor, least=0.0)
 
-    def change(self, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def _change(self, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """Clip the gradient, then :meth:`update`: on one float, or on an array of all."""
         if self.clip is not None:
             g = self.clip(xp, g, norm)
         return self.update(xp, self.steps + 1, w, g, *state)
-
-    def flat_state(self, parameters: Sequence[Value]) -> list[list[float]]:
-        """The state as a list for each slot, in the order of these parameters."""
-        state = dict(zip(self.parameters, self.state, strict=True))
-        return [[state[p][slot] for p in parameters] for slot in range(self.slots)]
-
-    def take_flat_state(self, parameters: Sequence[Value], flat: Sequence[Any]) -> None:
-        """The reverse: remember a state that was kept in arrays."""
-        columns = zip(*[map(float, column) for column in flat], strict=True) if flat else ()
-        state = dict(zip(parameters, columns or [()] * len(parameters), strict=False))
-        self.state = [state.get(p, ()) for p in self.parameters]
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -108,7 +130,7 @@ class SGD(Optimizer):
     0.8
     """
 
-    slots = 1
+    state_size = 1
 
     def __init__(
         self,
@@ -144,7 +166,7 @@ class RMSprop(Optimizer):
     PyTorch.
     """
 
-    slots = 1
+    state_size = 1
 
     def __init__(
         self,
@@ -171,7 +193,7 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1): steps scaled by running moments of the gradient."""
 
-    slots = 2
+    state_size = 2
 
     def __init__(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tinygrad_edu.compiled.tracing import TracedModel, batch_loss
+from tinygrad_edu.compiled.program import ModelProgram
+from tinygrad_edu.compiled.symbolic import Loss, batch_loss
 from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import AnomalyError
@@ -20,7 +21,6 @@ from tinygrad_edu.train.optim import Optimizer
 if TYPE_CHECKING:
     from tinygrad_edu.train.history import History
 
-Loss = Callable[[Any, Any], Value]
 Data = tuple[Sequence[Any], Sequence[Any]]
 
 
@@ -126,7 +126,7 @@ class CompiledRunner:
             self.others = self.training.rows(*job.validation)
             self.other_targets = self._targets(job.validation[1])
             with job.model.evaluating():  # a program of its own: nothing dropped, no penalty
-                self.judge = TracedModel(job.model, job.loss, *job.data)
+                self.judge = ModelProgram(job.model, job.loss, *job.data)
 
     def step(self, batch: Sequence[int], history: History) -> int:
         """One run of the program on the rows of the batch, one update of its vector."""
@@ -154,13 +154,12 @@ class CompiledRunner:
         self.training.look_again(go_on=go_on)
 
     def remember(self) -> None:
-        """The optimizer's state goes back to it."""
-        self.training.remember()
+        """Nothing to do: the optimizer has its state."""
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and share of right answers, on rows."""
         self.judge.program.pull()
-        loss = self.judge.program.forward(self.judge.rows(self.others))
+        loss = self.judge.forward(self.others)
         right = self._right(self.judge, self.other_targets, slice(None))
         return loss, right / len(self.others)
 
@@ -169,19 +168,18 @@ class CompiledRunner:
 
     def __exit__(self, *error: object) -> None:
         self.settle()
-        self.remember()
 
     def _targets(self, y: Sequence[Any]) -> Any:
         """The targets as an array, or None where they are no numbers that could be classes."""
         array = self.np.array(y)
         return array if array.ndim == 1 else None
 
-    def _right(self, traced: TracedModel, targets: Any, some: Any) -> int:
+    def _right(self, traced: ModelProgram, targets: Any, some: Any) -> int:
         """How many samples of the last run were right, as :func:`is_right` counts."""
         if targets is None:
             return 0
-        np, logits, wanted = self.np, traced.logits(), targets[some]
-        if not traced.single:
+        np, logits, wanted = self.np, traced.outputs(), targets[some]
+        if traced.symbolic.width:
             return int(np.count_nonzero(np.argmax(logits, axis=1) == wanted))
         agree = (logits[:, 0] > 0.0) == (wanted > 0)
         return int(np.count_nonzero(agree & np.isin(wanted, (-1, 0, 1))))

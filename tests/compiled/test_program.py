@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.compiled.tracing import TracedModel
+from tinygrad_edu.compiled.program import ModelProgram
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import SGD, Adam, ClipByNorm, ClipByValue, History, cosine, fit, warm_up
 from tinygrad_edu.train.compiled import CompiledTraining
@@ -104,11 +104,11 @@ def test_masks_are_drawn_anew_for_every_step():
 
     losses = {training.step(rows) for _ in range(5)}
     with model.evaluating():
-        judge = TracedModel(model, nn.cross_entropy, X, y)
+        judge = ModelProgram(model, nn.cross_entropy, X, y)
 
     assert len(losses) == 5
-    assert not judge.trace.given
-    assert judge.program.forward(rows) == judge.program.forward(rows)
+    assert not judge.symbolic.trace.given
+    assert judge.forward(rows) == judge.forward(rows)
 
 
 def test_the_check_before_training_leaves_generators_and_statistics_alone():
@@ -130,7 +130,7 @@ def test_whole_batches_are_matrix_products():
     model = MODELS["batch norm"]()
     X, y = data()
 
-    program = TracedModel(model, nn.cross_entropy, X, y, size=8).program
+    program = ModelProgram(model, nn.cross_entropy, X, y, batch=8).program
 
     assert program.stats["matrix_products"] >= 2
     assert program.stats["instructions"] < 60

@@ -1,0 +1,190 @@
+"""A model as a program over rows of data: traced once, run on any number of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from tinygrad_edu.compiled.symbolic import Loss, SymbolicLoss, encoded, symbolic_loss
+from tinygrad_edu.compiler import Program, compile_graph
+from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.engine.errors import SettingError, TinygradEduError
+from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.shared.arguments import extra, one_of
+
+T = TypeVar("T")
+
+
+class ModelProgram:
+    """A model and its loss as a program of matrices.
+
+    Each sample is a row: its features, then its target in numbers. A model that looks at all
+    samples of a batch, as BatchNorm does in training, is traced for ``batch`` of them, which are
+    then one long row; a batch of another length gets a program of its own when it comes.
+
+    The weights are those of ``program.vector``, until :meth:`Program.pull` or ``push``.
+
+    Parameters
+    ----------
+    model : Module, traced in the mode (training, evaluation) it has now
+    loss : function of the output for one sample and its target
+    X : samples; y : their targets
+    batch : int, how many samples are traced together; 0 for a model that needs but one
+    penalty : function of the model, added once to the mean loss
+
+    Attributes
+    ----------
+    program : Program, compiled from the first trace
+    symbolic : SymbolicLoss, the trace of the latest run
+
+    Raises
+    ------
+    SettingError
+        If the model or the loss branches on data, so that one structure does not serve all.
+    MissingExtraError
+        If NumPy is not installed.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.compiled.program import ModelProgram
+    >>> X, y = [[1.0, 2.0], [3.0, 5.0], [0.5, 0.5]], [1.0, 2.0, 3.0]
+    >>> model = nn.MLP(2, [1])
+    >>> for weight, number in zip(model.parameters(), (1.0, 1.0, 0.0)):
+    ...     weight.data = number
+    >>> compiled = ModelProgram(model, nn.mse, X, y)
+    >>> compiled.forward(compiled.rows(X, y)), compiled.outputs().tolist()
+    (14.666666666666666, [[3.0], [8.0], [1.0]])
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        X: Sequence[Any],
+        y: Sequence[Any],
+        *,
+        batch: int = 0,
+        penalty: Penalty | None = None,
+    ) -> None:
+        self.np = extra("numpy", "numpy", "a compiled model", "fast")
+        self.model, self.loss, self.X, self.y, self.penalty = model, loss, X, y, penalty
+        self.batch = batch
+        self._traced: dict[int, tuple[SymbolicLoss, Program]] = {}
+        self.symbolic, self.program = self._latest = self._of_length(batch)
+        self.place = {p: i for i, p in enumerate(self.program.parameters)}
+
+    def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
+        """Return samples as an array, each row the features and the encoded target of one."""
+        width = self.symbolic.width
+        rows = [[*map(float, x), *encoded(t, width)] for x, t in zip(X, y, strict=True)]
+        return self.np.array(rows)
+
+    def forward(self, rows: Any) -> float:
+        """Return the mean loss of these rows, with the penalty."""
+        return self._run(rows, backward=False)
+
+    def backward(self, rows: Any) -> float:
+        """Return the same loss, and leave its gradient in ``program.gradient``."""
+        return self._run(rows, backward=True)
+
+    def outputs(self) -> Any:
+        """Return the model's outputs in the latest run, an array of (samples, outputs)."""
+        symbolic, program = self._latest
+        found = program.outputs()[: len(symbolic.output_values)]
+        if not self.batch and hasattr(found, "T"):
+            return found.T
+        columns = self.np.array([self.np.atleast_1d(column) for column in found])
+        return columns.reshape(-1, symbolic.width or 1) if self.batch else columns.T
+
+    def observe(self) -> None:
+        """Tell layers what they wanted to know of the latest run."""
+        symbolic, program = self._latest
+        if not symbolic.trace.observed:
+            return
+        found = program.outputs()[len(symbolic.output_values) :]
+        for values, receive in symbolic.trace.observed:
+            receive([float(self.np.ravel(column)[0]) for column in found[: len(values)]])
+            found = found[len(values) :]
+
+    def trace_again(self, X: Sequence[Any]) -> None:
+        """Take the numbers the model has now; raise StaleGraphError if its structure changed."""
+        self.X = X
+        symbolic = symbolic_loss(self.model, self.loss, X, self.y, self.batch, self.penalty)
+        self.program.rebind(symbolic.total, symbolic.inputs)
+        self._traced[self.batch] = self._latest = symbolic, self.program
+        self.symbolic = symbolic
+
+    def _of_length(self, samples: int) -> tuple[SymbolicLoss, Program]:
+        """Return trace and program for so many samples in one row; 0 for one sample per row."""
+        if samples not in self._traced:
+            symbolic = symbolic_loss(self.model, self.loss, self.X, self.y, samples, self.penalty)
+            asked = [*symbolic.output_values, *symbolic.observed]
+            program = compile_graph(symbolic.total, symbolic.inputs, outputs=asked)
+            self._traced[samples] = symbolic, program
+        return self._traced[samples]
+
+    def _run(self, rows: Any, *, backward: bool) -> float:
+        symbolic, program = self._latest = self._of_length(len(rows) if self.batch else 0)
+        rows = self._with_given(symbolic, rows.reshape(1, -1) if self.batch else rows)
+        run = program.backward if backward else program.forward
+        if program is self.program:
+            return run(rows)
+        # a smaller last batch: its program has the same parameters, perhaps in another order
+        places = [self.place[p] for p in program.parameters]
+        self.np.copyto(program.vector, self.program.vector[places])
+        loss = run(rows)
+        if backward:
+            self.program.gradient[places] = program.gradient
+        return loss
+
+    def _with_given(self, symbolic: SymbolicLoss, rows: Any) -> Any:
+        """Append what layers give for each row, such as masks, drawn row by row as on graphs."""
+        if not symbolic.trace.given:
+            return rows
+        tellers = [tell for _, tell in symbolic.trace.given]
+        given = [[number for tell in tellers for number in tell()] for _ in range(len(rows))]
+        return self.np.hstack([rows, self.np.array(given)])
+
+
+def check_compiled(compiled: bool | str) -> bool | str:
+    """Check the setting ``compiled``: True for matrices, False for graphs, or "auto"."""
+    choices: tuple[bool | str, ...] = (True, False, "auto")
+    return one_of("compiled", compiled, choices)
+
+
+def compiled_or_graph(compiled: bool | str, make: Callable[[], T], otherwise: Callable[[], T]) -> T:
+    """Return what ``make`` compiles; for False, or "auto" where it fails, use ``otherwise``.
+
+    Code that was written for numbers may raise anything when it is traced on symbols. Graphs then
+    do the work, and raise what is an error there, too.
+    """
+    if check_compiled(compiled):
+        try:
+            return make()
+        except TinygradEduError:
+            if compiled is True:
+                raise
+        except Exception as error:
+            if compiled is True:
+                raise SettingError(
+                    f"model and loss can't be compiled: {type(error).__name__}: {error}.",
+                    where="they were run on Values that stand for all features and targets",
+                    fix='pass compiled=False, or compiled="auto".',
+                ) from error
+    return otherwise()
+
+
+def network_equations(model: Module, loss: Loss, x: Any, y: Any) -> Equations:
+    """Return the matrix equations found in the loss of one sample, and those of its gradient.
+
+    Examples
+    --------
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.compiled.program import network_equations
+    >>> print(network_equations(nn.MLP(2, [3, 2]), nn.cross_entropy, [0.5, 1.0], 0).forward[0])
+    A1 = X1 W1ᵀ + b1
+    """
+    with model.evaluating():
+        return ModelProgram(model, loss, [x], [y]).program.equations
