@@ -53,7 +53,6 @@ NOT_YET = {
     "tinygrad_edu/compiler/python_code.py",
     "tinygrad_edu/compiler/record.py",
     "tinygrad_edu/compiler/sums.py",
-    "tinygrad_edu/course/gpt.py",
     "tinygrad_edu/diagnose/flow.py",
     "tinygrad_edu/diagnose/gradient_flow.py",
     "tinygrad_edu/diagnose/landscape.py",

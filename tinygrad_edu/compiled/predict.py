@@ -55,7 +55,7 @@ class Predictor:
 
     @property
     def program(self) -> Program | None:
-        """The program of the latest call; None if there is none."""
+        """Return the program of the latest call, None before it."""
         return self._compiled.program if self._compiled is not None else None
 
     def __call__(self, X: Sequence[Any], checked: int = CHECKED) -> list[list[float]]:

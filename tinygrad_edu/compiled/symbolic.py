@@ -76,17 +76,17 @@ class SymbolicLoss:
 
     @property
     def width(self) -> int:
-        """How many outputs a sample has; 0 if it is a single Value, not a list."""
+        """Return how many outputs a sample has; 0 if its output is a single Value, not a list."""
         return 0 if isinstance(self.outputs[0], Value) else len(self.outputs[0])
 
     @property
     def output_values(self) -> list[Value]:
-        """The outputs of all samples, one after another."""
+        """Return the outputs of all samples, one after another."""
         return [v for out in self.outputs for v in (out if self.width else [out])]
 
     @property
     def observed(self) -> list[Value]:
-        """What layers want to know of each run, as BatchNorm the mean of a batch."""
+        """Return what layers want to know of each run, as BatchNorm the mean of a batch."""
         return [v for values, _ in self.trace.observed for v in values]
 
 
