@@ -145,13 +145,12 @@ VERBS = {*_VERBS.split()}
 REFUSED = {
     r"(?<!there )\b(is|are|was|were) no (?!longer\b|more\b)": "is not a ...",
     r"(?<!there )\b(is|are) (?-i:none)\b": "is not one of ..., or: there is none",
-    r"\ban? (row|column|box|line|byte|layer|file|name|page|sheet|sample|neuron|node|wire|batch"
+    r"\b(an?|one) (row|column|box|line|byte|layer|file|name|page|sheet|sample|neuron|node|wire|batch"
     r"|epoch|update|step|word|digit|class|module|notebook|point|run|value) an? (?!few\b)\w+": (
         "one row per sample"
     ),
-    r"\bone an? (row|column|box|line|layer|file|name|sample|neuron|node|wire|batch|epoch)\b": (
-        "one per line"
-    ),
+    r"\bone an? (row|column|box|line|layer|file|name|sample|neuron|node|wire|batch"
+    r"|epoch)\b": "one per line",
     r"(?<!one )\bto one\.": "to 1, or to the thing that is meant",
     r"(?<!already )(?<!is )(?<!are )\bin use\b": "in evaluation mode",
     r"\bwhat (a|the) (model|network) says\b": "the prediction",
@@ -220,14 +219,8 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
     yield last, comment
 
 
-def prose(file: Path) -> Iterator[tuple[int, str]]:
-    """The paragraphs of a page, or the cells of text of a notebook, with where they begin."""
-    if file.suffix == ".ipynb":
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        for number, cell in enumerate(cells):
-            if cell["cell_type"] == "markdown":
-                yield number, "".join(cell["source"])
-        return
+def paragraphs(file: Path) -> Iterator[tuple[int, str]]:
+    """The paragraphs of a page with the lines they begin in; of a changelog what is unreleased."""
     text = file.read_text(encoding="utf-8")
     if file.name == "CHANGELOG.md":  # what was released is history
         text = re.split(r"^## (?!\[?Unreleased)", text, maxsplit=1, flags=re.MULTILINE)[0]
@@ -266,14 +259,27 @@ def vague(source: str) -> list[str]:
     ]
 
 
-@cache
-def faults(file: Path) -> list[str]:
-    """All that the rules of language have against a file."""
-    if file.suffix != ".py":
-        return [fault for where, text in prose(file) for fault in refused(where, text)]
-    source = file.read_text(encoding="utf-8")
+def faults_of_code(source: str) -> list[str]:
+    """All that the rules have against the docstrings, messages and comments of a source."""
     phrases = [fault for where, text in texts(source) for fault in refused(where, text)]
     return [*without_verb(source), *phrases, *vague(source)]
+
+
+@cache
+def faults(file: Path) -> list[str]:
+    """All that the rules of language have against a file; cells of a notebook are counted."""
+    if file.suffix == ".py":
+        return faults_of_code(file.read_text(encoding="utf-8"))
+    if file.suffix == ".md":
+        return [fault for where, text in paragraphs(file) for fault in refused(where, text)]
+    found = []
+    for number, cell in enumerate(json.loads(file.read_text(encoding="utf-8"))["cells"]):
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            found += refused(number, text)
+        else:
+            found += [f"cell {number}, line {fault}" for fault in faults_of_code(text)]
+    return found
 
 
 def name_of(file: Path) -> str:
@@ -328,19 +334,18 @@ def test_plain_english_is_not_refused(tmp_path, text):
 
 
 def test_pages_and_notebooks_are_read(tmp_path):
-    """A fault in a cell of text is found, and one in what is not released yet; code is not text."""
+    """A fault in a cell is found, text or code, and one in what is not released yet."""
     cells = [
         {"cell_type": "markdown", "source": ["Now the\n", "book."]},
-        {"cell_type": "code", "source": ["# the book"]},
+        {"cell_type": "code", "source": ["x = 1\n", "# the book"]},
     ]
     notebook, changes = tmp_path / "01.ipynb", tmp_path / "CHANGELOG.md"
     notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
     changes.write_text("## Unreleased\n\nin use\n\n## 0.1\n\nin use\n", encoding="utf-8")
 
-    assert [fault.partition(":")[0] for fault in (*faults(notebook), *faults(changes))] == [
-        "0",
-        "3",
-    ]
+    found = [fault.partition(":")[0] for fault in (*faults(notebook), *faults(changes))]
+
+    assert found == ["0", "cell 1, line 2", "3"]
 
 
 def test_every_extra_that_is_named_exists():
