@@ -77,10 +77,12 @@ def faults(text: str) -> list[str]:
 IDENTITY = ("id", "hash")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
-def test_no_file_takes_an_order_from_hashes_or_a_hidden_dice(file):
+def test_no_file_takes_an_order_from_hashes_or_a_hidden_dice():
     """Sets answer "is it in?" and nothing else; each draw comes from the rng handed in."""
-    assert faults(file.read_text(encoding="utf-8")) == []
+    found = {str(f.relative_to(ROOT)): faults(f.read_text(encoding="utf-8")) for f in FILES}
+
+    assert {name: these for name, these in found.items() if these} == {}
+    assert len(found) > 100
 
 
 @pytest.mark.parametrize(
