@@ -1,12 +1,29 @@
-"""From single numbers back to matrices: read ``compile_graph``, then the stages in order.
+"""From single numbers back to matrices: a graph of Values becomes a program of matrix products.
 
-record (a tape of the graph) -> passes (tape to tape) -> sums (additions gathered) -> layout
-(vector instructions, matrix products found) -> numpy_code or python_code (what runs) -> program.
+The learner writes every multiplication; the compiler finds the matrices in them. It goes by stages,
+each of which can be printed, and no stage knows the later ones:
+
+1. ``record``: a graph becomes a *tape* (``tape``), a list of operations on numbered slots, which is
+   easier to search and to rewrite than linked Values.
+2. ``passes``: tape to tape. Constants are computed, the same operation is done once, what nobody
+   needs is dropped, and a penalty is taken out of the loss, so that it is not added for every row.
+3. ``sums``: a chain of additions becomes one sum of products, ``%0·%3 + %1·%4 − %2``. An element of
+   a matrix product is such a sum, in whatever order the learner added it up.
+4. ``layout``: what is computed alike becomes one vector instruction, and sums whose operands form a
+   grid become a matrix product. Each value gets its place in an array here, chosen so that operands
+   are slices: matrix products on slices are what makes the program fast.
+5. ``adjoint``: the instructions that a gradient flows through, and the operands it flows to.
+6. ``numpy_code`` (with ``numpy_words``) writes the instructions and their gradients as NumPy, and
+   ``notation`` writes them as ``equations``. ``python_code`` needs no NumPy and no stages 3 to 5:
+   it writes one assignment for each slot of the tape.
+7. ``targets`` chooses between ``numpy_backend`` and ``python_backend``, which hold the numbers and
+   run what was written.
+8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns. Read it first.
 """
 
-from tinygrad_edu.compiler.cache import ProgramCache
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.program import Program, compile_graph
-from tinygrad_edu.compiler.record import Tape, record, recording
+from tinygrad_edu.compiler.record import record, recording
+from tinygrad_edu.compiler.tape import Tape
 
-__all__ = ["Equations", "Program", "ProgramCache", "Tape", "compile_graph", "record", "recording"]
+__all__ = ["Equations", "Program", "Tape", "compile_graph", "record", "recording"]

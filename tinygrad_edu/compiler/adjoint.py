@@ -1,4 +1,7 @@
-"""Stage 6: what has to be differentiated, and by what. How, the rows of ``ops.py`` say."""
+"""Stage 5: which instructions have to be differentiated, and by which of their operands.
+
+How an instruction is differentiated, the rows of ``ops.py`` and the stages that write code say.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.layout import Elementwise, Instruction, Operand, Plan
+from tinygrad_edu.compiler.tape import Kind
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 
 
 def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
-    """The instructions to differentiate, last to first, each with the operands to do it by.
+    """List the instructions to differentiate, last to first, each with its operands to do it by.
 
     Left out is what has no parameter below it, such as features made of inputs, and what no
     gradient reaches, such as the inside of stop_gradient.
@@ -21,7 +25,7 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
         b[2:4] = relu b[0:2]
         b[4] = sum b[2:4]
 
-    After (:func:`as_text`)::
+    After, with the operands behind an arrow::
 
         b[4] = sum b[2:4]  -> b[2:4]
         b[2:4] = relu b[0:2]  -> b[0:2]
@@ -32,14 +36,16 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
     wanted["u"][: len(plan.parameters)] = True
 
     def has(marks: dict[str, NDArray[np.bool_]], operand: Operand) -> bool:
-        return operand.kind not in "ci" and bool(marks[operand.store][operand.places].any())
+        if operand.kind in (Kind.CONSTANT, Kind.INPUT):
+            return False
+        return bool(marks[operand.store][operand.places].any())
 
     for it in plan.instructions:
         stopped = isinstance(it, Elementwise) and it.op is STOP_GRADIENT
         if not stopped and any(has(wanted, operand) for operand in it.reads):
             wanted[it.out.store][it.out.places] = True
     for slot in plan.results:
-        reached["b" if plan.kinds[slot] == "b" else "u"][plan.place[slot]] = True
+        reached[plan.kinds[slot].store][plan.place[slot]] = True
     found: list[tuple[Instruction, tuple[Operand, ...]]] = []
     for it in reversed(plan.instructions):
         if has(wanted, it.out) and has(reached, it.out):
@@ -48,8 +54,3 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
             for operand in targets:
                 reached[operand.store][operand.places] = True
     return found
-
-
-def as_text(found: list[tuple[Instruction, tuple[Operand, ...]]]) -> str:
-    """The instructions in the order of the backward pass, with whose gradients each adds to."""
-    return "\n".join(f"{it}  -> {' '.join(map(str, targets))}" for it, targets in found)

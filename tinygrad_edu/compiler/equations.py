@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Equations:
     """Forward equations, then gradients; ``str`` of it is text, ``latex`` the same in LaTeX.
 
-    Rows of a matrix are samples, so a layer reads ``A1 = X W1ᵀ + b1``; the book, whose columns
-    are samples, writes A = WZ + B for it. ``ΔA1`` is dL/dA1.
+    Rows of a matrix are samples, so a layer reads ``A1 = X W1ᵀ + b1``. Das and Varma, whose columns
+    are samples, write A = WZ + B for it. ``ΔA1`` is dL/dA1.
     """
 
     forward: tuple[str, ...] = ()
@@ -19,17 +19,17 @@ class Equations:
 
     @property
     def latex(self) -> str:
-        """An ``aligned`` environment, a line an equation."""
+        """Return an ``aligned`` environment with one line per equation."""
         lines = [_latex(line) for line in (*self.forward, *self.backward)]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     def beside_the_book(self) -> list[tuple[str, str]]:
-        """Each equation, with the textbook's for the same step, "" where it has none.
+        """Pair each equation with that of Das and Varma for the same step, "" where there is none.
 
         References
         ----------
-        Das and Varma, Deep Learning, The Backprop Algorithm: samples are columns there, so its
-        matrices are the transposed of these.
+        Das and Varma, Deep Learning, The Backprop Algorithm. Samples are columns there, so their
+        matrices are the transposes of these.
         """
         lines = [*self.forward, *self.backward]
         return [
@@ -73,6 +73,7 @@ _LATEX = (
 
 
 def _latex(line: str) -> str:
+    """Translate an equation to LaTeX, with the place to align it at."""
     for pattern, replacement in _LATEX:
         line = re.sub(pattern, replacement, line)
     return line.replace(r" \mathrel{=} ", " &= ").replace(r" \mathrel{+=} ", r" &\mathrel{+}= ")

@@ -1,7 +1,8 @@
-"""Stages 4 and 5: nodes become vector instructions, and sums of products become matrices.
+"""Stage 4: nodes become vector instructions, and sums of products become matrix products.
 
-Slots that are computed alike, at the same depth, are one instruction. Where a value is kept is
-chosen here, so that the operands of an instruction are slices of what was computed before.
+Slots that are computed alike, at the same depth, become one instruction. The place where each
+value is kept is chosen here, so that what an instruction reads is a slice of what was computed
+before.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.compiler.record import Tape
 from tinygrad_edu.compiler.sums import Node
+from tinygrad_edu.compiler.tape import Kind, Tape
 from tinygrad_edu.engine.ops import Primitive
 
 Slots = NDArray[np.int64]
@@ -23,16 +24,20 @@ FAR = 1 << 40  # sorts what has no place yet behind what has
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """An array of numbers: ``places`` in the store of its kind ("u", "b" or "i")."""
+    """An array of numbers: ``places`` in the store of its kind."""
 
-    store: str
-    kind: str
+    kind: Kind
     places: Slots
 
     @property
+    def store(self) -> str:
+        """Return "u", "b" or "i": see :class:`Plan`."""
+        return self.kind.store
+
+    @property
     def batched(self) -> bool:
-        """Whether each place holds a number for each row of data."""
-        return self.store != "u"
+        """Return True if each place holds a number for each row of data."""
+        return self.kind.per_row
 
     def __str__(self) -> str:
         flat = self.places.reshape(-1).tolist()
@@ -43,18 +48,28 @@ class Operand:
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
-    """out[m, c, r] = sign · Σ_k left[m, r, k] · right[m, c, k]: m matrix products at once."""
+class _Instruction:
+    """Computes ``out`` from what it ``reads``."""
 
     out: Operand
-    left: Operand
-    right: Operand
+    reads: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Product(_Instruction):
+    """out[m, c, r] = sign · Σ_k left[m, r, k] · right[m, c, k]: m matrix products at once."""
+
     sign: int
 
     @property
-    def reads(self) -> tuple[Operand, ...]:
-        """What it is computed from."""
-        return self.left, self.right
+    def left(self) -> Operand:
+        """Return the left matrices: places of shape (m, r, k)."""
+        return self.reads[0]
+
+    @property
+    def right(self) -> Operand:
+        """Return the right matrices: places of shape (m, c, k)."""
+        return self.reads[1]
 
     def __str__(self) -> str:
         m, r, k = self.left.places.shape
@@ -64,18 +79,16 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
-class Total:
+class Total(_Instruction):
     """out += sign · terms, summed over their last axis; ``first``: out = instead of out +=."""
 
-    out: Operand
-    terms: Operand
     sign: int
     first: bool
 
     @property
-    def reads(self) -> tuple[Operand, ...]:
-        """What it is computed from."""
-        return (self.terms,)
+    def terms(self) -> Operand:
+        """Return what is added up."""
+        return self.reads[0]
 
     def __str__(self) -> str:
         sign = "-" if self.sign < 0 else "" if self.first else "+"
@@ -83,22 +96,15 @@ class Total:
 
 
 @dataclass(frozen=True, eq=False)
-class Elementwise:
-    """out = op(operands), number by number."""
+class Elementwise(_Instruction):
+    """out = op(*reads), number by number."""
 
-    out: Operand
     op: Primitive
-    operands: tuple[Operand, ...]
     literal: float | None = None  # a last operand that is part of the code
-
-    @property
-    def reads(self) -> tuple[Operand, ...]:
-        """What it is computed from."""
-        return self.operands
 
     def __str__(self) -> str:
         literal = [] if self.literal is None else [f"{self.literal:g}"]
-        return " ".join([f"{self.out} = {self.op.name}", *map(str, self.operands), *literal])
+        return " ".join([f"{self.out} = {self.op.name}", *map(str, self.reads), *literal])
 
 
 Instruction = Product | Total | Elementwise
@@ -106,11 +112,15 @@ Instruction = Product | Total | Elementwise
 
 @dataclass
 class Plan:
-    """Vector instructions in order, and where each slot is kept."""
+    """Vector instructions in order, and where each slot is kept.
+
+    There are three stores: "i" holds the inputs, "b" one number per row for each batched slot,
+    and "u" one number for each other slot: the parameters first, then the constants.
+    """
 
     instructions: list[Instruction]
     place: Slots  # by slot
-    kinds: list[str]
+    kinds: list[Kind]
     parameters: list[int]  # slots, in the order of their places
     constants: list[int]
     sizes: dict[str, int]  # how many places the stores "u" and "b" have
@@ -118,19 +128,23 @@ class Plan:
     results: tuple[int, ...]  # slots: the root unless it is an input, and a penalty
 
     def __str__(self) -> str:
-        """One vector instruction a line: stores "u" (one number), "b" (one a row), "i" (inputs)."""
+        """Print one vector instruction per line."""
         return "\n".join(map(str, self.instructions))
 
 
 class Planner:
-    """Gives places, level by level."""
+    """Gives slots their places, and collects instructions, level by level."""
 
-    def __init__(self, tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> None:
-        self.kinds = np.array(kinds)
+    def __init__(self, tape: Tape, kinds: list[Kind]) -> None:
+        self.kinds = kinds
         self.place = np.full(len(kinds), -1, dtype=np.int64)
-        used = sum(k == "c" for k in kinds)
-        self.next = {"p": 0, "c": len(tape.parameters), "b": 0}
-        self.next["u"] = len(tape.parameters) + used
+        parameters, constants = len(tape.parameters), kinds.count(Kind.CONSTANT)
+        self.next = {
+            Kind.PARAMETER: 0,
+            Kind.CONSTANT: parameters,
+            Kind.UNBATCHED: parameters + constants,
+            Kind.BATCHED: 0,
+        }
         self.parameters: list[int] = []
         self.constants: list[int] = []
         self.instructions: list[Instruction] = []
@@ -140,40 +154,42 @@ class Planner:
                 self.place[slot] = column
 
     def put(self, slots: Iterable[int]) -> None:
-        """Give the next places to those of the slots that have none, in order."""
+        """Give the next places of its kind to each slot that has none, in order."""
         for slot in slots:
             if self.place[slot] < 0:
-                kind = str(self.kinds[slot])
+                kind = self.kinds[slot]
                 self.place[slot] = self.next[kind]
                 self.next[kind] += 1
-                if kind == "p":
+                if kind is Kind.PARAMETER:
                     self.parameters.append(int(slot))
-                elif kind == "c":
+                elif kind is Kind.CONSTANT:
                     self.constants.append(int(slot))
 
     def operand(self, slots: Slots) -> Operand:
-        """The slots as an operand; they get places if they have none. All are of one kind."""
+        """Return slots of one kind as an operand; those without a place get the next ones.
+
+        So what is first read together lies together, as the rows of a weight matrix do.
+        """
         self.put(slots.ravel().tolist())
-        kind = str(self.kinds[slots.flat[0]])
-        return Operand(kind if kind in "bi" else "u", kind, self.place[slots])
+        return Operand(self.kinds[slots.flat[0]], self.place[slots])
 
     def key(self, slots: Slots) -> Slots:
-        """What to sort slots by: their place, or, where they have none, the tape's order."""
+        """Return what to sort slots by: their place or, where they have none, the tape's order."""
         places = self.place[slots]
         return np.where(places >= 0, places, FAR + slots)
 
     def elementwise(self, op: Primitive, nodes: Sequence[Node]) -> None:
-        """One instruction for nodes of the same row, in the order of their operands."""
+        """Add one instruction for nodes of the same row, in the order of their operands."""
         slots = np.array([node.operands for node in nodes]).T
         keys = [self.key(column) for column in slots]
         keys.sort(key=lambda key: bool(key.max() >= FAR))  # what has places decides first
         order = np.lexsort([np.array([node.slot for node in nodes]), *keys[::-1]])
-        operands = tuple(self.operand(column[order]) for column in slots)
+        reads = tuple(self.operand(column[order]) for column in slots)
         out = self.operand(np.array([nodes[i].slot for i in order]))
-        self.instructions.append(Elementwise(out, op, operands, nodes[0].literal))
+        self.instructions.append(Elementwise(out, reads, op, nodes[0].literal))
 
     def sums(self, nodes: Sequence[Node]) -> None:
-        """Matrix products where the products of the sums form some, then the plain terms."""
+        """Add the matrix products that the products of the sums form, then the plain terms."""
         if not nodes[0].products:
             members = np.array(sorted(range(len(nodes)), key=lambda i: nodes[i].plains[0][1]))
             self.totals(nodes, members.reshape(1, 1, -1), first=True)
@@ -186,7 +202,7 @@ class Planner:
             a = self.operand(left[members[:, 0, :]])
             b = self.operand(right[members[:, :, 0]])
             out = self.operand(np.array([node.slot for node in nodes])[members])
-            self.instructions.append(Product(out, a, b, nodes[0].sign))
+            self.instructions.append(Product(out, (a, b), nodes[0].sign))
             self.matrix_products += members.shape[1] * members.shape[2] > 1
             self.totals(nodes, members, first=False)
 
@@ -197,27 +213,27 @@ class Planner:
         for node in nodes:
             own: dict[tuple[str, int], list[int]] = {}
             for sign, slot in node.plains:
-                own.setdefault((str(self.kinds[slot]), sign), []).append(slot)
+                own.setdefault((self.kinds[slot].name, sign), []).append(slot)
             for key, slots in own.items():
                 columns.setdefault(key, []).append(slots)
-        for (_, sign), some in sorted(columns.items()):
+        for (_, sign), some in sorted(columns.items()):  # any order, but always the same one
             terms = self.operand(np.array(some)[members])
-            self.instructions.append(Total(out, terms, sign, first))
+            self.instructions.append(Total(out, (terms,), sign, first))
             first = False
 
 
 def grids(left: Slots, right: Slots) -> list[Slots]:
-    """Find r x c grids among sums: each an array (m, c, r) of numbers of sums.
+    """Find the matrix products among sums; return arrays of shape (m, c, r) of indices of sums.
 
-    A sum is a pair of a left and a right tuple; a set of r left and c right tuples of which all
-    pairs occur is a matrix product. Grids of one shape are stacked.
+    Row i of ``left`` and of ``right`` holds the operands of sum i. A set of r left and c right rows
+    of which all pairs occur is a matrix product. Products of the same shape are stacked.
     """
     rows, columns = _numbered(left), _numbered(right)
     found: dict[tuple[int, int], list[Slots]] = {}
     for members in _connected(rows, columns):
         r, c = rows[members], columns[members]
         grid = _grid(members, r, c)
-        if grid is None:  # not all pairs occur: each sum on its own
+        if grid is None:  # not all pairs occur, so each sum is computed on its own
             found.setdefault((1, 1), []).extend(np.array([[i]]) for i in members)
         else:
             found.setdefault((grid.shape[0], grid.shape[1]), []).append(grid)
@@ -225,7 +241,7 @@ def grids(left: Slots, right: Slots) -> list[Slots]:
 
 
 def _grid(members: Slots, rows: Slots, columns: Slots) -> Slots | None:
-    """The members arranged by column and row, or None where some pair is missing or double."""
+    """Arrange the members by column and row; return None if a pair is missing or doubled."""
     row_of, r = np.unique(rows, return_inverse=True)
     column_of, c = np.unique(columns, return_inverse=True)
     if len(row_of) * len(column_of) != len(members):
@@ -236,14 +252,14 @@ def _grid(members: Slots, rows: Slots, columns: Slots) -> Slots | None:
 
 
 def _numbered(tuples: Slots) -> Slots:
-    """The same number for the same tuple, numbers in the order of the tuples."""
+    """Give the same number to the same tuple, numbers in the order of the tuples."""
     numbers: Slots = np.unique(tuples, axis=0, return_inverse=True)[1].reshape(-1)
     return numbers
 
 
 def _connected(rows: Slots, columns: Slots) -> list[Slots]:
-    """Sums that share a left or a right tuple, directly or through others, in order."""
-    if len(rows) == (rows.max() + 1) * (columns.max() + 1):
+    """Group the sums that share a left or a right tuple, directly or through others, in order."""
+    if len(rows) == (rows.max() + 1) * (columns.max() + 1):  # most often: one full grid
         return [np.arange(len(rows))]
     parent = list(range(int(rows.max()) + 1 + int(columns.max()) + 1))
 
@@ -263,8 +279,8 @@ def _connected(rows: Slots, columns: Slots) -> list[Slots]:
     return [np.array(members) for members in found.values()]
 
 
-def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
-    """Vector instructions for all nodes, level by level (the longest path from a leaf).
+def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
+    """Plan vector instructions for all nodes, level by level (the longest path from a leaf).
 
     Before::
 
@@ -281,14 +297,15 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
     groups: dict[tuple[Any, ...], list[Node]] = {}
     for node, depth in zip(nodes, depths(nodes, kinds), strict=True):
         if node.op is not None:
-            letters = [kinds[slot] for slot in node.operands]
-            what: tuple[Any, ...] = (node.op.name, repr(node.literal), *letters)
+            operands = [kinds[slot] for slot in node.operands]
+            # the literal as text, since nan is not equal to itself and 0.0 is to -0.0
+            what: tuple[Any, ...] = (node.op.name, repr(node.literal), *operands)
         else:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
             plains = sorted((kinds[slot], sign) for sign, slot in node.plains)
             what = ("", node.sign, len(node.products), *pair, *plains)
         groups.setdefault((depth, *what), []).append(node)
-    planner = Planner(tape, nodes, kinds)
+    planner = Planner(tape, kinds)
     for _, some in sorted(groups.items(), key=lambda item: item[0][0]):
         op = some[0].op
         if op is None:
@@ -296,24 +313,28 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[str]) -> Plan:
         else:
             planner.elementwise(op, some)
     planner.put(tape.parameters)
-    planner.put([slot for slot in (tape.root, tape.penalty, *tape.outputs) if slot >= 0])
+    planner.put(tape.results())
     return Plan(
         planner.instructions,
         planner.place,
         kinds,
         planner.parameters,
         planner.constants,
-        {"u": planner.next["u"], "b": planner.next["b"]},
+        {"u": planner.next[Kind.UNBATCHED], "b": planner.next[Kind.BATCHED]},
         planner.matrix_products,
-        tuple(slot for slot in (tape.root, tape.penalty) if slot >= 0 and kinds[slot] != "i"),
+        tuple(
+            slot
+            for slot in (tape.root, tape.penalty)
+            if slot >= 0 and kinds[slot] is not Kind.INPUT
+        ),
     )
 
 
-def depths(nodes: Sequence[Node], kinds: list[str]) -> list[int]:
-    """How deep each node lies: the longest path from a leaf.
+def depths(nodes: Sequence[Node], kinds: list[Kind]) -> list[int]:
+    """Measure how deep each node lies: the longest path from a leaf.
 
-    What reads leaves alone (a penalty on the weights) waits until just before it is needed, so
-    that the weights get their places where they meet the data.
+    What reads parameters and constants alone (a penalty on the weights) waits until just before it
+    is needed, so that the weights get their places where they meet the data.
     """
     depth = [0] * len(kinds)
     needed = [len(nodes)] * len(kinds)
@@ -325,7 +346,7 @@ def depths(nodes: Sequence[Node], kinds: list[str]) -> list[int]:
     last = max(depth)
     return [
         min(needed[node.slot], last + 1) - 1
-        if depth[node.slot] == 1 and all(kinds[slot] in "pc" for slot in node.reads())
+        if depth[node.slot] == 1 and not any(kinds[slot].per_row for slot in node.reads())
         else depth[node.slot]
         for node in nodes
     ]

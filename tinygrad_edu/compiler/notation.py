@@ -1,4 +1,4 @@
-"""Stage 7, for the reader: names for the parts of a plan, and an equation for each instruction."""
+"""Stage 6, for the reader: names for the parts of a plan, and an equation for each instruction."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import numpy as np
 
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Total
+from tinygrad_edu.compiler.layout import Instruction, Operand, Plan, Product, Total
+from tinygrad_edu.compiler.tape import Kind
 from tinygrad_edu.engine import symbols
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 
-FEW = 4  # so many products are written out as a sum
+FEW = 4  # a sum of at most so many products of single numbers is written out
 Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it
 
 
 def equations_of(plan: Plan, constants: Sequence[float]) -> Equations:
-    """The equations of a plan whose constants hold these numbers."""
-    return Writer(plan, constants).equations()
+    """Write the equations of a plan whose constants hold these numbers."""
+    return _EquationWriter(plan, constants).equations()
 
 
-class Writer:
-    """Names the parts of a plan, and writes an equation an instruction."""
+class _EquationWriter:
+    """Names the parts of a plan, and writes an equation for each instruction."""
 
     def __init__(self, plan: Plan, constants: Sequence[float]) -> None:
         self.plan = plan
@@ -31,11 +32,11 @@ class Writer:
         self.counts: dict[str, int] = {}
 
     def equations(self) -> Equations:
-        """Forward in order, then the gradients, last to first."""
+        """Write the forward equations in order, then the gradients, last to first."""
         forward: list[str] = []
         for it in self.plan.instructions:
             line = self._forward(it)
-            if isinstance(it, Total) and not it.first:
+            if isinstance(it, Total) and not it.first:  # it goes on with the sum before it
                 longer = forward[-1] + line
                 forward[-1] = longer.replace(" = 0 + ", " = ").replace(" = 0 − ", " = −")
             elif line:
@@ -45,7 +46,7 @@ class Writer:
         for it, targets in adjoints(self.plan):
             for operand, text in self._backward(it, targets):
                 name, before = self.name(operand), begun[operand.store]
-                target = f"∂L/∂{name}" if operand.kind == "p" else f"Δ{name}"
+                target = f"∂L/∂{name}" if operand.kind is Kind.PARAMETER else f"Δ{name}"
                 again = before[operand.places].any()
                 backward.append(f"{target} {'+=' if again else '='} {text}")
                 before[operand.places] = True
@@ -54,9 +55,9 @@ class Writer:
     # names
 
     def name(self, operand: Operand, prefix: str = "v") -> str:
-        """What a set of places is called; the first to ask chooses the letter."""
+        """Return the name of a set of places; the first caller chooses the letter."""
         places = np.unique(operand.places)
-        if operand.kind == "c":
+        if operand.kind is Kind.CONSTANT:
             numbers = self.constants[places - len(self.plan.parameters)]
             if (numbers == numbers[0]).all():
                 return symbols.plain(float(numbers[0]))
@@ -68,16 +69,17 @@ class Writer:
 
     def _new_name(self, operand: Operand, places: list[int], prefix: str) -> str:
         results = [[int(self.plan.place[slot])] for slot in self.plan.results]
-        if operand.kind in "ub" and places in results:
+        if operand.kind in (Kind.UNBATCHED, Kind.BATCHED) and places in results:
             return "LR"[results.index(places)]  # the loss; the penalty that is added once
-        if operand.kind == "p" and len(places) == len(self.plan.parameters) > 1 and prefix == "W":
+        whole = operand.kind is Kind.PARAMETER and len(places) == len(self.plan.parameters)
+        if whole and len(places) > 1 and prefix == "W":
             return "θ"
         self.counts[prefix] = self.counts.get(prefix, 0) + 1
         return f"{prefix}{self.counts[prefix]}"
 
     # forward
 
-    def _forward(self, it: Product | Total | Elementwise) -> str:
+    def _forward(self, it: Instruction) -> str:
         if isinstance(it, Product):
             return self._product(it)
         if isinstance(it, Total):
@@ -88,12 +90,12 @@ class Writer:
             return "" if text == "0" else f" {'+' if it.sign > 0 else '−'} {text}"
         if it.op is STOP_GRADIENT:  # the same numbers, so the same name
             key = (it.out.store, np.unique(it.out.places).tobytes())
-            self.names[key] = self.name(it.operands[0])
+            self.names[key] = self.name(it.reads[0])
             return ""
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
-        if len(of) > it.op.arity:
-            every = np.concatenate([operand.places for operand in it.operands])
-            many = self.name(Operand(it.operands[0].store, it.operands[0].kind, every))
+        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.reads)}
+        if len(of) > it.op.arity:  # a maximum of many
+            every = np.concatenate([operand.places for operand in it.reads])
+            many = self.name(Operand(it.reads[0].kind, every))
             return f"{self.name(it.out, 'Z')} = rowmax({many})"
         atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
         return f"{self.name(it.out, 'Z')} = {symbols.as_math(atom, of)}"
@@ -102,9 +104,10 @@ class Writer:
         sign = "" if it.sign > 0 else "−"
         if pairs := _written_out(it):
             terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
-            return f"{self.name(it.out, 's')} = {sign}{f' {sign or chr(43)} '.join(terms)}"
-        leaf = it.right.kind in "ipc"
-        left = self.name(it.left, "W" if it.left.kind == "p" else "v")
+            between = f" {sign or '+'} "
+            return f"{self.name(it.out, 's')} = {sign}{between.join(terms)}"
+        leaf = it.right.kind not in (Kind.UNBATCHED, Kind.BATCHED)
+        left = self.name(it.left, "W" if it.left.kind is Kind.PARAMETER else "v")
         right = self.name(it.right, "X" if leaf else "v")
         if _is_dot(it):
             return f"{self.name(it.out, 's')} = {sign}{left} · {right}"
@@ -114,7 +117,7 @@ class Writer:
 
     # backward
 
-    def _backward(self, it: Product | Total | Elementwise, targets: tuple[Operand, ...]) -> Lines:
+    def _backward(self, it: Instruction, targets: tuple[Operand, ...]) -> Lines:
         up = "Δ" + self.name(it.out)
         if isinstance(it, Product):
             return self._product_adjoint(it, up, targets)
@@ -123,13 +126,13 @@ class Writer:
             summed = shared or (it.out.batched and not it.terms.batched)
             text = ("" if it.sign > 0 else "−") + (f"Σ {up}" if summed else up)
             return [(it.terms, text)] if targets else []
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.operands)}
+        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.reads)}
         of |= {"out": self.name(it.out), "up": up}
-        inputs = symbols.inputs_of(len(it.operands), it.literal)
+        inputs = symbols.inputs_of(len(it.reads), it.literal)
         partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
         return [
             (operand, symbols.as_math(symbols.times(symbols.variable("up"), partial), of))
-            for operand, partial in zip(it.operands, partials, strict=False)
+            for operand, partial in zip(it.reads, partials, strict=False)
             if operand in targets
         ]
 
@@ -153,12 +156,12 @@ class Writer:
 
 
 def _written_out(it: Product) -> list[tuple[Operand, Operand]]:
-    """The products of a short sum of them, one by one; [] for a long one."""
+    """Return the factors of each product of a short sum; [] for a long sum."""
     count = it.left.places.size
     if count > FEW or it.out.places.size > 1 or it.out.batched:
         return []
     sides = [
-        [Operand(side.store, side.kind, side.places.reshape(-1)[i : i + 1]) for i in range(count)]
+        [Operand(side.kind, side.places.reshape(-1)[i : i + 1]) for i in range(count)]
         for side in (it.left, it.right)
     ]
     return list(zip(*sides, strict=True))
@@ -173,6 +176,6 @@ def _is_rowwise(it: Product) -> bool:
 
 
 def _times(x: str, y: str) -> str:
-    """A product of two names, a number first."""
+    """Write a product of two names, a number first."""
     x, y = (y, x) if y[-1:].isdigit() and not y[0].isalpha() and x[0].isalpha() else (x, y)
     return y if x == "1" else f"{x} {y}"

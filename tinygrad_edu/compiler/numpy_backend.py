@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import plan
 from tinygrad_edu.compiler.notation import equations_of
-from tinygrad_edu.compiler.numpy_code import Code, View, Writer
-from tinygrad_edu.compiler.record import Tape
+from tinygrad_edu.compiler.numpy_code import Code, View, code_of
 from tinygrad_edu.compiler.sums import gather_sums
+from tinygrad_edu.compiler.tape import Kind, Tape
 
 Array = NDArray[np.floating[Any]]
-MOST_SPACES = 8  # numbers of rows that buffers are kept for
+MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
     "log1p logical_and matmul maximum minimum multiply negative sin sqrt square subtract "
@@ -25,22 +26,21 @@ FUNCTIONS = (
 
 
 class NumpyBackend:
-    """A planned tape in arrays."""
+    """Runs a tape as a plan on NumPy's arrays."""
 
-    def __init__(self, tape: Tape, columns: int, reduce: str, dtype: str, clock: Any) -> None:
+    def __init__(
+        self, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
+    ) -> None:
         nodes, kinds = gather_sums(tape)
-        clock.lap("gather")
+        lap("gather")
         self.plan = plan(tape, nodes, kinds)
-        clock.lap("layout")
+        lap("layout")
         self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
         self.kind = kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
-        writer = Writer(self.plan)
-        writer.forward()
-        writer.backward()
-        self.code: Code = writer.code
-        clock.lap("emit")
+        self.code = code_of(self.plan)
+        lap("emit")
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
         self.instructions = len(self.plan.instructions)
         self.matrix_products = self.plan.matrix_products
@@ -49,37 +49,38 @@ class NumpyBackend:
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
-        self.rows_alone = all(kinds[slot] == "b" for slot in tape.outputs)
+        self.all_batched = all(kinds[slot] is Kind.BATCHED for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
         if not columns:
             self.space = Workspace(self, 0)
 
     @np.errstate(all="ignore")
     def load(self, parameters: list[float], constants: list[float]) -> None:
-        """Fill the stores with the numbers of leaves."""
+        """Put the numbers of the leaves into their places."""
         self.vector[:] = parameters
         self.u[len(parameters) : len(parameters) + len(constants)] = constants
 
     @np.errstate(all="ignore")
     def take(self, rows: Any) -> bool:
-        """Keep these rows of inputs for the runs to come; False if there is a nan among them."""
+        """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
         space = self.spaces.pop(len(rows), None) or Workspace(self, len(rows))
-        self.spaces[len(rows)] = self.space = space  # the latest at the end
+        self.spaces[len(rows)] = self.space = space  # at the end, so the oldest is the first
         if len(self.spaces) > MOST_SPACES:
             del self.spaces[next(iter(self.spaces))]
         np.copyto(space.x, rows, casting="same_kind")
-        least = np.minimum.reduce(space.x.ravel())  # nan if there is one
+        least = np.minimum.reduce(space.x.ravel())  # nan if one is nan; no array of booleans
         return bool(least == least)
 
-    @np.errstate(all="ignore")  # as a decorator: half the cost of a with, which is 1 µs
+    @np.errstate(all="ignore")  # as a decorator: half the cost of a `with`, which is 1 µs
     def run(self, *, backward: bool = True) -> float:
-        """Forward and backward, for the rows taken or for the whole graph."""
+        """Run forward and backward on the rows taken, or on the whole graph; return the loss."""
         space, batch = self.space, len(self.space.x)
         space.forward()
-        if self.kind in "bi":
-            numbers = space.b[self.root] if self.kind == "b" else space.x[:, self.root]
+        if self.kind.per_row:
+            batched = self.kind is Kind.BATCHED
+            numbers = space.b[self.root] if batched else space.x[:, self.root]
             total = float(np.add.reduce(numbers))
-            if self.kind == "b":
+            if batched:
                 space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
             loss = total if self.reduce == "sum" else total / batch
         else:
@@ -93,26 +94,29 @@ class NumpyBackend:
         return loss
 
     def outputs(self) -> Any:
-        """What the outputs were in the last run: for each a number, or an array of one a row."""
-        if self.rows_alone:
+        """Return the outputs of the last run: each an array of one number per row, or a number."""
+        if self.all_batched:  # the common case, in one step
             return self.space.b[self.output_places]
-        stores = {"u": self.u, "p": self.u, "c": self.u, "b": self.space.b, "i": self.space.x.T}
+        stores = {"u": self.u, "b": self.space.b, "i": self.space.x.T}
         slots = self.tape.outputs
-        return [stores[self.plan.kinds[s]][self.plan.place[s]].copy() for s in slots]
+        return [stores[self.plan.kinds[s].store][self.plan.place[s]].copy() for s in slots]
 
     @property
     def source(self) -> str:
-        """The two functions, as they are run."""
+        """Return the two functions as they are run."""
         return source_of(self.code)
 
     @property
     def equations(self) -> Equations:
-        """The plan in the book's notation."""
+        """Return the plan as equations of matrices."""
         return equations_of(self.plan, self.u[len(self.parameter_slots) :].tolist())
 
 
 class Workspace:
-    """Buffers for one number of rows, and the two functions bound to them."""
+    """Buffers for one number of rows, and the two functions bound to them.
+
+    The names of the code are bound to views of the buffers once, so that a run makes no views.
+    """
 
     def __init__(self, backend: NumpyBackend, batch: int) -> None:
         rows = max(batch, 1)
@@ -136,9 +140,9 @@ class Workspace:
 
 
 def power(x: Array, y: Any, out: Array) -> None:
-    """NumPy's, but for (-inf) ** 0.5, which IEEE 754 and eager have as inf, NumPy mostly as nan.
+    """Compute x ** y with NumPy, but make (-inf) ** 0.5 infinite as IEEE 754 and the engine do.
 
-    Where one exponent serves many numbers, NumPy takes a square root for 0.5.
+    Where one exponent serves many numbers, NumPy takes a square root for 0.5, which is nan there.
     """
     roots = None
     if np.fmin.reduce(x, axis=None) == -np.inf:
@@ -149,7 +153,7 @@ def power(x: Array, y: Any, out: Array) -> None:
 
 
 def source_of(code: Code) -> str:
-    """The code as Python."""
+    """Write the two functions as Python."""
     return "\n".join(
         [
             "def forward():",
@@ -163,7 +167,7 @@ def source_of(code: Code) -> str:
 
 
 def _array(view: View, stores: dict[str, Array], rows: int, dtype: Any) -> Any:
-    """The array that a name stands for: a view of a store, or a buffer of its own."""
+    """Make the array that a name stands for: a view of a store, or a buffer of its own."""
     shape = (*view.shape, rows) if view.batched else view.shape
     if view.store == "?":
         return np.empty(shape, bool)

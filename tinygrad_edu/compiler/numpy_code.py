@@ -1,4 +1,4 @@
-"""Stage 7, target "numpy": vector instructions become lines of NumPy, written in place."""
+"""Stage 6, target "numpy": vector instructions become lines of NumPy that write in place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_edu.compiler.adjoint import adjoints
-from tinygrad_edu.compiler.layout import Elementwise, Operand, Plan, Product, Slots, Total
+from tinygrad_edu.compiler.layout import (
+    Elementwise,
+    Operand,
+    Plan,
+    Product,
+    Slots,
+    Total,
+)
 from tinygrad_edu.compiler.numpy_words import (
     BOOLEAN,
     ProductWords,
     affine,
-    into,
     numpy_call,
     runs,
     total_places,
@@ -24,7 +30,7 @@ from tinygrad_edu.engine.symbols import Atom, Expression
 
 @dataclass(frozen=True)
 class View:
-    """A name of the program: a view of a store, or (``places`` not affine) a buffer to fill."""
+    """What a name of the program is: a view of a store, or (``places`` given) a buffer to fill."""
 
     store: str  # "u", "b", "i"; gradients "du", "db"; "t" temporary, "?" temporary of booleans
     places: Slots | None
@@ -37,7 +43,7 @@ class View:
 
 @dataclass
 class Code:
-    """Lines of the two passes, and what their names stand for."""
+    """The lines of the two passes, and what their names stand for."""
 
     forward: list[str] = field(default_factory=list)
     backward: list[str] = field(default_factory=list)
@@ -45,25 +51,34 @@ class Code:
     tables: dict[str, Slots] = field(default_factory=dict)
 
 
-class Writer:
-    """Writes the code of a plan."""
+def code_of(plan: Plan) -> Code:
+    """Write both passes of a plan."""
+    writer = _CodeWriter(plan)
+    writer.forward()
+    writer.backward()
+    return writer.code
+
+
+class _CodeWriter:
+    """Writes the code of a plan, and remembers what it has named and written."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.code = Code()
         self.lines = self.code.forward
         self.names: dict[tuple[object, ...], str] = {}
-        self.taken = 0
-        self.written = {"u": np.zeros(plan.sizes["u"], bool), "b": np.zeros(plan.sizes["b"], bool)}
+        self.taken = 0  # temporaries of the instruction at hand, so that the next can reuse them
+        # gradients are assigned where they are written first, so no run has to fill them with 0
+        self.written = {name: np.zeros(size, bool) for name, size in plan.sizes.items()}
         self.unwritten: dict[str, list[int]] = {"u": [], "b": []}
         self.targets: tuple[Operand, ...] = ()  # whose gradients the instruction at hand adds to
         for slot in plan.results:
-            self.written["b" if plan.kinds[slot] == "b" else "u"][plan.place[slot]] = True
+            self.written[plan.kinds[slot].store][plan.place[slot]] = True
 
     # names
 
     def name(self, view: View, prefix: str) -> str:
-        """The name of a view; the same view has the same name."""
+        """Return the name of a view; the same view has the same name."""
         places = b"" if view.places is None else view.places.tobytes()
         key = (view.store, places, view.offset, view.strides, view.shape, view.batched, view.lift)
         if key not in self.names:
@@ -72,7 +87,7 @@ class Writer:
         return self.names[key]
 
     def value(self, operand: Operand, places: Slots, batched: bool) -> str:
-        """The name of an operand's values; a line that collects them, where they are scattered."""
+        """Return the name of an operand's values; collect them first if they are scattered."""
         lift = batched and not operand.batched
         even = affine(places)
         if even is not None:
@@ -83,32 +98,35 @@ class Writer:
         known = len(self.names)
         name = self.name(view, "v")
         if len(self.names) > known:
-            self.code.forward += self.gathered(operand.store, places, name)
+            self.gather(operand.store, places, name)
         return name
 
-    def gathered(self, store: str, places: Slots, name: str) -> list[str]:
-        """Lines that collect scattered values: by slices, where a few will do, else by a table."""
-        pieces = runs(places)
-        if pieces:
-            return [f"flat_{name}[{a}:{b}] = {store}[{at}:{at + b - a}]" for a, b, at in pieces]
+    def gather(self, store: str, places: Slots, name: str) -> None:
+        """Collect scattered values in the forward pass: by a few slices, else by a table."""
+        if pieces := runs(places):
+            self.code.forward += [
+                f"flat_{name}[{a}:{b}] = {store}[{at}:{at + b - a}]" for a, b, at in pieces
+            ]
+            return
         self.code.tables[f"i_{name}"] = places.reshape(-1)
-        return [f"take({store}, i_{name}, 0, out=flat_{name}, mode='clip')"]
+        # mode='clip' lets NumPy write into out at once; with 'raise' it goes through a copy
+        self.code.forward.append(f"take({store}, i_{name}, 0, out=flat_{name}, mode='clip')")
 
     def gradient(self, operand: Operand, places: Slots) -> str | None:
-        """The name of an operand's gradient as a view, None where it is scattered."""
+        """Return the name of an operand's gradient as a view; None if it is scattered."""
         even = affine(places)
         if even is None:
             return None
         return self.name(View("d" + operand.store, None, *even, places.shape, operand.batched), "d")
 
     def temporary(self, shape: tuple[int, ...], batched: bool, *, boolean: bool = False) -> str:
-        """A buffer for one instruction."""
+        """Return the name of a buffer for one instruction."""
         self.taken += 1
         view = View("?" if boolean else "t", None, self.taken, (), shape, batched)
         return self.name(view, "t")
 
     def local(self) -> str:
-        """A name for one line's result."""
+        """Return a name for the result of one line."""
         self.taken += 1
         return f"s{self.taken}"
 
@@ -117,7 +135,7 @@ class Writer:
     def expression(
         self, atom: Atom, of: dict[str, str], shape: tuple[int, ...], batched: bool, out: str = ""
     ) -> str:
-        """Lines that compute an expression, into ``out`` if given; the name of the result."""
+        """Write lines that compute an expression, into ``out`` if given; name the result."""
         if not isinstance(atom, Expression):
             result = repr(atom)
         elif not atom.arguments:
@@ -148,23 +166,27 @@ class Writer:
                 self.elementwise(instruction)
 
     def elementwise(self, it: Elementwise) -> None:
-        """A row on arrays."""
+        """Write a row of the table on arrays."""
         batched = it.out.batched
         out = self.value(it.out, it.out.places, batched)
-        if len(it.operands) > it.op.arity:  # gathered maxima, all of one kind
-            places = np.stack([operand.places for operand in it.operands], axis=1)
-            many = self.value(it.operands[0], places, batched)
+        if len(it.reads) > it.op.arity:  # gathered maxima, all of one kind
+            places = np.stack([operand.places for operand in it.reads], axis=1)
+            many = self.value(it.reads[0], places, batched)
             self.lines.append(f"maximum.reduce({many}, axis=1, out={out})")
             return
-        of = {
-            f"x{i}": self.value(operand, operand.places, batched)
-            for i, operand in enumerate(it.operands)
-        }
+        of = self.inputs(it)
         atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
         self.expression(atom, of, it.out.places.shape, batched, out)
 
+    def inputs(self, it: Elementwise) -> dict[str, str]:
+        """Return the names of the values that a row's inputs x0, x1 stand for."""
+        return {
+            f"x{i}": self.value(operand, operand.places, it.out.batched)
+            for i, operand in enumerate(it.reads)
+        }
+
     def total(self, it: Total) -> None:
-        """Plain terms, added up."""
+        """Write the sum of plain terms."""
         out_places, terms_places = total_places(it)
         batched = it.out.batched
         out = self.value(it.out, out_places, batched)
@@ -177,8 +199,10 @@ class Writer:
             summed = self.local()
             self.lines.append(f"{summed} = sum({terms}, axis={out_places.ndim})")
             terms = summed
-        if it.first:
-            self.lines.append(f"{'copyto' if it.sign > 0 else 'negative'}({into(out, terms, it)}")
+        if it.first and it.sign > 0:
+            self.lines.append(f"copyto({out}, {terms})")
+        elif it.first:
+            self.lines.append(f"negative({terms}, out={out})")
         elif it.sign > 0 and self.lines[-1] == f"negative({out}, out={out})":
             self.lines[-1] = f"subtract({terms}, {out}, out={out})"  # the same bits in one call
         else:
@@ -186,7 +210,7 @@ class Writer:
             self.lines.append(f"{function}({out}, {terms}, out={out})")
 
     def product(self, it: Product) -> None:
-        """A matrix product."""
+        """Write a matrix product."""
         p = ProductWords(it)
         out = self.value(it.out, p.out, it.out.batched)
         left = self.value(it.left, p.left, it.left.batched)
@@ -214,18 +238,16 @@ class Writer:
                 self.lines.insert(0, f"d{store}[zero_{store}] = 0.0")
 
     def elementwise_adjoint(self, it: Elementwise) -> None:
-        """Upstream times each slope of the row."""
+        """Write the cotangent times each partial of the row."""
         batched, shape = it.out.batched, it.out.places.shape
-        of = {
-            f"x{i}": self.value(operand, operand.places, batched)
-            for i, operand in enumerate(it.operands)
-        }
+        of = self.inputs(it)
         of["out"] = self.value(it.out, it.out.places, batched)
-        of["upstream"] = self.gradient(it.out, it.out.places) or ""
-        inputs = symbols.inputs_of(len(it.operands), it.literal)
+        of["cotangent"] = self.gradient(it.out, it.out.places) or ""
+        inputs = symbols.inputs_of(len(it.reads), it.literal)
         partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
-        for operand, partial in zip(it.operands, partials, strict=False):
-            atom = symbols.times(symbols.variable("upstream"), partial)
+        # not strict: where the last input is a literal, its partial is not needed
+        for operand, partial in zip(it.reads, partials, strict=False):
+            atom = symbols.times(symbols.variable("cotangent"), partial)
 
             def emit(out: str, atom: Atom = atom) -> str:
                 return self.expression(atom, of, shape, batched, out)
@@ -233,39 +255,32 @@ class Writer:
             self.accumulate(operand, operand.places, batched, emit)
 
     def total_adjoint(self, it: Total) -> None:
-        """Upstream, for each term."""
+        """Write the cotangent, for each term."""
         out_places, terms_places = total_places(it)
         batched = it.out.batched
-        upstream = self.gradient(it.out, out_places) or ""
-        if it.sign < 0:
-            name = self.local()
-            self.lines.append(f"{name} = negative({upstream})")
-            upstream = name
-        spread = terms_places.ndim > out_places.ndim
-        spread_to = f"{upstream}[..., None{', :' if batched else ''}]" if spread else upstream
+        cotangent = self.cotangent(it, out_places)
+        summed = terms_places.ndim > out_places.ndim
+        if summed:  # each term of the sum gets it
+            cotangent = f"{cotangent}[..., None{', :' if batched else ''}]"
 
         def emit(out: str) -> str:
-            if not out and spread:
+            if not out and summed:
                 out = self.temporary(terms_places.shape, batched)
             if out:
-                self.lines.append(f"copyto({out}, {spread_to})")
-            return out or spread_to
+                self.lines.append(f"copyto({out}, {cotangent})")
+            return out or cotangent
 
         self.accumulate(it.terms, terms_places, batched, emit)
 
     def product_adjoint(self, it: Product) -> None:
-        """dL/dleft is upstreamᵀ right, dL/dright is upstream left."""
+        """Write dL/dleft = cotangentᵀ right, and dL/dright = cotangent left."""
         p = ProductWords(it)
-        upstream = self.gradient(it.out, p.out) or ""
-        if it.sign < 0:
-            name = self.local()
-            self.lines.append(f"{name} = negative({upstream})")
-            upstream = name
+        cotangent = self.cotangent(it, p.out)
         left = self.value(it.left, p.left, it.left.batched)
         right = self.value(it.right, p.right, it.right.batched)
         for operand, places, call in (
-            (it.left, p.left, p.left_adjoint(upstream, right)),
-            (it.right, p.right, p.right_adjoint(upstream, left)),
+            (it.left, p.left, p.left_adjoint(cotangent, right)),
+            (it.right, p.right, p.right_adjoint(cotangent, left)),
         ):
 
             def emit(out: str, call: str = call) -> str:
@@ -278,13 +293,26 @@ class Writer:
 
             self.accumulate(operand, places, operand.batched, emit)
 
+    def cotangent(self, it: Product | Total, places: Slots) -> str:
+        """Return the name of the gradient of the output, times the sign of the instruction."""
+        gradient = self.gradient(it.out, places) or ""
+        if it.sign > 0:
+            return gradient
+        name = self.local()
+        self.lines.append(f"{name} = negative({gradient})")
+        return name
+
     def accumulate(
         self, operand: Operand, places: Slots, batched: bool, emit: Callable[[str], str]
     ) -> None:
-        """Add what ``emit`` computes to the gradient of an operand: = the first time, then +=."""
+        """Add what ``emit`` computes to the gradient of an operand: = the first time, then +=.
+
+        ``emit(out)`` writes it into ``out``, or for ``""`` wherever it likes, and names the result.
+        """
         if operand not in self.targets:
             return
         even = affine(places)
+        # a place that is read again and again along an axis, as a bias is, gets the sum over it
         repeated = [
             axis for axis, n in enumerate(places.shape) if even and n > 1 and even[1][axis] == 0
         ]
@@ -311,7 +339,7 @@ class Writer:
             self.lines.append(f"add({target}, {value}, out={target})")
 
     def write(self, store: str, places: Slots) -> tuple[bool, bool]:
-        """Mark places as written: whether none was before, and whether each comes once.
+        """Mark places as written; tell if none was before, and if each place comes once.
 
         Where some were written and some not, those that were not are set to 0 at the start.
         """
@@ -324,7 +352,7 @@ class Writer:
         return fresh, len(unique) == places.size
 
     def scatter(self, operand: Operand, places: Slots, value: str, fresh: bool) -> None:
-        """Add to scattered places, where one may come several times: sums of sorted segments."""
+        """Add to scattered places, where one may come several times: sum up sorted segments."""
         flat = places.reshape(-1)
         order = np.argsort(flat, kind="stable")
         unique, starts = np.unique(flat[order], return_index=True)

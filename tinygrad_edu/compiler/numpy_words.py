@@ -1,4 +1,4 @@
-"""NumPy's words for what a plan says: which call, and where even spacing makes a view."""
+"""Choose NumPy's words for what a plan says: which call, and where a view will do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from tinygrad_edu.compiler.layout import Product, Slots, Total
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
-SLICES, LENGTH = 8, 16  # at most so many slices, on average so long: else a table is faster
+SLICES, LENGTH = 8, 16  # fewer slices than 8, on average 16 long; otherwise a table is faster
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
 
 
 def affine(places: Slots) -> tuple[int, tuple[int, ...]] | None:
-    """Offset and step along each axis, where the places are evenly spaced along all; else None."""
+    """Return offset and steps of places that are evenly spaced along each axis; None otherwise."""
     offset = int(places.flat[0])
     steps: list[int] = []
     expected = np.array(offset)
@@ -28,7 +28,7 @@ def affine(places: Slots) -> tuple[int, tuple[int, ...]] | None:
 
 
 def runs(places: Slots) -> list[tuple[int, int, int]]:
-    """Scattered places as slices: (first, last, place of the first); none where it takes many.
+    """Describe scattered places as slices (first, last, place of the first); [] if it takes many.
 
     Examples
     --------
@@ -46,30 +46,34 @@ def runs(places: Slots) -> list[tuple[int, int, int]]:
 
 
 def squeezed(places: Slots, axes: int) -> Slots:
-    """Without those of the first axes that have length 1."""
+    """Leave out those of the first axes that have length 1."""
     keep = [i for i, n in enumerate(places.shape) if i >= axes or n > 1]
     return places.reshape([places.shape[i] for i in keep])
 
 
 def numpy_call(atom: Expression) -> tuple[str, Sequence[Atom]]:
-    """NumPy's name of a function, and its arguments, in the fastest form of the same bits."""
+    """Return NumPy's name of a function and its arguments, in the fastest form of the same bits."""
     arguments = atom.arguments
     if atom.function == "power" and is_number(arguments[1], 2.0):
         return "square", arguments[:1]
     if atom.function == "multiply":  # times 1 or 0 by a condition: times the condition
-        plain = [_condition(x) for x in arguments]
-        return "multiply", plain
+        return "multiply", [_condition(x) for x in arguments]
     return atom.function, arguments
 
 
 def _condition(atom: Atom) -> Atom:
+    """Return the condition of a choice between 1 and 0; other expressions as they are."""
     if isinstance(atom, Expression) and atom.function == "where":
         return atom.arguments[0] if all(map(is_number, atom.arguments[1:], (1.0, 0.0))) else atom
     return atom
 
 
 class ProductWords:
-    """A stack of matrix products in NumPy's words; which axes there are decides which words."""
+    """NumPy's words for a stack of matrix products. The axes that there are decide which.
+
+    matmul is fastest, but it multiplies the last two axes, and the rows of data are the last axis.
+    What it can't say goes to einsum, or to a multiplication and a sum.
+    """
 
     def __init__(self, it: Product) -> None:
         m, c, _ = it.out.places.shape
@@ -81,13 +85,13 @@ class ProductWords:
         self.rowwise = both and not self.m and not self.c  # a dot product for each row of data
 
     def letters(self) -> tuple[str, str, str]:
-        """Axes of left, right and out for einsum."""
+        """Name the axes of left, right and out for einsum."""
         m, c = "m" * self.m, "c" * self.c
         b1, b2 = "b" * self.left_batched, "b" * self.right_batched
         return f"{m}rk{b1}", f"{m}{c}k{b2}", f"{m}{c}r{b2 or b1}"
 
     def forward(self, left: str, right: str, out: str) -> str:
-        """out = left times right."""
+        """Write out = left times right."""
         left_axes, right_axes, out_axes = self.letters()
         if self.rowwise:
             return f"sum(multiply({left}, {right}), axis=1, out={out})"
@@ -101,7 +105,7 @@ class ProductWords:
         return f"matmul({left}, {right}, out={out})"
 
     def left_adjoint(self, up: str, right: str) -> str:
-        """The gradient of left, OUT standing for where it goes."""
+        """Write the gradient of left, OUT standing for where it goes."""
         left_axes, right_axes, out_axes = self.letters()
         if self.right_batched and not self.left_batched and not self.c:
             return f"matmul({up}, {right}.swapaxes(-1, -2)OUT)"
@@ -116,7 +120,7 @@ class ProductWords:
         return f"multiply({up}[..., None], {right}[..., None, :]OUT)"
 
     def right_adjoint(self, up: str, left: str) -> str:
-        """The gradient of right, OUT standing for where it goes."""
+        """Write the gradient of right, OUT standing for where it goes."""
         left_axes, right_axes, out_axes = self.letters()
         if self.left_batched or (self.m and not self.c and not self.right_batched):
             return f"einsum('{out_axes},{left_axes}->{right_axes}', {up}, {left}OUT)"
@@ -126,12 +130,7 @@ class ProductWords:
         return f"matmul({up}, {left}OUT)"
 
 
-def into(out: str, terms: str, it: Total) -> str:
-    """The arguments of a call that puts terms, or their negatives, where they go."""
-    return f"{out}, {terms})" if it.sign > 0 else f"{terms}, out={out})"
-
-
 def total_places(it: Total) -> tuple[Slots, Slots]:
-    """Places of a total's output and terms, axes of length 1 left out."""
+    """Return the places of a total's output and terms, axes of length 1 left out."""
     terms = squeezed(it.terms.places, 2)
     return squeezed(it.out.places, 2), terms[..., 0] if terms.shape[-1] == 1 else terms

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import fsum
 from typing import Any
 
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.passes import depends_on_input
 from tinygrad_edu.compiler.python_code import python_source
-from tinygrad_edu.compiler.record import CONSTANT, Tape
+from tinygrad_edu.compiler.tape import Kind, Tape
 from tinygrad_edu.engine import ieee
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
 
 
 def exact_sum(numbers: Sequence[float]) -> float:
-    """Their sum, rounded once; inf or nan where that is it, which ``fsum`` refuses to say."""
+    """Return the sum rounded once; inf or nan where ``fsum`` would raise an error."""
     try:
         return fsum(numbers)
     except (OverflowError, ValueError):
@@ -25,18 +24,19 @@ def exact_sum(numbers: Sequence[float]) -> float:
 
 
 class PythonBackend:
-    """A tape as straight-line Python."""
+    """Runs a tape as straight-line Python."""
 
     matrix_products = 0
     equations = Equations((), ())
 
-    def __init__(self, tape: Tape, columns: int, reduce: str, dtype: str, clock: Any) -> None:
+    def __init__(
+        self, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
+    ) -> None:
         self.tape, self.columns, self.reduce = tape, columns, reduce
         self.parameter_slots = list(tape.parameters)
-        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind == CONSTANT]
-        self.batched = depends_on_input(tape)[tape.root]
+        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is Kind.CONSTANT]
         self.source = python_source(tape)
-        clock.lap("emit")
+        lap("emit")
         self.instructions = sum(op is not None for op in tape.ops)
         self.v = [0.0] * len(tape)
         self.g = [0.0] * len(tape)
@@ -45,24 +45,25 @@ class PythonBackend:
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
-        for function in self.source.split("\n\n"):  # one by one: a parser's memory grows fast
+        # one by one, since a parser's memory grows fast with the length of the text
+        for function in self.source.split("\n\n"):
             exec(compile(function, "<compiled graph>", "exec"), names)
         self.forward, self.backward = names["forward"], names["backward"]
-        clock.lap("compile")
+        lap("compile")
 
     def load(self, parameters: list[float], constants: list[float]) -> None:
-        """Fill the slots of leaves."""
+        """Put the numbers of the leaves into their slots."""
         self.vector[:] = array("d", parameters)
         for slot, number in zip(self.constant_slots, constants, strict=True):
             self.v[slot] = number
 
     def take(self, rows: Any) -> bool:
-        """Keep these rows of inputs for the runs to come; False if there is a nan among them."""
+        """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
         self.rows = [[float(number) for number in row] for row in rows]
         return all(number == number for row in self.rows for number in row)
 
     def run(self, *, backward: bool = True) -> float:
-        """Forward and backward, row by row; the gradients of all rows add up."""
+        """Run forward and backward, row by row; return the loss. Gradients of all rows add up."""
         v, g = self.v, self.g
         for slot, number in zip(self.parameter_slots, self.vector, strict=True):
             v[slot] = number
@@ -70,6 +71,7 @@ class PythonBackend:
         self.seen: list[list[float]] = []
         count = len(self.rows)
         seed = 1.0 / count if self.reduce == "mean" else 1.0
+        batched = self.tape.kinds[self.tape.root].per_row
         for row in self.rows:
             for slot, number in zip(self.tape.inputs, row, strict=True):
                 if slot >= 0:
@@ -79,15 +81,15 @@ class PythonBackend:
             self.seen.append([v[slot] for slot in self.tape.outputs])
             if not backward:
                 continue
-            g[self.tape.root] = seed if self.batched else 1.0 / count
-            if self.tape.penalty >= 0:
+            g[self.tape.root] = seed if batched else 1.0 / count
+            if self.tape.penalty >= 0:  # it is added once, so each row adds its share
                 g[self.tape.penalty] = 1.0 / count
             self.backward(v, g)
             total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
         self.gradient[:] = array("d", total)
-        loss = exact_sum(losses) * seed if self.batched else losses[-1]
+        loss = exact_sum(losses) * seed if batched else losses[-1]
         return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
 
     def outputs(self) -> list[list[float]]:
-        """What the outputs were in the last run: for each a list of one number a row."""
+        """Return the outputs of the last run: for each a list of one number per row."""
         return [list(column) for column in zip(*self.seen, strict=True)]

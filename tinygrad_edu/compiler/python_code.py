@@ -1,4 +1,4 @@
-"""Stage 7, target "python": straight-line code of floats, one assignment a node, no dependency.
+"""Stage 6, target "python": straight-line code of floats, one assignment for each node.
 
 Long programs are cut into functions, since CPython is slow to compile long ones; what one
 function computes and another reads goes through the lists ``v`` (values) and ``g`` (gradients).
@@ -13,19 +13,22 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from tinygrad_edu.compiler.record import PARAMETER, Tape
-from tinygrad_edu.compiler.sums import exponent, uses_of
+from tinygrad_edu.compiler.sums import exponent
+from tinygrad_edu.compiler.tape import Kind, Tape, uses_of
 from tinygrad_edu.engine import symbols
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 LONGEST = 500  # lines of one function
-# levels of one expression, and parentheses one in the other: CPython's parser stops at 200
-DEEPEST, NESTED = 20, 150
+DEEPEST = 20  # levels of one expression
+NESTED = 150  # parentheses inside each other: CPython's parser stops at 200
 _NAME = re.compile(r"\bv\d+\b")
-_INFIX = {"add": "+", "subtract": "-", "multiply": "*", "true_divide": "/"}
-_INFIX |= {
+_INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "true_divide": "/",
     "less": "<",
     "less_equal": "<=",
     "greater": ">",
@@ -43,9 +46,9 @@ class Line(NamedTuple):
 
 
 def python_source(tape: Tape) -> str:
-    """Two functions, ``forward(v)`` and ``backward(v, g)``, and the pieces they call.
+    """Write two functions, ``forward(v, g)`` and ``backward(v, g)``, and the pieces they call.
 
-    ``g`` starts with the gradients of the result; all others are assigned, not added to.
+    ``g`` starts with the gradients of the results; all others are assigned first, then added to.
 
     Before::
 
@@ -82,7 +85,10 @@ def python_source(tape: Tape) -> str:
 
 @cache
 def _templates(op: Primitive, literal: float | None) -> tuple[str, list[tuple[str, list[str]]]]:
-    """The row's value and contributions as text, with {x0}, {x1}, {out} and {up} to fill in."""
+    """Write the row's value, and for each gradient the text and the names of what is added to it.
+
+    Left to fill in are {x0}, {x1}, {out} and, for the gradient of the output, {up}.
+    """
     names = [f"{{x{i}}}" for i in range(op.arity - (literal is not None))]
     inputs: list[Atom] = [symbols.variable(name) for name in names]
     inputs += [] if literal is None else [literal]
@@ -93,6 +99,7 @@ def _templates(op: Primitive, literal: float | None) -> tuple[str, list[tuple[st
 
 
 def _forward(tape: Tape) -> list[Line]:
+    """Write one line for each operation."""
     lines = []
     for slot, op in enumerate(tape.ops):
         if op is not None:
@@ -105,9 +112,10 @@ def _forward(tape: Tape) -> list[Line]:
 
 
 def _backward(tape: Tape) -> list[Line]:
-    """The chain rule, node by node from the root; the first contribution assigns.
+    """Write the chain rule, node by node from the root; the first contribution assigns.
 
-    A gradient that only passes on another, as below an addition, goes by the name of that one.
+    A gradient that equals the one it comes from, as below an addition, gets no line of its own: it
+    goes by the other's name.
     """
     lines: list[Line] = []
     wanted, uses = _wanted(tape), uses_of(tape)[0]
@@ -136,19 +144,21 @@ def _backward(tape: Tape) -> list[Line]:
 
 
 def _wanted(tape: Tape) -> list[bool]:
-    """Whether a parameter lies below each slot, by a way that lets gradients through."""
+    """Mark the slots that depend on a parameter by a way that lets gradients through."""
     wanted: list[bool] = []
     for slot, op in enumerate(tape.ops):
         if op is None:
-            wanted.append(tape.kinds[slot] == PARAMETER)
+            wanted.append(tape.kinds[slot] is Kind.PARAMETER)
         else:
-            below = wanted[tape.left[slot]] or (tape.right[slot] >= 0 and wanted[tape.right[slot]])
+            below = any(wanted[operand] for operand in tape.operands(slot))
             wanted.append(below and op is not STOP_GRADIENT)
     return wanted
 
 
 def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
-    """Lines that only one other line reads become part of it, DEEPEST levels at most.
+    """Make a line that only one other line reads a part of it, to at most DEEPEST levels.
+
+    Fewer assignments are fewer bytecodes: such a program runs faster.
 
     Before::
 
@@ -160,7 +170,7 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
         v5 = (v0 * v1) + v2
     """
     uses = Counter(read for line in lines for read in line.reads)
-    waiting: dict[str, tuple[Line, int, int]] = {}  # and how deep its expression is
+    waiting: dict[str, tuple[Line, int, int]] = {}  # with its levels and parentheses
     done: list[Line] = []
     for line in lines:
         found = Counter(_NAME.findall(line.text))
@@ -170,7 +180,7 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
             before, below, within = waiting.pop(read)
             if found[read] == 1:
                 inner[read], depth, nested = before, max(depth, below + 1), max(nested, within + 1)
-            else:  # it would be computed so many times
+            else:  # the one line reads it several times, and would compute it as often
                 done.append(before)
         nested += line.text.count("(")
         if inner:
@@ -184,7 +194,7 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
 
 
 def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
-    """The line with names replaced by the lines that compute them."""
+    """Replace names in a line by the text of the lines that compute them."""
 
     def text_of(name: re.Match[str]) -> str:
         return f"({inner[name[0]].text})" if name[0] in inner else name[0]
@@ -194,7 +204,7 @@ def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
 
 
 def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
-    """The lines as functions of at most LONGEST lines, and one that calls them."""
+    """Cut the lines into functions of at most LONGEST lines, and add one that calls them."""
     chunks = [lines[i : i + LONGEST] for i in range(0, len(lines), LONGEST)]
     loads = [_loads(chunk) for chunk in chunks]
     stored = kept.union(*loads)
@@ -207,7 +217,7 @@ def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
 
 
 def _loads(lines: Sequence[Line]) -> set[str]:
-    """The names that these lines read before they assign them, if they do."""
+    """Return the names that these lines read before they assign them, if they do."""
     here: set[str] = set()
     loaded: set[str] = set()
     for line in lines:
@@ -217,7 +227,7 @@ def _loads(lines: Sequence[Line]) -> set[str]:
 
 
 def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[str]) -> str:
-    """One function: what it reads from elsewhere is loaded first, what others read is stored."""
+    """Write one function, which loads what others assign and stores what others read."""
     body = [f"def {name}(v, g):"]
     waiting = set(loaded)
     for line in lines:
@@ -232,12 +242,13 @@ def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[st
 
 
 def infix(atom: Atom) -> str:
-    """An expression as Python: infix where floats can't fail, else a call of ``ieee``."""
+    """Write an expression as Python: infix where floats can't fail, else a call of ``ieee``."""
     text = _infix(atom)
     return text[1:-1] if isinstance(atom, Expression) and atom.function in _INFIX else text
 
 
 def _infix(atom: Atom) -> str:
+    """Write an expression with parentheses around what is infix."""
     if not isinstance(atom, Expression):
         return f"({atom!r})" if repr(atom).startswith("-") else repr(atom)  # inf, nan: names
     if not atom.arguments:
