@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.layout import Elementwise, Instruction, Operand, Plan
-from tinygrad_edu.compiler.tape import Kind
+from tinygrad_edu.compiler.tape import CONSTANT, INPUT
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 
 
 def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
-    """List the instructions to differentiate, last to first, each with its operands to do it by.
+    """Return the instructions to differentiate, last to first, each with the operands to do it by.
 
     Left out is what has no parameter below it, such as features made of inputs, and what no
     gradient reaches, such as the inside of stop_gradient.
@@ -36,7 +36,7 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
     wanted["u"][: len(plan.parameters)] = True
 
     def has(marks: dict[str, NDArray[np.bool_]], operand: Operand) -> bool:
-        if operand.kind in (Kind.CONSTANT, Kind.INPUT):
+        if operand.kind in (CONSTANT, INPUT):
             return False
         return bool(marks[operand.store][operand.places].any())
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.sums import Node
-from tinygrad_edu.compiler.tape import Kind, Tape
+from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, INPUT, PARAMETER, UNBATCHED, Kind, Tape
 from tinygrad_edu.engine.ops import Primitive
 
 Slots = NDArray[np.int64]
@@ -138,12 +138,12 @@ class Planner:
     def __init__(self, tape: Tape, kinds: list[Kind]) -> None:
         self.kinds = kinds
         self.place = np.full(len(kinds), -1, dtype=np.int64)
-        parameters, constants = len(tape.parameters), kinds.count(Kind.CONSTANT)
+        parameters, constants = len(tape.parameters), kinds.count(CONSTANT)
         self.next = {
-            Kind.PARAMETER: 0,
-            Kind.CONSTANT: parameters,
-            Kind.UNBATCHED: parameters + constants,
-            Kind.BATCHED: 0,
+            PARAMETER: 0,
+            CONSTANT: parameters,
+            UNBATCHED: parameters + constants,
+            BATCHED: 0,
         }
         self.parameters: list[int] = []
         self.constants: list[int] = []
@@ -160,9 +160,9 @@ class Planner:
                 kind = self.kinds[slot]
                 self.place[slot] = self.next[kind]
                 self.next[kind] += 1
-                if kind is Kind.PARAMETER:
+                if kind is PARAMETER:
                     self.parameters.append(int(slot))
-                elif kind is Kind.CONSTANT:
+                elif kind is CONSTANT:
                     self.constants.append(int(slot))
 
     def operand(self, slots: Slots) -> Operand:
@@ -258,7 +258,7 @@ def _numbered(tuples: Slots) -> Slots:
 
 
 def _connected(rows: Slots, columns: Slots) -> list[Slots]:
-    """Group the sums that share a left or a right tuple, directly or through others, in order."""
+    """Collect the sums that share a left or a right tuple, directly or through others, in order."""
     if len(rows) == (rows.max() + 1) * (columns.max() + 1):  # most often: one full grid
         return [np.arange(len(rows))]
     parent = list(range(int(rows.max()) + 1 + int(columns.max()) + 1))
@@ -320,13 +320,9 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
         kinds,
         planner.parameters,
         planner.constants,
-        {"u": planner.next[Kind.UNBATCHED], "b": planner.next[Kind.BATCHED]},
+        {"u": planner.next[UNBATCHED], "b": planner.next[BATCHED]},
         planner.matrix_products,
-        tuple(
-            slot
-            for slot in (tape.root, tape.penalty)
-            if slot >= 0 and kinds[slot] is not Kind.INPUT
-        ),
+        tuple(slot for slot in (tape.root, tape.penalty) if slot >= 0 and kinds[slot] is not INPUT),
     )
 
 

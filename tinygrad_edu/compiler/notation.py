@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_edu.compiler.adjoint import adjoints
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import Instruction, Operand, Plan, Product, Total
-from tinygrad_edu.compiler.tape import Kind
+from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, PARAMETER, UNBATCHED
 from tinygrad_edu.engine import symbols
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 
@@ -46,7 +46,7 @@ class _EquationWriter:
         for it, targets in adjoints(self.plan):
             for operand, text in self._backward(it, targets):
                 name, before = self.name(operand), begun[operand.store]
-                target = f"∂L/∂{name}" if operand.kind is Kind.PARAMETER else f"Δ{name}"
+                target = f"∂L/∂{name}" if operand.kind is PARAMETER else f"Δ{name}"
                 again = before[operand.places].any()
                 backward.append(f"{target} {'+=' if again else '='} {text}")
                 before[operand.places] = True
@@ -57,7 +57,7 @@ class _EquationWriter:
     def name(self, operand: Operand, prefix: str = "v") -> str:
         """Return the name of a set of places; the first caller chooses the letter."""
         places = np.unique(operand.places)
-        if operand.kind is Kind.CONSTANT:
+        if operand.kind is CONSTANT:
             numbers = self.constants[places - len(self.plan.parameters)]
             if (numbers == numbers[0]).all():
                 return symbols.plain(float(numbers[0]))
@@ -68,10 +68,11 @@ class _EquationWriter:
         return self.names[key]
 
     def _new_name(self, operand: Operand, places: list[int], prefix: str) -> str:
+        """Choose a name: L for the loss, R for a penalty, θ for all parameters, else the next one."""
         results = [[int(self.plan.place[slot])] for slot in self.plan.results]
-        if operand.kind in (Kind.UNBATCHED, Kind.BATCHED) and places in results:
-            return "LR"[results.index(places)]  # the loss; the penalty that is added once
-        whole = operand.kind is Kind.PARAMETER and len(places) == len(self.plan.parameters)
+        if operand.kind in (UNBATCHED, BATCHED) and places in results:
+            return "LR"[results.index(places)]
+        whole = operand.kind is PARAMETER and len(places) == len(self.plan.parameters)
         if whole and len(places) > 1 and prefix == "W":
             return "θ"
         self.counts[prefix] = self.counts.get(prefix, 0) + 1
@@ -106,8 +107,8 @@ class _EquationWriter:
             terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
             between = f" {sign or '+'} "
             return f"{self.name(it.out, 's')} = {sign}{between.join(terms)}"
-        leaf = it.right.kind not in (Kind.UNBATCHED, Kind.BATCHED)
-        left = self.name(it.left, "W" if it.left.kind is Kind.PARAMETER else "v")
+        leaf = it.right.kind not in (UNBATCHED, BATCHED)
+        left = self.name(it.left, "W" if it.left.kind is PARAMETER else "v")
         right = self.name(it.right, "X" if leaf else "v")
         if _is_dot(it):
             return f"{self.name(it.out, 's')} = {sign}{left} · {right}"

@@ -14,7 +14,7 @@ from tinygrad_edu.compiler.layout import plan
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.numpy_code import Code, View, code_of
 from tinygrad_edu.compiler.sums import gather_sums
-from tinygrad_edu.compiler.tape import Kind, Tape
+from tinygrad_edu.compiler.tape import BATCHED, Tape
 
 Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
@@ -49,7 +49,7 @@ class NumpyBackend:
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
-        self.all_batched = all(kinds[slot] is Kind.BATCHED for slot in tape.outputs)
+        self.all_batched = all(kinds[slot] is BATCHED for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
         if not columns:
             self.space = Workspace(self, 0)
@@ -77,7 +77,7 @@ class NumpyBackend:
         space, batch = self.space, len(self.space.x)
         space.forward()
         if self.kind.per_row:
-            batched = self.kind is Kind.BATCHED
+            batched = self.kind is BATCHED
             numbers = space.b[self.root] if batched else space.x[:, self.root]
             total = float(np.add.reduce(numbers))
             if batched:

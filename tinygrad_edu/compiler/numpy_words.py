@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_edu.compiler.layout import Product, Slots, Total
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
-SLICES, LENGTH = 8, 16  # fewer slices than 8, on average 16 long; otherwise a table is faster
+SLICES, LENGTH = 8, 16  # at most so many slices, about so long; otherwise a table is faster
 BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
 
 

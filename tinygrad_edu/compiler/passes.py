@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tinygrad_edu.compiler.tape import ADDITIVE, Kind, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.ops import ADD, NEG, SUB, Primitive
 
@@ -34,14 +34,16 @@ def fold_constants(tape: Tape) -> Tape:
     ops, left, right = list(tape.ops), list(tape.left), list(tape.right)
     kinds = list(tape.kinds)
     for slot, op in enumerate(tape.ops):
-        if op is not None and all(kinds[x] is Kind.CONSTANT for x in tape.operands(slot)):
+        if op is None or kinds[left[slot]] is not CONSTANT:
+            continue
+        if right[slot] < 0 or kinds[right[slot]] is CONSTANT:
             # tape.data has its number already: the tape was recorded from a graph with numbers
-            ops[slot], left[slot], right[slot], kinds[slot] = None, -1, -1, Kind.CONSTANT
+            ops[slot], left[slot], right[slot], kinds[slot] = None, -1, -1, CONSTANT
     return replace(tape, ops=ops, left=left, right=right, kinds=kinds)
 
 
 def share_common(tape: Tape) -> Tape:
-    """Do the same operation on the same operands once. Leaves stay apart.
+    """Compute the same operation on the same operands once. Leaves stay apart.
 
     Before::
 
@@ -59,12 +61,12 @@ def share_common(tape: Tape) -> Tape:
         %3 = mul %1 %1
         return %3
     """
-    first: dict[tuple[str | int, ...], int] = {}
+    first: dict[tuple[str, int, int], int] = {}
     same = list(range(len(tape)))  # for each slot, the first that computes the same
-    for slot, op in enumerate(tape.ops):
+    for slot, (op, left, right) in enumerate(zip(tape.ops, tape.left, tape.right, strict=True)):
         if op is not None:
-            operands = [same[operand] for operand in tape.operands(slot)]
-            same[slot] = first.setdefault((op.name, *operands), slot)
+            key = (op.name, same[left], same[right] if right >= 0 else -1)
+            same[slot] = first.setdefault(key, slot)
     return _rewired(tape, range(len(tape)), same)
 
 
@@ -86,9 +88,10 @@ def drop_dead(tape: Tape) -> Tape:
         %2 = mul %1 %1
         return %2
     """
-    alive = [kind in (Kind.PARAMETER, Kind.INPUT) for kind in tape.kinds]
-    for slot in tape.results():
-        alive[slot] = True
+    alive = [False] * len(tape)
+    for slot in (*tape.parameters, *tape.inputs, *tape.results()):
+        if slot >= 0:
+            alive[slot] = True
     for slot in reversed(range(len(tape))):
         if alive[slot] and tape.ops[slot] is not None:
             for operand in tape.operands(slot):
@@ -124,15 +127,15 @@ def split_penalty(tape: Tape) -> Tape:
         %4 = add %2 %3
         return %2 + %3
     """
+    root = tape.ops[tape.root]
+    if root is None or root.name not in ADDITIVE or not tape.kinds[tape.root].per_row:
+        return tape
     uses, _ = uses_of(tape)
     per_row = [kind.per_row for kind in tape.kinds]
     inner = [
         op is not None and op.name in ADDITIVE and uses[slot] == 1 and per_row[slot]
         for slot, op in enumerate(tape.ops)
     ]
-    root = tape.ops[tape.root]
-    if root is None or root.name not in ADDITIVE or not per_row[tape.root]:
-        return tape
     terms, _ = terms_of(tape, tape.root, inner)
     rows = [(sign, slot) for sign, slot in terms if per_row[slot]]
     others = [(sign, slot) for sign, slot in terms if not per_row[slot]]
@@ -182,7 +185,7 @@ def _append(tape: Tape, op: Primitive, left: int, right: int = -1) -> int:
     tape.ops.append(op)
     tape.left.append(left)
     tape.right.append(right)
-    tape.kinds.append(Kind.computed_from(tape.kinds[slot] for slot in operands))
+    tape.kinds.append(Kind.computed_from(*[tape.kinds[slot] for slot in operands]))
     tape.data.append(op.forward(ieee, *[tape.data[slot] for slot in operands]))
     tape.recorded.append(-1)  # no Value of the learner's stands for it
     return len(tape) - 1

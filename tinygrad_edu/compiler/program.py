@@ -303,7 +303,7 @@ class _Clock:
         self.last = perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Note that a stage ends now."""
+        """Record that a stage ends now."""
         now = perf_counter()
         self.laps[stage], self.last = now - self.last, now
 

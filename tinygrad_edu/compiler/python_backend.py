@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.python_code import python_source
-from tinygrad_edu.compiler.tape import Kind, Tape
+from tinygrad_edu.compiler.tape import CONSTANT, Tape
 from tinygrad_edu.engine import ieee
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
@@ -34,7 +34,7 @@ class PythonBackend:
     ) -> None:
         self.tape, self.columns, self.reduce = tape, columns, reduce
         self.parameter_slots = list(tape.parameters)
-        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is Kind.CONSTANT]
+        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is CONSTANT]
         self.source = python_source(tape)
         lap("emit")
         self.instructions = sum(op is not None for op in tape.ops)

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from tinygrad_edu.compiler.sums import exponent
-from tinygrad_edu.compiler.tape import Kind, Tape, uses_of
+from tinygrad_edu.compiler.tape import PARAMETER, Tape, uses_of
 from tinygrad_edu.engine import symbols
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 from tinygrad_edu.engine.ops import Primitive
@@ -148,7 +148,7 @@ def _wanted(tape: Tape) -> list[bool]:
     wanted: list[bool] = []
     for slot, op in enumerate(tape.ops):
         if op is None:
-            wanted.append(tape.kinds[slot] is Kind.PARAMETER)
+            wanted.append(tape.kinds[slot] is PARAMETER)
         else:
             below = any(wanted[operand] for operand in tape.operands(slot))
             wanted.append(below and op is not STOP_GRADIENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tinygrad_edu.compiler.tape import Kind, Tape
+from tinygrad_edu.compiler.tape import CONSTANT, INPUT, PARAMETER, Kind, Tape
 from tinygrad_edu.engine import Value, hooks, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import describe
@@ -29,23 +29,25 @@ def record(
         return %3
     """
     order, slot_of = _slots(root, outputs)
+    left = [-1 if node._left is None else slot_of[node._left] for node in order]
+    right = [-1 if node._right is None else slot_of[node._right] for node in order]
     given = set(inputs)
     kinds: list[Kind] = []
-    for node in order:
+    for node, a, b in zip(order, left, right, strict=True):
         if node.op is not None:
-            kinds.append(Kind.computed_from(kinds[slot_of[operand]] for operand in node.inputs))
+            kinds.append(Kind.computed_from(kinds[a], kinds[b] if b >= 0 else kinds[a]))
         elif node in given:
-            kinds.append(Kind.INPUT)
+            kinds.append(INPUT)
         else:
-            kinds.append(Kind.CONSTANT if node.constant else Kind.PARAMETER)
+            kinds.append(CONSTANT if node.constant else PARAMETER)
     return Tape(
         ops=[node.op for node in order],
-        left=[-1 if node._left is None else slot_of[node._left] for node in order],
-        right=[-1 if node._right is None else slot_of[node._right] for node in order],
+        left=left,
+        right=right,
         kinds=kinds,
         data=[node.data for node in order],
         recorded=list(range(len(order))),
-        parameters=[slot for slot, kind in enumerate(kinds) if kind is Kind.PARAMETER],
+        parameters=[slot for slot, kind in enumerate(kinds) if kind is PARAMETER],
         inputs=[slot_of.get(node, -1) for node in inputs],
         root=slot_of[root],
         outputs=[slot_of[node] for node in outputs],

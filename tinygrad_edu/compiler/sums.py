@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tinygrad_edu.compiler.tape import ADDITIVE, Kind, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
 from tinygrad_edu.engine.functions import STOP_GRADIENT
 from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, Primitive
 
@@ -44,7 +44,7 @@ class Node:
 
 
 def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
-    """Gather additions; return the nodes, and the kind of each slot, new slots included.
+    """Collect additions to sums; return the nodes, and the kind of each slot, new ones included.
 
     Only what is used once, by an addition, is gathered. Products of different kinds (parameters
     by inputs, parameters by hidden values) become sums of their own, so that each can turn out to
@@ -99,7 +99,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
 
 
 def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list[Node]:
-    """Gather rounds of maxima under a stop_gradient, as in a softmax, to one maximum of many.
+    """Merge rounds of maxima under a stop_gradient, as in a softmax, to one maximum of many.
 
     Elsewhere they stay, since how a tie is shared depends on the rounds.
 
@@ -146,7 +146,7 @@ def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list
 def exponent(tape: Tape, slot: int) -> float | None:
     """Return the exponent of a power if it is a constant: then its slope is one product."""
     right = tape.right[slot]
-    fixed = tape.ops[slot] is POW and tape.kinds[right] is Kind.CONSTANT
+    fixed = tape.ops[slot] is POW and tape.kinds[right] is CONSTANT
     return tape.data[right] if fixed else None
 
 
@@ -179,7 +179,7 @@ def _sum(
     whole = Node(slot, None, plains=[(sign, term) for sign, term in terms if term not in bundled])
     # the largest bundle stays here, the others become sums of their own. A slot that holds one
     # number per row can't stay with a bundle that has one number for all: its product is too small
-    kind_of = {key: Kind.computed_from(key[1:]) for key in big}
+    kind_of = {key: Kind.computed_from(key[1], key[2]) for key in big}
     alike = [key for key in big if kind_of[key] is kinds[slot]]
     largest = max(alike, key=lambda key: len(big[key]), default=None)
     before: list[Node] = []

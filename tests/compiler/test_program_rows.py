@@ -11,7 +11,6 @@ from tests import programs
 from tests.samples import LINEAR, random_sample, shortest
 from tinygrad_edu import Value, exp
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.numpy_backend import MOST_SPACES
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.engine.functions import stop_gradient
@@ -156,17 +155,6 @@ def test_pull_takes_changed_constants_too(target):
     assert list(compiled.gradient) == [5.0]
 
 
-def test_buffers_are_kept_for_a_few_numbers_of_rows():
-    """A program that sees rows of every number does not grow."""
-    w, x = Value(1.0), Value(1.0)
-    compiled = compile_graph(exp(w * x), [x])
-
-    for count in range(1, 40):
-        compiled.backward(np.ones((count, 1)))
-
-    assert list(compiled.backend.spaces) == list(range(40 - MOST_SPACES, 40))
-
-
 @targets
 @pytest.mark.parametrize(
     ("X", "error", "said"),
@@ -180,7 +168,7 @@ def test_buffers_are_kept_for_a_few_numbers_of_rows():
     ],
     ids=["ragged", "text", "None", "complex", "huge", "dict"],
 )
-def test_data_that_is_no_table_of_numbers(target, X, error, said):
+def test_data_that_is_not_a_table_of_numbers(target, X, error, said):
     """In words, on both targets."""
     w, x, y = Value(1.0), Value(1.0), Value(1.0)
 
@@ -190,26 +178,19 @@ def test_data_that_is_no_table_of_numbers(target, X, error, said):
 
 @targets
 def test_what_can_not_be_compiled_or_asked_is_said(target):
-    """No Value, an input twice, outputs before a run, a copy."""
+    """Not a Value, an input twice, outputs before a run, a copy."""
     w, x = Value(1.0), Value(2.0)
-    with pytest.raises(SettingError, match="is no Value"):
+    with pytest.raises(SettingError, match=r"expects a Value, got float: 3\.0"):
         compile_graph(3.0, target=target)
-    with pytest.raises(SettingError, match="is no Value"):
+    with pytest.raises(SettingError, match="expects a Value, got float"):
         compile_graph(w * x, [x], target=target, outputs=[3.0])
-    with pytest.raises(SettingError, match="given twice"):
+    with pytest.raises(SettingError, match="given as two inputs"):
         compile_graph(w * x, [x, x], target=target)
     compiled = compile_graph(w * x, [x], target=target, outputs=[w * x])
     with pytest.raises(SettingError, match="nothing has run"):
         compiled.outputs()
     with pytest.raises(SettingError, match="can't be copied"):
         copy.deepcopy(compiled)
-
-
-def test_float32_overflows_without_a_warning():
-    """1e300 is inf there."""
-    w, x = Value(1e300), Value(1.0)
-
-    assert compile_graph(w * x, [x], dtype="float32").backward([[1e300]]) == math.inf
 
 
 @targets

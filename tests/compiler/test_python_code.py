@@ -1,0 +1,66 @@
+"""Straight-line Python: as pictured, and within what Python's parser takes."""
+
+import pytest
+
+from tests.tapes import picture, read
+from tinygrad_edu.compiler.python_code import LONGEST, Line, infix, inline, python_source
+from tinygrad_edu.engine.symbols import Expression, variable
+
+
+def test_python_code_is_as_pictured():
+    """Straight-line code, one assignment for each node."""
+    before, after = picture(python_source)
+
+    source = python_source(read(before))
+
+    pieces = [
+        piece for piece in source.split("def ") if piece.startswith(("forward_", "backward_"))
+    ]
+    assert [f"def {piece.strip()}" for piece in pieces] == after.split("\n\n")
+
+
+def test_inlining_is_as_pictured():
+    """A line with one reader becomes part of it; one that is read twice, or kept, stays."""
+    before, after = picture(inline)
+    lines = [Line("v4", "v0 * v1", ("v0", "v1")), Line("v5", "v4 + v2", ("v4", "v2"))]
+    twice = [lines[0], Line("v5", "v4 * v4", ("v4", "v4"))]
+    pictured = "\n".join(f"{line.target} = {line.text}" for line in lines)
+
+    (merged,) = inline(lines, {"v5"})
+
+    assert pictured == before
+    assert f"{merged.target} = {merged.text}" == after
+    assert merged.reads == ("v0", "v1", "v2")
+    assert inline(lines, {"v4", "v5"}) == lines
+    assert inline(twice, {"v5"}) == twice
+
+
+def test_long_programs_are_cut_into_functions():
+    """Each of at most LONGEST lines; what one computes and the next reads goes through a list."""
+    steps = [f"%{i} = mul %{i - 1} %{i - 1}" for i in range(1, LONGEST + 11)]
+    source = python_source(read("\n".join(["%0 = parameter", *steps, f"return %{len(steps)}"])))
+
+    assert "def forward_1(v, g):" in source
+    assert f"    v[{LONGEST}] = v{LONGEST}\n" in source
+    assert f"    v{LONGEST} = v[{LONGEST}]\n" in source
+    assert max(len(piece.splitlines()) for piece in source.split("\n\n")) < 3 * LONGEST
+
+
+X, Y = variable("x"), variable("y")
+
+
+@pytest.mark.parametrize(
+    ("atom", "text"),
+    [
+        (Expression("add", (X, Expression("multiply", (X, Y)))), "x + (x * y)"),
+        (Expression("negative", (X,)), "(-x)"),
+        (Expression("power", (X, 2.0)), "(x * x)"),
+        (Expression("power", (Expression("add", (X, Y)), 2.0)), "((t := (x + y)) * t)"),
+        (Expression("power", (X, 3.0)), "power(x, 3.0)"),
+        (Expression("divide", (X, Y)), "divide(x, y)"),
+        (Expression("multiply", (X, -2.0)), "x * (-2.0)"),
+    ],
+)
+def test_expressions_as_python(atom, text):
+    """Signs where floats can't fail, calls where they can."""
+    assert infix(atom) == text

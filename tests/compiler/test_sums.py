@@ -1,0 +1,54 @@
+"""Chains of additions become sums of products, rounds of maxima one maximum."""
+
+import pytest
+
+from tests.tapes import picture, read
+from tinygrad_edu.compiler.sums import exponent, gather_maxima, gather_sums
+
+LEAVES = "%0 = parameter\n%1 = parameter\n%2 = input\n%3 = input\n"
+
+
+@pytest.mark.parametrize("stage", [gather_sums, gather_maxima])
+def test_gathering_is_as_pictured(stage):
+    """Sums of products, and maxima of many."""
+    before, after = picture(stage)
+
+    nodes, _ = gather_sums(read(before))
+
+    assert "\n".join(map(str, nodes)) == after
+
+
+def test_a_product_is_the_same_whichever_operand_comes_first():
+    """The weight is put on the left, so that both products are found in one sum."""
+    tape = read(LEAVES + "%4 = mul %0 %2\n%5 = mul %3 %1\n%6 = add %4 %5\nreturn %6")
+
+    nodes, _ = gather_sums(tape)
+
+    assert [str(node) for node in nodes] == ["%6 = %0·%2 + %1·%3"]
+
+
+def test_products_of_parameters_leave_a_sum_that_each_row_has():
+    """They become a sum of their own, with one number for all rows."""
+    tape = read(
+        LEAVES + "%4 = mul %0 %2\n%5 = mul %0 %0\n%6 = mul %1 %1\n%7 = add %5 %6\n"
+        "%8 = add %4 %7\n%9 = exp %8\nreturn %9"
+    )
+
+    nodes, kinds = gather_sums(tape)
+
+    assert [str(node) for node in nodes] == [
+        "%4 = mul %0 %2",
+        "%10 = %0·%0 + %1·%1",
+        "%8 = %4 + %10",
+        "%9 = exp %8",
+    ]
+    assert not kinds[10].per_row
+
+
+def test_an_exponent_is_part_of_the_code_only_if_it_is_a_constant():
+    """Of a learned exponent nothing is known."""
+    tape = read(
+        "%0 = parameter\n%1 = constant 3\n%2 = pow %0 %1\n%3 = pow %2 %0\n%4 = mul %0 %1\nreturn %3"
+    )
+
+    assert [exponent(tape, slot) for slot in (2, 3, 4)] == [3.0, None, None]
