@@ -68,7 +68,7 @@ class _EquationWriter:
         return self.names[key]
 
     def _new_name(self, operand: Operand, places: list[int], prefix: str) -> str:
-        """Choose a name: L for the loss, R for a penalty, θ for all parameters, else the next one."""
+        """Choose a name: L for the loss, R for a penalty, θ for all parameters, else a new one."""
         results = [[int(self.plan.place[slot])] for slot in self.plan.results]
         if operand.kind in (UNBATCHED, BATCHED) and places in results:
             return "LR"[results.index(places)]
