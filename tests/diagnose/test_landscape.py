@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.diagnose.flow import unit_name
 from tinygrad_edu.diagnose.landscape import loss_surface
+from tinygrad_edu.diagnose.places import unit_name
 from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]

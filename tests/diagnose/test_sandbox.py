@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.diagnose.gradient_flow import gradient_flow
+from tinygrad_edu.diagnose.flow import gradient_flow
 from tinygrad_edu.diagnose.learning_rates import learning_rate_range
-from tinygrad_edu.diagnose.sandbox import copied, untouched
+from tinygrad_edu.diagnose.sandbox import Task, untouched
 from tinygrad_edu.train import Adam
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
@@ -102,7 +102,7 @@ def test_a_copied_optimizer_moves_the_same_values():
     optimizer = Adam(model.parameters(), 0.1)
     model(X[0]).backward()
 
-    twin = copied(optimizer, model, 0.5)
+    twin = Task(model, nn.mse, X, Y, optimizer).mover(0.5)
     twin.step()
 
     assert twin.parameters == optimizer.parameters

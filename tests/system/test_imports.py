@@ -15,10 +15,6 @@ READ = ("ops.py", "value.py", "walk.py")  # the three files in which the engine 
 
 # to become empty: modules that still import each other in a circle
 NOT_YET = {
-    "tinygrad_edu.diagnose.gradient_flow",
-    "tinygrad_edu.diagnose.landscape",
-    "tinygrad_edu.diagnose.learning_rates",
-    "tinygrad_edu.diagnose.plots",
     "tinygrad_edu.experiments.experiment",
     "tinygrad_edu.experiments.experiment_report",
 }

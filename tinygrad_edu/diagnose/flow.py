@@ -1,223 +1,260 @@
-"""What flows through a model: activations forwards, gradients backwards, layer by layer.
+"""``gradient_flow``: is this network ready to learn, and if not, what is wrong with it?
 
-A layer is a module of the model that is no neuron, named by its path, as "layer0"; parameters that
-the model holds itself are named by its attribute. Layers stand in the order they run in.
+Three steps: :mod:`layers` measures, :mod:`verdicts` judges, the result shows itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
-from math import hypot, inf, sqrt
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.symbolic import Loss, whole_batch_part
-from tinygrad_edu.engine import Value, hooks
-from tinygrad_edu.nn import Module, Neuron
+from tinygrad_edu.compiled.symbolic import Loss
+from tinygrad_edu.diagnose.layers import LayerFlow, Summary, ratio, run_passes
+from tinygrad_edu.diagnose.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
+from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.trials import Trial, run_trials
+from tinygrad_edu.diagnose.verdicts import (
+    RULE_OF_THUMB,
+    Finding,
+    find_faults,
+    gradient_ratio,
+    percent,
+)
+from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.nn import Module
+from tinygrad_edu.shared.arguments import within
+from tinygrad_edu.shared.tables import html_table, text_table
+from tinygrad_edu.train.optim import Optimizer
 
-SATURATED = 0.05  # slope below this share of the steepest: |tanh| > 0.975, sigmoid beyond 0.013
-STEEPEST = {"sigmoid": 0.25, "tanh": 1.0}
-SLOPES: dict[str, Callable[[float], float]] = {
-    "sigmoid": lambda out: out * (1.0 - out),
-    "tanh": lambda out: 1.0 - out * out,
-}
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-
-@dataclass(frozen=True)
-class Summary:
-    """Some numbers in brief: how many, Euclidean norm, mean, spread (standard deviation)."""
-
-    count: int
-    norm: float
-    mean: float
-    spread: float
-
-    @property
-    def rms(self) -> float:
-        """Root mean square: the norm, made comparable between layers of different sizes."""
-        return self.norm / sqrt(self.count)
-
-    @staticmethod
-    def of(numbers: Sequence[float]) -> Summary | None:
-        """The summary, at any size of the numbers; None if there are none."""
-        if not numbers:
-            return None
-        mean = sum(numbers) / len(numbers)
-        spread = hypot(*[x - mean for x in numbers]) / sqrt(len(numbers))
-        return Summary(len(numbers), hypot(*numbers), mean, spread)
+COLUMNS = [
+    *("layer", "parameters", "gradient: norm", "mean", "spread", "output: norm", "mean", "spread"),
+    *("saturated", "dead", "step/weights"),
+]
+ALIGN = "<" + ">" * (len(COLUMNS) - 1)
+LONG = 9  # characters of a layer's name that fit beside the next one's
 
 
-@dataclass(frozen=True)
-class LayerFlow:
-    """What one layer did in a forward and a backward pass over the samples.
+@dataclass(frozen=True, repr=False)
+class GradientFlow:
+    """What :func:`gradient_flow` found: ``print`` it, plot it, or take the numbers.
 
     Attributes
     ----------
-    name : str, the path of the module, as "layer0"
-    weight, gradient : Summary of the parameters and of d(mean loss)/d(parameter); None without any
-    activation : Summary of what the layer hands on, over neurons and samples; None if nothing
-    saturated : float, share of sigmoids and tanhs, over neurons and samples, whose slope is less
-        than ``SATURATED`` of their steepest; None where the layer has none
-    dead : float, share of relus that are zero for every sample given; None where it has none
-    update : float, norm of the first step over norm of the weights; None without a learning rate
-    alike : bool, at least two neurons, all with the same weights and the same gradients
+    layers : tuple of LayerFlow, in the order in which they run
+    loss : float, mean over the samples
+    ratio : float, root mean square of the first layer's gradient over the last layer's; None for a
+        model of one layer, or where the last has no gradient
+    findings : tuple of Finding, causes before effects; empty for a network that seems fit
+    trial : Trial, the losses of a few steps at the learning rate; None without one
     """
 
-    name: str
-    weight: Summary | None
-    gradient: Summary | None
-    activation: Summary | None
-    saturated: float | None
-    dead: float | None
-    update: float | None
-    alike: bool
+    layers: tuple[LayerFlow, ...]
+    loss: float
+    ratio: float | None
+    findings: tuple[Finding, ...]
+    trial: Trial | None
+
+    @property
+    def faults(self) -> list[str]:
+        """Return the names of the faults found."""
+        return [finding.fault for finding in self.findings]
+
+    @property
+    def verdict(self) -> str:
+        """Write each fault with its numbers and what to try, or "no fault found"."""
+        return "\n".join(map(str, self.findings)) or "no fault found"
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it as dicts, lists, strings and floats, for a file."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [self._headline(), *text_table([COLUMNS, *self._rows()], ALIGN), self.verdict]
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html_table(self._headline(), COLUMNS, self._rows(), ALIGN, self.verdict)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the sizes of gradients, outputs and steps, layer by layer; return the Axes."""
+        layers, size = self.layers, (max(7.0, 1.0 * len(self.layers)), 4.2)
+        ax = axes_or_new(ax, "the plot of the gradient flow", size)
+        gradients = [layer.gradient.rms if layer.gradient else None for layer in layers]
+        outputs = [layer.activation.spread if layer.activation else None for layer in layers]
+        updates = [layer.update for layer in layers]
+        _line(ax, gradients, "o-", BLUE, "gradient, rms (loss per unit of weight)")
+        _line(ax, outputs, "s--", ORANGE, "output, spread (standard deviation)")
+        _line(ax, updates, "^:", GREEN, "first step / weights")
+        if self.trial is not None:
+            ax.axhline(RULE_OF_THUMB, color=GREEN, lw=0.8)
+            ax.annotate(
+                f"rule of thumb for the step: {RULE_OF_THUMB:g}",
+                xy=(0.01, RULE_OF_THUMB),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                fontsize=8,
+                color=GREEN,
+            )
+        ax.set_yscale("log")
+        long = any(len(layer.name) > LONG for layer in layers)
+        slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
+        ax.set_xticks(range(len(layers)), [_tick(layer) for layer in layers], **slanted)
+        ax.set(xlabel="layer, from the inputs on", ylabel="size (logarithmic)")
+        ax.set_title(", ".join(self.faults) or "no fault found")
+        legend(ax, "lower right")
+        return ax
+
+    def _headline(self) -> str:
+        return f"gradient flow at a mean loss of {self.loss:.4g}"
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            [
+                layer.name,
+                str(layer.weight.count) if layer.weight else "0",
+                *_cells(layer.gradient),
+                *_cells(layer.activation),
+                "" if layer.saturated is None else percent(layer.saturated),
+                "" if layer.dead is None else percent(layer.dead),
+                "" if layer.update is None else f"{layer.update:.2g}",
+            ]
+            for layer in self.layers
+        ]
 
 
-@dataclass
-class Passes:
-    """What one forward and backward pass over the samples told.
+def gradient_flow(
+    model: Module,
+    loss: Loss,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    *,
+    learning_rate: float | None = None,
+    optimizer: Optimizer | None = None,
+    samples: int = 100,
+    compiled: bool | str = "auto",
+) -> GradientFlow:
+    """Run samples forwards and backwards, look at every layer, and name what is wrong.
 
-    ``gradient`` is that of the mean loss, in the order of ``names``; ``largest`` the greatest norm
-    of a single sample's gradient, which no mean over samples can exceed (inf: not known).
+    The faults are vanishing and exploding gradients, saturated activation functions, dead relus,
+    neurons that are all alike, unscaled inputs, numbers that are not finite and, with a learning
+    rate, one that is too large or too small. Weights, gradients, optimizer and random generators
+    are left as they are.
+
+    Parameters
+    ----------
+    model : Module; X : samples; y : their targets
+    loss : function of the output for one sample and its target
+    learning_rate : float > 0, of plain SGD, tried for a few steps on a copy of the weights
+    optimizer : tried in its place, with its own formula, learning rate and state
+    samples : int, at most so many are run, evenly spread over X; inputs are judged by all
+    compiled : whether the trial steps run as matrices, as in :func:`tinygrad_edu.train.fit`; all
+        else is measured on the graphs
+
+    Returns
+    -------
+    GradientFlow
+
+    Raises
+    ------
+    LengthError, SettingError
+        Before any work, if a setting can't be used.
+
+    Notes
+    -----
+    "Dead" means zero for all samples given, so pass many. A function saturates, also one that you
+    add to the table yourself, if its row has hardly any slope far to the left and far to the right.
+
+    References
+    ----------
+    Das and Varma, The Backprop Algorithm, "Issues with Backprop". Glorot and Bengio 2010,
+    Understanding the difficulty of training deep feedforward neural networks, figures 2 to 7:
+    activations and gradients by layer. For the rest see
+    :mod:`tinygrad_edu.diagnose.verdicts`.
+
+    Examples
+    --------
+    >>> from random import Random
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.diagnose import gradient_flow
+    >>> rng = Random(0)
+    >>> X = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(20)]
+    >>> y = [x[0] * x[1] for x in X]
+    >>> gradient_flow(nn.MLP(2, [8, 8, 1], rng=rng), nn.mse, X, y).verdict
+    'no fault found'
+    >>> deep = nn.MLP(2, [8] * 11 + [1], activation="sigmoid", rng=rng)
+    >>> gradient_flow(deep, nn.mse, X, y).faults
+    ['vanishing']
     """
+    rate = _rate(learning_rate, optimizer)
+    task = Task(model, loss, X, y, optimizer, compiled).part(samples)
+    with task.untouched() as parameters:
+        passes = run_passes(task)
+        step = [] if rate is None else _first_step(task, parameters, passes.gradient, rate)
+    with task.untouched():  # once more, so that the trials begin as the passes did
+        trials = [] if rate is None else run_trials(task, rate)
 
-    names: list[str]
-    layers: list[str]
-    losses: list[float] = field(default_factory=list)
-    gradient: list[float] = field(default_factory=list)
-    largest: float = 0.0
-    seen: dict[str, Seen] = field(default_factory=dict)
-
-
-@dataclass
-class Seen:
-    """What a layer's nodes held; ``alive`` says of each relu whether any sample passed it."""
-
-    outputs: list[float] = field(default_factory=list)
-    slopes: list[bool] = field(default_factory=list)
-    alive: list[bool] = field(default_factory=list)
-
-
-class _Nodes(hooks.PassOn):
-    """Keeps the nodes that the model builds, without those of the loss."""
-
-    def __init__(self) -> None:
-        super().__init__(hooks.watcher)
-        self.nodes: list[Value] = []
-
-    def built(self, node: Value) -> None:
-        self.nodes.append(node)
-        super().built(node)
+    layers = passes.flows(step)
+    findings = find_faults(layers, passes.losses, X, trials, ratio(step, passes.weights))
+    return GradientFlow(
+        layers=tuple(layers),
+        loss=sum(passes.losses) / len(passes.losses),
+        ratio=gradient_ratio(layers),
+        findings=tuple(findings),
+        trial=trials[0] if trials else None,
+    )
 
 
-def run_passes(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> Passes:
-    """Run the samples forwards and backwards; gradients of the parameters are overwritten.
-
-    One at a time or, where a layer looks at all of them, all at once: then no sample has a gradient
-    of its own, and ``largest`` is inf.
-    """
-    named, places = model.named_parameters(), Places(model)
-    passes = Passes([name for name, _ in named], [places.of_parameter(name) for name, _ in named])
-    parameters = [p for _, p in named]
-    owners = dict(zip(parameters, passes.layers, strict=True))
-    passes.gradient = [0.0] * len(named)
-    at_once = len(X) if whole_batch_part(model) is not None else 1
-    for start in range(0, len(X), at_once):
-        end = start + at_once
-        losses, nodes = _run(model, loss, X[start:end], y[start:end], parameters)
-        passes.losses += losses
-        grads = [p.grad for p in parameters]
-        passes.largest = max(passes.largest, hypot(*grads) if at_once == 1 else inf)
-        passes.gradient = [a + b for a, b in zip(passes.gradient, grads, strict=True)]
-        _look(nodes, places.of_nodes(nodes, owners), passes.seen, at_once)
-    passes.gradient = [total / len(passes.losses) for total in passes.gradient]
-    return passes
+def _rate(learning_rate: float | None, optimizer: Optimizer | None) -> float | None:
+    """Return the learning rate to try, if there is one."""
+    if learning_rate is None:
+        return None if optimizer is None else optimizer.learning_rate
+    if optimizer is not None:
+        raise SettingError(
+            f"learning_rate is {learning_rate!r:.40}, and an optimizer was passed, too.",
+            expected="one of the two",
+            fix="pass the optimizer alone, for example optimizer=SGD(model.parameters(), 0.05).",
+        )
+    return within("learning_rate", learning_rate, above=0.0)
 
 
-def _run(
-    model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any], parameters: list[Value]
-) -> tuple[list[float], list[Value]]:
-    """The losses of samples, their sum walked backwards, and the nodes that the model built."""
-    for parameter in parameters:
-        parameter.grad = 0.0
-    watcher = _Nodes()
-    before = hooks.watch(watcher)
-    try:
-        outputs = [model(X[0])] if len(X) == 1 else model.batch(X)
-    finally:
-        hooks.watch(before)
-    losses = [loss(out, target) for out, target in zip(outputs, y, strict=True)]
-    sum(losses[1:], losses[0]).backward()
-    return [one.data for one in losses], watcher.nodes
+def _first_step(
+    task: Task, parameters: Sequence[Value], gradient: Sequence[float], rate: float
+) -> list[float]:
+    """Compute what the first step adds to each parameter; the weights are changed."""
+    before = [p.data for p in parameters]
+    set_numbers(parameters, "grad", gradient)
+    task.mover(rate).step()
+    return [p.data - data for p, data in zip(parameters, before, strict=True)]
 
 
-def _look(nodes: list[Value], rows: dict[Value, str], seen: dict[str, Seen], samples: int) -> None:
-    """Note what each layer hands on, and how its activation functions fare, in some samples."""
-    used_inside = {v for node in nodes for v in node.inputs if rows.get(v) == rows[node]}
-    relus = dict[str, list[bool]]()
-    for node in nodes:
-        noted = seen.setdefault(rows[node], Seen())
-        if node not in used_inside:
-            noted.outputs.append(node.data)
-        name = node.op.name if node.op is not None else ""
-        if name in SLOPES:
-            noted.slopes.append(SLOPES[name](node.data) < SATURATED * STEEPEST[name])
-        elif name == "relu":
-            relus.setdefault(rows[node], []).append(node.data != 0.0)
-    for layer, passed in relus.items():
-        width = len(passed) // samples  # a layer runs its samples one after another
-        alive = [any(passed[i::width]) for i in range(width)]
-        before = seen[layer].alive
-        seen[layer].alive = [a or b for a, b in zip_longest(before, alive, fillvalue=False)]
+def _cells(summary: Summary | None) -> list[str]:
+    if summary is None:
+        return [""] * 3
+    return [f"{x:.3g}" for x in (summary.norm, summary.mean, summary.spread)]
 
 
-class Places:
-    """Where the layers of a model are: which parameters and which nodes belong to which."""
-
-    def __init__(self, model: Module) -> None:
-        modules = model.named_modules()
-        self.paths = {path for path, part in modules if path and not isinstance(part, Neuron)}
-        self.outer = {path.rpartition("/")[0] for path in self.paths}  # containers of layers
-        self.by_dots = {path.replace("/", "."): path for path in self.paths}
-        self.attributes = [] if isinstance(model, Neuron) else list(vars(model))
-
-    def of_parameter(self, name: str) -> str:
-        """The layer of a parameter: the innermost module, else the attribute that holds it."""
-        owner = name
-        while "." in owner:
-            owner = owner.rpartition(".")[0]
-            if owner in self.by_dots:
-                return self.by_dots[owner]
-        held = [attribute for attribute in self.attributes if name.startswith(attribute)]
-        return max(held, key=len, default="model")
-
-    def of_nodes(self, nodes: list[Value], owners: dict[Value, str]) -> dict[Value, str]:
-        """The layer of each node: by its origin, else by its parameter, else that of its inputs.
-
-        An activation that a container applies to what a layer hands it belongs to that layer; a sum
-        of two layers' results to the later one.
-        """
-        rows, known, order = dict(owners), dict[str, str](), dict[str, int]()
-        for node in nodes:
-            origin = node.origin
-            if origin not in known:
-                known[origin] = self._layer_at(origin.partition("@")[0])  # @: anomaly's source line
-            row = known[origin] or next((owners[v] for v in node.inputs if v in owners), "")
-            if not row:
-                given = [rows[v] for v in node.inputs if v in rows]
-                row = max(given, key=lambda name: order.get(name, -1), default="model")
-            order.setdefault(row, len(order))
-            rows[node] = row
-        return rows
-
-    def _layer_at(self, origin: str) -> str:
-        """The layer on a scope path; "" if it is in none, or in what merely holds layers."""
-        while origin and origin not in self.paths:
-            origin = origin.rpartition("/")[0]
-        return "" if origin in self.outer else origin
+def _line(ax: Axes, sizes: Sequence[float | None], style: str, color: str, label: str) -> None:
+    """Draw the sizes that have a place on a logarithmic scale, one for each layer."""
+    shown = [(i, size) for i, size in enumerate(sizes) if size and isfinite(size)]
+    if shown:
+        ax.plot(*zip(*shown, strict=True), style, color=color, label=label, ms=6)
 
 
-def unit_name(name: str) -> str:
-    """The neuron (or row) that a parameter belongs to: "layer0.neuron3" of "layer0.neuron3.w5"."""
-    return name.rpartition(".")[0]
+def _tick(layer: LayerFlow) -> str:
+    """Write the name of the layer, and under it what is the matter with its units."""
+    lines = [layer.name]
+    if layer.saturated:
+        lines.append(f"{percent(layer.saturated)}\nsaturated")
+    if layer.dead:
+        lines.append(f"{percent(layer.dead)}\ndead")
+    return "\n".join(lines)

@@ -1,27 +1,28 @@
-"""The loss around the weights: a slice of its landscape along one or two directions."""
+"""``loss_surface``: the loss around the weights, along one or two directions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot, isfinite
+from math import hypot, isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.program import check_compiled
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.flow import unit_name
-from tinygrad_edu.diagnose.objective import Objective, objective
-from tinygrad_edu.diagnose.sandbox import untouched
+from tinygrad_edu.diagnose.places import unit_name
+from tinygrad_edu.diagnose.plots import BLUE, ORANGE, axes_or_new, legend
+from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.engine import set_numbers
-from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.shared.arguments import extra, one_of, same_length, whole, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LEVELS = 14  # of the contours
+WHAT = "the plot of the loss surface"
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,10 +33,10 @@ class LossSurface:
     ----------
     alphas : tuple of float, the steps along the first direction
     betas : tuple of float, those along the second; None for a curve
-    losses : tuple of rows of float, a row for each of ``betas`` (one row for a curve), in it the
-        mean loss for each of ``alphas``
+    losses : tuple of rows of float, one row for each of ``betas`` (a single row for a curve), with
+        the mean loss for each of ``alphas``
     center : float, the loss at the weights themselves
-    directions : tuple of directions, each a number for every parameter, as ``model.parameters()``
+    directions : tuple of directions, each with one number for each of ``model.parameters()``
     """
 
     alphas: tuple[float, ...]
@@ -62,9 +63,39 @@ class LossSurface:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve, or the filled contours; return the Axes."""
-        from tinygrad_edu.diagnose.plots import plot_surface
+        ax = axes_or_new(ax, WHAT, (6.0, 4.6))
+        unit = "step along direction {} (1: as large as the weights)"
+        if self.betas is None:
+            finite = [loss if isfinite(loss) else nan for loss in self.losses[0]]
+            ax.plot(self.alphas, finite, color=BLUE, lw=2)
+            ax.plot([0.0], [self.center], "*", ms=14, color=ORANGE, label="the weights")
+        else:
+            self._contours(ax)
+        ax.set(xlabel=unit.format(1), ylabel=unit.format(2) if self.betas else "mean loss")
+        ax.set_title("Loss around the weights")
+        legend(ax, "upper right")
+        return ax
 
-        return plot_surface(self, ax)
+    def _contours(self, ax: Axes) -> None:
+        numpy, colors = (
+            extra("numpy", "numpy", WHAT),
+            extra("matplotlib.colors", "matplotlib", WHAT),
+        )
+        losses = numpy.ma.masked_invalid(self.losses)
+        if not losses.count():
+            return  # nothing but nan and inf: an empty picture says so
+        low, high = float(losses.min()), float(losses.max())
+        wide = low > 0.0 and high > 10.0 * low
+        space = numpy.geomspace if wide else numpy.linspace
+        levels = space(low, high if high > low else low + 1.0, LEVELS)
+        norm = colors.LogNorm(levels[0], levels[-1]) if wide else None
+        grid = (self.alphas, self.betas, losses)
+        filled = ax.contourf(*grid, levels=levels, cmap="cividis", norm=norm)
+        ax.contour(*grid, levels=levels, colors="white", linewidths=0.4)
+        bar = ax.figure.colorbar(filled, ax=ax, label="mean loss" + " (logarithmic)" * wide)
+        bar.set_ticks(levels[::3], labels=[f"{level:.3g}" for level in levels[::3]])
+        bar.ax.minorticks_off()
+        ax.plot([0.0], [0.0], "*", ms=14, color="white", mec="black", label="the weights")
 
     def _at(self, place: Sequence[float]) -> str:
         used = place if self.betas is not None else place[:1]
@@ -87,17 +118,17 @@ def loss_surface(
 ) -> LossSurface:
     """Compute the mean loss at weights + alpha * direction (+ beta * second direction).
 
-    The model is left as it is; it behaves as in use, so that dropout, for one, is off.
+    The model is left as it is; it runs in evaluation mode, so that dropout, for example, is off.
 
     Parameters
     ----------
     model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
     dimensions : 1 or 2, how many random directions to draw
-    directions : in their place one or two lists with a number for each of ``model.parameters()``,
-        taken as they are
+    directions : one or two lists with a number for each of ``model.parameters()``, taken as they
+        are, in place of random ones
     span : float > 0; alpha and beta run from -span to span
     points : int, at least 3, values of alpha, and of beta; an odd number has the weights among them
-    samples : int, at most so many, evenly spread over X, tell the loss
+    samples : int, the loss is measured on at most so many, evenly spread over X
     rng : random.Random that draws the directions; default ``Random(0)``
     compiled : True for matrices, False for graphs, "auto" for matrices where that can be
 
@@ -114,7 +145,7 @@ def loss_surface(
     -----
     Random directions are normal, then filter-normalised: the numbers of each neuron (its weights
     and its bias) are scaled to the norm of those they are added to, so that pictures of networks
-    with small and with large weights can be compared. A neuron whose weights are all 0 stays put.
+    with small and with large weights can be compared. Weights of a neuron that are all 0 stay 0.
 
     References
     ----------
@@ -124,7 +155,7 @@ def loss_surface(
     Examples
     --------
     >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.diagnose.landscape import loss_surface
+    >>> from tinygrad_edu.diagnose import loss_surface
     >>> line = nn.MLP(1, [1])
     >>> w, b = line.parameters()
     >>> w.data, b.data = 2.0, 0.0
@@ -132,37 +163,32 @@ def loss_surface(
     >>> surface.losses
     ((1.0, 0.0, 1.0),)
     """
-    same_length("y", y, "X", X)
+    task = Task(model, loss, X, y, compiled=compiled).part(samples)
     span, points = within("span", span, above=0.0), whole("points", points, least=3)
-    rng, chosen = choose_rng(rng), range(0, len(X), -(-len(X) // whole("samples", samples)))
-    check_compiled(compiled)
+    rng = choose_rng(rng)
     if directions is None:
-        lines = [_random_direction(model, rng) for _ in range(_one_or_two(dimensions))]
+        count = int(one_of("dimensions", dimensions, (1, 2)))
+        lines = [_random_direction(model, rng) for _ in range(count)]
     else:
         lines = _given(model, directions)
     steps = tuple(span * (2.0 * i / (points - 1) - 1.0) for i in range(points))
     betas = steps if len(lines) == 2 else (0.0,)
-    with collector_paused(), untouched(model), model.evaluating():
-        task = objective(model, loss, [X[i] for i in chosen], [y[i] for i in chosen], compiled)
-        start = [p.data for p in task.parameters]
-        second = lines[1] if len(lines) == 2 else [0.0] * len(start)
-        center = task.forward()
-        rows = [
-            tuple(_loss_at(task, start, (lines[0], a), (second, b)) for a in steps) for b in betas
-        ]
+    with task.untouched() as parameters, model.evaluating():
+        objective, start = task.objective(), [p.data for p in parameters]
+
+        def loss_at(alpha: float, beta: float) -> float:
+            moved = zip(start, lines[0], lines[-1], strict=True)
+            set_numbers(parameters, "data", [w + alpha * d + beta * e for w, d, e in moved])
+            return objective.forward()
+
+        center = objective.forward()
+        losses = tuple(tuple(loss_at(a, b) for a in steps) for b in betas)
     found = tuple(map(tuple, lines))
-    return LossSurface(steps, betas if len(lines) == 2 else None, tuple(rows), center, found)
-
-
-def _loss_at(task: Objective, start: list[float], *moves: tuple[Sequence[float], float]) -> float:
-    (first, alpha), (second, beta) = moves
-    there = [w + alpha * d + beta * e for w, d, e in zip(start, first, second, strict=True)]
-    set_numbers(task.parameters, "data", there)
-    return task.forward()
+    return LossSurface(steps, betas if len(lines) == 2 else None, losses, center, found)
 
 
 def _random_direction(model: Module, rng: Random) -> list[float]:
-    """Normal numbers, scaled neuron by neuron to the norm of its weights."""
+    """Draw normal numbers, scaled neuron by neuron to the norm of its weights."""
     units, weights = dict[str, list[int]](), list[float]()
     for i, (name, parameter) in enumerate(model.named_parameters()):
         units.setdefault(unit_name(name), []).append(i)
@@ -176,19 +202,16 @@ def _random_direction(model: Module, rng: Random) -> list[float]:
     return direction
 
 
-def _one_or_two(dimensions: int) -> int:
-    if dimensions not in (1, 2):
-        raise SettingError(
-            f"dimensions is {dimensions!r:.40}.", expected="1 or 2", fix="choose one of these."
-        )
-    return int(dimensions)
-
-
 def _given(model: Module, directions: Sequence[Sequence[float]]) -> list[list[float]]:
-    _one_or_two(len(directions))
-    parameters = model.parameters()
+    """Check the directions that were passed."""
+    if len(directions) not in (1, 2):
+        raise SettingError(
+            f"directions has {len(directions)} entries.",
+            expected="one or two directions",
+            fix="pass the first two, for example directions=directions[:2].",
+        )
     for i, direction in enumerate(directions):
-        same_length(f"directions[{i}]", direction, "model.parameters()", parameters)
+        same_length(f"directions[{i}]", direction, "model.parameters()", model.parameters())
     return [
         [within(f"directions[{i}][{j}]", x) for j, x in enumerate(direction)]
         for i, direction in enumerate(directions)

@@ -1,22 +1,20 @@
-"""Which learning rates a model stands: loss against learning rate, and trials of a few steps."""
+"""``learning_rate_range``: which learning rates does a model stand?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.compiled.program import check_compiled
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.objective import Objective, objective
-from tinygrad_edu.diagnose.sandbox import copied, untouched
-from tinygrad_edu.engine.collector import collector_paused
+from tinygrad_edu.diagnose.plots import BLUE, GREY, ORANGE, axes_or_new, legend
+from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.optim import Optimizer
 
@@ -35,7 +33,7 @@ class LearningRateRange:
 
     Attributes
     ----------
-    learning_rates : tuple of float, one a step, in geometric progression, to where it ended
+    learning_rates : tuple of float, one for each step, in geometric progression, to where it ended
     losses : tuple of float, before each step
     smooth : tuple of float, the losses' moving mean
     usable : (float, float), from where the loss starts to fall to its lowest before it first
@@ -65,9 +63,26 @@ class LearningRateRange:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss against learning rate, the usable range marked; return the Axes."""
-        from tinygrad_edu.diagnose.plots import plot_range
-
-        return plot_range(self, ax)
+        ax = axes_or_new(ax, "the plot of loss against learning rate")
+        ax.plot(self.learning_rates, self.losses, "o", ms=2.5, color=GREY, label="before each step")
+        rates = self.learning_rates[: len(self.smooth)]
+        ax.plot(rates, self.smooth, color=BLUE, lw=2, label="moving mean")
+        if isfinite(self.suggestion):
+            low, high = self.usable
+            label = f"usable: {low:.2g} to {high:.2g}"
+            ax.axvspan(low, high, color=ORANGE, alpha=0.15, lw=0, label=label)
+            suggestion = f"try {self.suggestion:.2g}"
+            ax.axvline(self.suggestion, color=ORANGE, ls="--", label=suggestion)
+        ax.set_xscale("log")
+        finite = [loss for loss in self.losses if isfinite(loss)] or [0.0]
+        top = max(min(loss, 2.0 * finite[0]) for loss in finite)
+        margin = 0.06 * (top - min(finite)) or 1.0
+        # a loss that diverged would flatten all else
+        ax.set_ylim(min(finite) - margin, top + margin)
+        ax.set(xlabel="learning rate (logarithmic)", ylabel="mean loss")
+        ax.set_title("Loss while the learning rate grows")
+        legend(ax, "lower left")
+        return ax
 
 
 def learning_rate_range(
@@ -93,10 +108,10 @@ def learning_rate_range(
     ----------
     model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
     smallest, largest : float > 0, learning rates of the first and the last step
-    steps : int, at least 10; batch_size : int, samples a step
-    samples : int, at most so many, evenly spread over X, tell the loss: always the same ones, since
-        the differences between minibatches would hide the first signs of a fall
-    optimizer : whose formula takes the steps; default plain SGD
+    steps : int, at least 10; batch_size : int, samples in each step
+    samples : int, the loss is measured on at most so many, evenly spread over X: always the same
+        ones, since the differences between minibatches would hide the first signs of a fall
+    optimizer : takes the steps by its formula; default plain SGD
     rng : random.Random that shuffles; default ``Random(0)``
     compiled : True for matrices, False for graphs, "auto" for matrices where that can be
 
@@ -124,53 +139,27 @@ def learning_rate_range(
     >>> 0.01 < found.suggestion < 1.0 and found.diverged
     True
     """
-    same_length("y", y, "X", X)
+    task = Task(model, loss, X, y, optimizer, compiled)
     smallest = within("smallest", smallest, above=0.0)
     largest = within("largest", largest, above=smallest)
     steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
-    rng = choose_rng(rng)
-    check_compiled(compiled)
-    chosen = range(0, len(X), -(-len(X) // whole("samples", samples)))
+    chosen, batches = task.spread(samples), _batches(len(X), batch_size, choose_rng(rng))
     rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
-    with collector_paused(), untouched(model, optimizer):
-        task = objective(model, loss, X, y, compiled)
-        mover = copied(optimizer, model, smallest)
-        growing = zip(rates, _batches(len(X), batch_size, rng), strict=False)
-        losses = _growing(task, mover, growing, chosen)
+    losses = list[float]()
+    with task.untouched():
+        objective, mover = task.objective(), task.mover(smallest)
+        for rate, batch in zip(rates, batches, strict=False):
+            losses.append(objective.quiet(chosen))
+            if _diverged(losses):
+                break
+            objective.backward(batch)
+            mover.learning_rate = rate
+            mover.step()
     return _judge(rates, losses)
 
 
-def try_steps(task: Objective, optimizer: Optimizer, steps: int) -> list[float]:
-    """The losses before and after some steps on all samples, to the first that is not finite."""
-    losses = [task.backward()]
-    for _ in range(steps):
-        if not isfinite(losses[-1]):
-            break
-        optimizer.step()
-        losses.append(task.backward())
-    return losses
-
-
-def _growing(
-    task: Objective,
-    optimizer: Optimizer,
-    steps: Iterable[tuple[float, list[int]]],
-    chosen: Sequence[int],
-) -> list[float]:
-    """The losses of the chosen samples before each step, until they have diverged."""
-    losses = list[float]()
-    for rate, batch in steps:
-        losses.append(task.quiet(chosen))
-        if _diverged(losses):
-            break
-        task.backward(batch)
-        optimizer.learning_rate = rate
-        optimizer.step()
-    return losses
-
-
 def _diverged(losses: Sequence[float]) -> bool:
-    """Whether the loss is not finite, or twice running above the start and far above the lowest."""
+    """Check whether the loss is not finite, or twice in a row far above lowest and start."""
     if not isfinite(losses[-1]):
         return True
     start = _mean(losses[: 2 * WINDOW + 1])
@@ -178,13 +167,13 @@ def _diverged(losses: Sequence[float]) -> bool:
 
 
 def _batches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
-    """Minibatches without end."""
+    """Draw minibatches without end."""
     while True:
         yield from minibatches(samples, batch_size, rng)
 
 
 def smooth(losses: Sequence[float]) -> list[float]:
-    """The mean of each loss and its neighbours, fewer at the ends."""
+    """Take the mean of each loss and its neighbours, of fewer at the ends."""
     count = len(losses)
     near = [min(WINDOW, i, count - 1 - i) for i in range(count)]
     return [_mean(losses[i - k : i + k + 1]) for i, k in enumerate(near)]
@@ -204,7 +193,7 @@ def _judge(rates: list[float], losses: list[float]) -> LearningRateRange:
 
 
 def _fall(curve: Sequence[float]) -> tuple[int, int, int]:
-    """Where the curve starts to fall, falls most steeply, and ends to; 0, 0, 0 if it does not."""
+    """Find where the curve starts, is steepest, and ends to fall; 0, 0, 0 if it does not fall."""
     if len(curve) < 3:
         return 0, 0, 0
     drop = curve[0] - min(curve)

@@ -1,4 +1,4 @@
-"""A diagnosis as a folder a person opens: the verdict in words, the numbers, the pictures."""
+"""``diagnose_report``: a folder with the verdict in words, the numbers and the pictures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.gradient_flow import GradientFlow, gradient_flow
+from tinygrad_edu.diagnose.flow import GradientFlow, gradient_flow
 from tinygrad_edu.diagnose.landscape import loss_surface
 from tinygrad_edu.diagnose.learning_rates import learning_rate_range
 from tinygrad_edu.diagnose.plots import png_of
@@ -20,9 +20,6 @@ from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.files import writable_folder, write_atomically
 from tinygrad_edu.train.optim import Optimizer
-
-if TYPE_CHECKING:
-    pass
 
 
 def diagnose_report(
@@ -43,14 +40,14 @@ def diagnose_report(
     ----------
     folder : Path
     model, loss, X, y, learning_rate, optimizer, compiled : as for
-        :func:`tinygrad_edu.diagnose.diagnose.gradient_flow`
+        :func:`tinygrad_edu.diagnose.gradient_flow`
     rng : random.Random for minibatches and directions; default ``Random(0)``
 
     Returns
     -------
     GradientFlow, list of str
         The diagnosis, and the files: ``diagnosis.txt`` (the verdict in words), ``diagnosis.json``
-        (all numbers; what is nan or inf is null), ``gradient_flow.png``, ``learning_rate.png``,
+        (all numbers; nan and inf are null), ``gradient_flow.png``, ``learning_rate.png``,
         ``loss_surface.png``.
 
     Raises
@@ -67,7 +64,7 @@ def diagnose_report(
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.diagnose.report import diagnose_report
+    >>> from tinygrad_edu.diagnose import diagnose_report
     >>> with TemporaryDirectory() as folder:
     ...     flow, files = diagnose_report(
     ...         Path(folder), nn.MLP(1, [3, 1]), nn.mse, [[-1.0], [0.5], [1.0]], [1.0, 0.2, 1.0]
@@ -99,7 +96,7 @@ def _json(numbers: Any) -> bytes:
 
 
 def _finite(numbers: Any) -> Any:
-    """The same with None for nan and inf, which JSON does not have."""
+    """Put None for nan and inf, which JSON does not have."""
     if isinstance(numbers, dict):
         return {name: _finite(item) for name, item in numbers.items()}
     if isinstance(numbers, list | tuple):

@@ -1,14 +1,16 @@
-"""Verdicts on a network from what flows through it: which fault, where, what to try.
+"""Judge what was measured: which fault, where, and what to try.
 
 References
 ----------
 Das and Varma, The Backprop Algorithm, "Issues with Backprop": activation functions, initial weights
-and learning rate as what was learned to choose well; the rest of the advice is from
+and learning rate have to be chosen well. The rest of the advice is from
 Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks;
 He, Zhang, Ren and Sun 2015, Delving deep into rectifiers; the same 2016, Deep residual learning;
 Ioffe and Szegedy 2015, Batch normalization; Pascanu, Mikolov and Bengio 2013, On the difficulty of
 training recurrent neural networks (clipping); Maas, Hannun and Ng 2013, Rectifier nonlinearities
-(leaky relu).
+(leaky relu); LeCun, Bottou, Orr and Müller 1998, Efficient BackProp, section 4.3 (inputs of mean 0
+and alike in size); Karpathy 2022, Building makemore part 3 (a step of about 1e-3 of the weights);
+Smith 2017, Cyclical learning rates, section 3.3 (try rates, and look at the loss).
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
-from tinygrad_edu.diagnose.flow import LayerFlow
+from tinygrad_edu.diagnose.layers import LayerFlow, Summary
+from tinygrad_edu.diagnose.trials import HARDLY, Trial
+from tinygrad_edu.engine.errors import TinygradEduError
 
 VANISHING = 1e-3  # of the last layer's gradient: what five sigmoids leave of it, (1/4)^5
 EXPLODING = 1e3  # times the last layer's gradient, the same the other way
@@ -26,8 +31,13 @@ USUAL_WEIGHT = 0.1  # He's at a fan_in of 200; next to smaller ones any gradient
 GROWTH = 20.0  # hidden activations over inputs: Glorot's and He's variances keep them near 1
 CROWDED = 0.3  # share saturated: ten times that of unit normal sums, P(|z| > 2.2) = 0.03, in tanhs
 DEAD = 0.9  # share of dead relus in a layer: by chance He's weights leave no layer so few alive
+APART = 100.0  # largest over smallest feature: two orders of magnitude
+SHIFTED = 10.0  # |mean| over spread: the samples differ by a tenth of what they share
+LARGE, SMALL = 10.0, 0.01  # root mean square of a feature: that of standardised data is 1
+RULE_OF_THUMB = 1e-3  # Karpathy's step over weights
+GAIN = 10.0  # a rate is too small where a much larger one lowers the loss so many times as much
 
-BOOK = "Das and Varma, Issues with Backprop"
+DAS_VARMA = "Das and Varma, Issues with Backprop"
 GLOROT, HE = "Glorot and Bengio 2010", "He et al. 2015"
 BATCH_NORM, RESIDUAL = "Ioffe and Szegedy 2015", "He et al. 2016"
 
@@ -39,8 +49,7 @@ class Finding:
     Attributes
     ----------
     fault : str, one of "not finite", "symmetry", "dead relus", "saturation", "vanishing",
-        "exploding", "unscaled inputs", "accumulated gradients", "learning rate too large" and
-        "learning rate too small"
+        "exploding", "unscaled inputs", "learning rate too large" and "learning rate too small"
     text : str, the fault with its numbers
     advice : str, what to try, with sources
     """
@@ -53,42 +62,89 @@ class Finding:
         return f"{self.fault}: {self.text}\n  try: {self.advice}"
 
 
-def network_faults(
-    layers: Sequence[LayerFlow], losses: Sequence[float], input_rms: float | None
+def find_faults(
+    layers: Sequence[LayerFlow],
+    losses: Sequence[float],
+    X: Sequence[Any],
+    trials: Sequence[Trial],
+    step: float,
 ) -> list[Finding]:
-    """What is wrong with the network itself, causes before effects."""
-    if not all(map(isfinite, losses)) or not _all_finite(layers):
-        return [_not_finite(layers, losses)]
-    findings = [*_symmetry(layers), *_dead(layers), *_saturation(layers)]
-    if not any(finding.fault == "dead relus" for finding in findings):
+    """Judge inputs, network and learning rate, causes before effects.
+
+    ``losses`` are those of the samples, ``step`` is the size of the first step over the weights.
+    """
+    features = _features(X)
+    findings = [*_inputs(features)]
+    if broken := [*_not_finite(layers, losses)]:
+        return [*findings, *broken]
+    dead = [*_dead(layers)]
+    findings += [*_symmetry(layers), *dead, *_saturation(layers)]
+    if not dead:  # else it is known why little flows back
         findings += _vanishing(layers)
-    return [*findings, *_exploding(layers, input_rms)]
+    sizes = Summary.of([feature.rms for feature in features])
+    findings += _exploding(layers, max(sizes.rms if sizes else 0.0, 1.0))
+    if trials:
+        findings += _rate(trials, step)
+    return findings
 
 
-def ratio_of(layers: Sequence[LayerFlow]) -> float | None:
-    """The first layer's gradient over the last layer's, each a root mean square; None if unfit."""
-    sizes = [layer.gradient.rms for layer in layers if layer.gradient is not None]
-    if len(sizes) < 2 or not sizes[-1] > 0.0:
-        return None
-    return sizes[0] / sizes[-1]
+def _features(X: Sequence[Any]) -> list[Summary]:
+    """Sum up each feature; return none where samples are not equally long rows of numbers."""
+    if any(isinstance(x, str) for x in X):
+        return []
+    try:
+        columns = [*zip(*[[*map(float, x)] for x in X], strict=True)]
+    except (TypeError, ValueError, TinygradEduError):
+        return []
+    return [summary for column in columns if (summary := Summary.of(column)) is not None]
 
 
-def _all_finite(layers: Sequence[LayerFlow]) -> bool:
-    summaries = [s for layer in layers for s in (layer.weight, layer.gradient, layer.activation)]
-    return all(isfinite(s.norm) for s in summaries if s is not None)
+def _inputs(features: Sequence[Summary]) -> Iterator[Finding]:
+    """Find features of very different sizes, far from 0, or all too large or too small.
+
+    Sizes are compared by the largest number, since a pixel may be 0 in nearly all samples.
+    """
+    used = [(feature, i) for i, feature in enumerate(features) if feature.largest > 0.0]
+    if not used:
+        return
+    signs = []
+    (least, j), (most, i) = (pick(used, key=lambda f: f[0].largest) for pick in (min, max))
+    if most.largest > APART * least.largest:
+        signs.append(
+            f"feature {i} reaches {most.largest:.3g}, feature {j} only {least.largest:.3g}"
+        )
+    large, i = max(used, key=lambda f: f[0].rms)
+    if large.rms > LARGE:
+        signs.append(f"feature {i} has a root mean square of {large.rms:.3g}")
+    if large.rms < SMALL:
+        signs.append(f"no feature has a root mean square above {large.rms:.2g}")
+    far = [(f, i) for f, i in used if abs(f.mean) > SHIFTED * f.spread > 0.0]
+    for feature, i in far[:1]:
+        signs.append(
+            f"feature {i} has a mean of {feature.mean:.3g} and varies by {feature.spread:.2g} only"
+        )
+    if signs:
+        yield Finding(
+            "unscaled inputs",
+            "; ".join(signs),
+            "subtract from each feature its mean over the training data and divide by its standard "
+            "deviation (LeCun et al. 1998), and do the same with all data to come",
+        )
 
 
-def _not_finite(layers: Sequence[LayerFlow], losses: Sequence[float]) -> Finding:
+def _not_finite(layers: Sequence[LayerFlow], losses: Sequence[float]) -> Iterator[Finding]:
     bad = sum(not isfinite(loss) for loss in losses)
-    where = [layer.name for layer in layers if not _all_finite([layer])]
-    text = f"{bad} of {len(losses)} samples have a loss that is nan or inf" if bad else ""
-    place = f"{where[0]} is the first layer with a number that is" if where else ""
-    return Finding(
-        "not finite",
-        "; ".join(part for part in (text, place or "the layers' numbers are finite") if part),
-        "run model and loss inside detect_anomaly(), which names the first bad node and its line; "
-        "look for nan in the data; lower the learning rate and start again",
-    )
+    where = [layer.name for layer in layers if not layer.finite]
+    signs = [f"{bad} of {len(losses)} samples have a loss that is nan or inf"] if bad else []
+    if where:
+        signs.append(f"{where[0]} is the first layer with a number that is nan or inf")
+    if signs:
+        yield Finding(
+            "not finite",
+            "; ".join(signs) + "; the numbers of the layers are finite" * (not where),
+            "run model and loss inside detect_anomaly(), which names the first bad node and its "
+            "line; look for nan in the data; lower the learning rate and start again",
+        )
 
 
 def _symmetry(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
@@ -104,56 +160,69 @@ def _symmetry(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
 
 
 def _dead(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
-    worst = [layer for layer in layers if layer.dead is not None and layer.dead >= DEAD]
+    worst = [(layer.name, layer.dead) for layer in layers if (layer.dead or 0.0) >= DEAD]
     if worst:
-        shares = ", ".join(f"{percent(layer.dead or 0.0)} in {layer.name}" for layer in worst)
         yield Finding(
             "dead relus",
-            f"relus that are 0 for every sample given: {shares}. No gradient passes them, so "
-            "they and what lies before them learn little or nothing",
+            f"relus that are 0 for every sample given: {_shares(worst)}. No gradient passes them, "
+            "so they and what lies before them learn little or nothing",
             f"he_uniform weights and biases of 0 ({HE}); a smaller learning rate; scaled inputs; "
             "softplus or a leaky relu (Maas et al. 2013), whose slope is nowhere 0",
         )
 
 
 def _saturation(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
-    worst = [layer for layer in layers[:-1] if (layer.saturated or 0.0) > CROWDED]
+    worst = [(one.name, one.saturated) for one in layers[:-1] if (one.saturated or 0.0) > CROWDED]
     if worst:
-        shares = ", ".join(f"{percent(layer.saturated or 0.0)} in {layer.name}" for layer in worst)
         yield Finding(
             "saturation",
-            f"sigmoids or tanhs with nearly no slope: {shares}. They pass hardly any gradient",
+            f"activations with nearly no slope: {_shares(worst)}. They pass hardly any gradient",
             f"smaller initial weights, as glorot_uniform draws ({GLOROT}); scaled inputs; batch "
-            f"normalisation ({BATCH_NORM}); relu instead ({BOOK})",
+            f"normalisation ({BATCH_NORM}); relu instead ({DAS_VARMA})",
         )
 
 
 def _vanishing(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
     trained = [layer for layer in layers if layer.gradient is not None]
-    ratio = ratio_of(layers)
+    ratio = gradient_ratio(layers)
     if ratio is None or ratio >= VANISHING:
         return
     first, last = trained[0], trained[-1]
     text = f"{first.name} gets {ratio:.2g} of {last.name}'s gradient"
     if first.saturated is not None:
-        text += f"; {percent(first.saturated)} of its sigmoids or tanhs are saturated"
+        text += f"; {percent(first.saturated)} of its activations are saturated"
+    if ratio:
+        passed = ratio ** (1 / (len(trained) - 1))
+        text += f"; on average a layer passes on {passed:.2g} of what it gets"
+    else:
+        text += "; nothing reaches it"
     yield Finding(
         "vanishing",
-        text + _loss_per_layer(ratio, len(trained)),
-        f"relu instead of sigmoid, whose slope is at most 1/4 ({BOOK}); glorot_uniform ({GLOROT}) "
-        f"or he_uniform weights ({HE}); batch normalisation ({BATCH_NORM}); residual connections "
-        f"({RESIDUAL}); fewer layers",
+        text,
+        f"relu instead of sigmoid, whose slope is at most 1/4 ({DAS_VARMA}); glorot_uniform "
+        f"({GLOROT}) or he_uniform weights ({HE}); batch normalisation ({BATCH_NORM}); residual "
+        f"connections ({RESIDUAL}); fewer layers",
     )
 
 
-def _loss_per_layer(ratio: float, count: int) -> str:
-    if not ratio:
-        return "; nothing reaches it"
-    return f"; on average a layer passes on {ratio ** (1 / (count - 1)):.2g} of what it gets"
-
-
-def _exploding(layers: Sequence[LayerFlow], input_rms: float | None) -> Iterator[Finding]:
-    signs = [*_explosions(layers, input_rms)]
+def _exploding(layers: Sequence[LayerFlow], usual: float) -> Iterator[Finding]:
+    """Find gradients that grow from layer to layer or next to weights, and growing activations."""
+    trained = [layer for layer in layers if layer.gradient is not None]
+    signs, ratio = [], gradient_ratio(layers)
+    if ratio is not None and ratio > EXPLODING:
+        signs.append(f"{trained[0].name} gets {ratio:.2g} times {trained[-1].name}'s gradient")
+    steep = [
+        (layer.gradient.rms / max(layer.weight.rms, USUAL_WEIGHT), layer.name)
+        for layer in layers
+        if layer.gradient is not None and layer.weight is not None
+    ]
+    if steep and max(steep)[0] > STEEP:
+        times, name = max(steep)
+        signs.append(f"the gradient of {name} is {times:.2g} times its weights")
+    hidden = [(s.rms / usual, layer.name) for layer in layers[:-1] if (s := layer.activation)]
+    if hidden and max(hidden)[0] > GROWTH:
+        times, name = max(hidden)
+        signs.append(f"the activations of {name} are {times:.2g} times as large as the inputs")
     if signs:
         yield Finding(
             "exploding",
@@ -164,34 +233,53 @@ def _exploding(layers: Sequence[LayerFlow], input_rms: float | None) -> Iterator
         )
 
 
-def _explosions(layers: Sequence[LayerFlow], input_rms: float | None) -> Iterator[str]:
-    trained = [layer for layer in layers if layer.gradient is not None]
-    ratio = ratio_of(layers)
-    if ratio is not None and ratio > EXPLODING:
-        yield f"{trained[0].name} gets {ratio:.2g} times {trained[-1].name}'s gradient"
-    steep = [(_steepness(layer), layer.name) for layer in trained]
-    if steep and max(steep)[0] > STEEP:
-        yield f"the gradient of {max(steep)[1]} is {max(steep)[0]:.2g} times its weights"
-    hidden = [(s.rms, layer.name) for layer in layers[:-1] if (s := layer.activation) is not None]
-    usual = max(input_rms or 0.0, 1.0)
-    if hidden and max(hidden)[0] > GROWTH * usual:
-        yield (
-            f"the activations of {max(hidden)[1]} are {max(hidden)[0] / usual:.2g} times as large "
-            "as the inputs"
+def _rate(trials: Sequence[Trial], step: float) -> Iterator[Finding]:
+    """Judge the learning rate: does the loss grow, or fall far more with a much larger rate?
+
+    The first trial is at the rate asked about, the last at the largest that was tried; ``step`` is
+    the size of the first step over that of the weights.
+    """
+    trial, faster = trials[0], trials[-1]
+    rate, steps = trial.learning_rate, len(trial.losses) - 1
+    size = f"the first step is {step:.2g} of the weights (rule of thumb {RULE_OF_THUMB:g})"
+    if trial.grew:
+        yield Finding(
+            "learning rate too large",
+            f"in {steps} trial steps with {rate:g} the loss goes from {trial.losses[0]:.3g} up to "
+            f"{trial.worst:.3g}; {size}",
+            f"{rate / 10:g} or {rate / 100:g}; learning_rate_range shows which rates are usable "
+            "(Smith 2017)",
+        )
+    elif trial.fall < HARDLY <= faster.fall and not faster.grew and faster.fall > GAIN * trial.fall:
+        yield Finding(
+            "learning rate too small",
+            f"{steps} trial steps with {rate:g} lower the loss by {percent(trial.fall)}, with "
+            f"{faster.learning_rate:g} by {percent(faster.fall)}; {size}",
+            f"{faster.learning_rate / 10:g} or {faster.learning_rate:g}; learning_rate_range shows "
+            "which rates are usable (Smith 2017)",
         )
 
 
-def _steepness(layer: LayerFlow) -> float:
-    if layer.gradient is None or layer.weight is None:
-        return 0.0
-    return layer.gradient.rms / max(layer.weight.rms, USUAL_WEIGHT)
+def gradient_ratio(layers: Sequence[LayerFlow]) -> float | None:
+    """Divide the first layer's gradient by the last layer's, each a root mean square.
+
+    None for fewer than two layers with parameters, or where the last one has no gradient.
+    """
+    sizes = [layer.gradient.rms for layer in layers if layer.gradient is not None]
+    if len(sizes) < 2 or not sizes[-1] > 0.0:
+        return None
+    return sizes[0] / sizes[-1]
 
 
 def percent(share: float) -> str:
-    """A share in words: "97 %"; "0.4 %" where it is small, and never rounded to all."""
+    """Write a share as "97 %", or "0.4 %" where it is small; never round it to all."""
     number = 100.0 * share
     digits = 1 if 0.0 < abs(number) < 1.0 or 99.0 < number < 100.0 else 0
     return f"{number:.{digits}f} %"
+
+
+def _shares(worst: Sequence[tuple[str, float | None]]) -> str:
+    return ", ".join(f"{percent(share or 0.0)} in {name}" for name, share in worst)
 
 
 def _listed(names: Sequence[str]) -> str:

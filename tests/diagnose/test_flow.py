@@ -1,0 +1,175 @@
+"""``gradient_flow``: what it leaves as it was, how it shows itself, what it refuses."""
+
+import math
+from random import Random
+
+import pytest
+
+from tests.networks import X, Y, mlp
+from tinygrad_edu import nn
+from tinygrad_edu.diagnose.flow import GradientFlow, gradient_flow
+from tinygrad_edu.engine.errors import LengthError, SettingError
+from tinygrad_edu.train import SGD, Adam
+
+
+class Noisy(nn.Module):
+    """Draws at random and counts its calls, as dropout and running means do."""
+
+    def __init__(self):
+        self.inner, self.rng, self.calls = mlp(2), Random(5), [0]
+
+    def forward(self, x):
+        """Run the network on inputs with a little noise."""
+        self.calls[0] += 1
+        return self.inner([number + 0.01 * self.rng.random() for number in x])
+
+
+def test_the_model_and_the_optimizer_are_left_as_they_are():
+    """Weights, gradients, generator, counters, the optimizer's state: all as before."""
+    model = Noisy()
+    optimizer = Adam(model.parameters(), 0.05)
+    nn.mse(model(X[0]), Y[0]).backward()
+    optimizer.step()
+
+    def everything():
+        numbers = [(p.data, p.grad) for p in model.parameters()]
+        state = (list(optimizer.state), optimizer.steps, optimizer.learning_rate)
+        return numbers, state, model.rng.getstate(), list(model.calls)
+
+    before = everything()
+
+    gradient_flow(model, nn.mse, X, Y, optimizer=optimizer)
+
+    assert everything() == before
+
+
+def test_gradients_that_the_model_holds_do_not_matter():
+    """What an earlier pass left in the parameters is no part of the diagnosis."""
+    clean, used = mlp(), mlp()
+    nn.mse(used(X[0]), Y[0]).backward()
+
+    first, second = (gradient_flow(model, nn.mse, X, Y).numbers() for model in (clean, used))
+
+    assert first == second
+
+
+def test_a_penalty_on_the_model_s_own_parameters_is_felt():
+    """A loss may mean this very model: its gradients count, and nothing is left behind."""
+    model = mlp(2)
+    parameters = model.parameters()
+
+    def penalised(out, target):
+        return nn.mse(out, target) + 10.0 * sum(p * p for p in parameters)
+
+    plain = gradient_flow(model, nn.mse, X, Y)
+    flow = gradient_flow(model, penalised, X, Y, learning_rate=1e-3)
+
+    assert flow.layers[0].gradient.norm > 10.0 * plain.layers[0].gradient.norm
+    assert all(p.grad == 0.0 for p in parameters)
+
+
+def test_at_most_so_many_samples_are_run():
+    """``samples`` bounds the work; they are spread over the data."""
+    seen = []
+
+    def loss(out, target):
+        seen.append(target)
+        return nn.mse(out, target)
+
+    gradient_flow(mlp(2), loss, X, list(range(20)), samples=5)
+
+    assert seen == [0, 4, 8, 12, 16]
+
+
+def test_it_prints_as_text_and_as_a_table():
+    """One row per layer and the verdict, in the terminal and in a notebook."""
+    flow = gradient_flow(mlp(12, "sigmoid"), nn.mse, X, Y)
+
+    lines, page = str(flow).splitlines(), flow._repr_html_()
+
+    assert [line.split()[0] for line in lines[2:14]] == [f"layer{i}" for i in range(12)]
+    assert lines[14].startswith("vanishing: layer0 gets")
+    assert lines[15].startswith("  try: ")
+    assert page.count("<tr>") == 14
+    assert "vanishing: layer0 gets" in page
+
+
+@pytest.mark.parametrize("rate", [None, 0.1])
+def test_the_plot_shows_every_layer(rate):
+    """A line for the gradients, one for the outputs and, with a rate, one for the steps."""
+    flow = gradient_flow(mlp(4), nn.mse, X, Y, learning_rate=rate)
+
+    ax = flow.plot()
+
+    assert flow.plot(ax) is ax
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [label.partition(",")[0].partition(" /")[0] for label in labels[:2]] == [
+        "gradient", "output",
+    ]  # fmt: skip
+    assert ("first step / weights" in labels) == (rate is not None)
+    assert list(ax.lines[0].get_ydata()) == [layer.gradient.rms for layer in flow.layers]
+    assert ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "layer, from the inputs on"
+    assert ax.get_title() == "no fault found"
+
+
+def test_a_layer_without_gradient_is_left_out_of_the_line():
+    """A logarithmic scale has no 0; the share of dead relus is written under the layer."""
+    model = mlp(3, "relu")
+    for neuron in model.layers[1].neurons:
+        neuron.b.data = -100.0
+
+    ax = gradient_flow(model, nn.mse, X, Y).plot()
+
+    assert list(ax.lines[0].get_xdata()) == [2]
+    assert [t.get_text() for t in ax.get_xticklabels()][1] == "layer1\n100 %\ndead"
+
+
+def test_it_is_the_same_every_time():
+    """Same script, same bits."""
+    first, second = (
+        gradient_flow(mlp(), nn.mse, X, Y, learning_rate=0.1).numbers() for _ in range(2)
+    )
+
+    assert isinstance(gradient_flow(mlp(), nn.mse, X, Y), GradientFlow)
+    assert first == second
+
+
+@pytest.mark.promise(name="settings")
+@pytest.mark.parametrize(
+    ("error", "settings"),
+    [
+        (SettingError, {"learning_rate": -1.0}),
+        (SettingError, {"learning_rate": math.nan}),
+        (SettingError, {"samples": 0}),
+        (SettingError, {"compiled": "maybe"}),
+        (LengthError, {"y": Y[:-1]}),
+    ],
+)
+def test_settings_are_refused(error, settings):
+    """What can't be used is refused by name, and the model is not touched."""
+    model, targets = mlp(2), settings.pop("y", Y)
+    before = [p.data for p in model.parameters()]
+
+    with pytest.raises(error, match=next(iter(settings), "y")):
+        gradient_flow(model, nn.mse, X, targets, **settings)
+
+    assert [p.data for p in model.parameters()] == before
+
+
+@pytest.mark.promise(name="settings")
+def test_two_learning_rates_are_refused():
+    """The optimizer has one already."""
+    model = mlp(2)
+
+    with pytest.raises(SettingError, match="an optimizer was passed, too"):
+        gradient_flow(
+            model, nn.mse, X, Y, learning_rate=0.1, optimizer=SGD(model.parameters(), 0.1)
+        )
+
+
+@pytest.mark.promise(name="settings")
+def test_a_model_without_parameters_is_refused():
+    """There is nothing that gradients could reach."""
+    with pytest.raises(SettingError, match="no parameters"):
+        gradient_flow(nn.Module(), nn.mse, X, Y)
