@@ -6,49 +6,54 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = """\
-  tinygrad-edu course lessons               the notebooks, in a folder of your own
+EXAMPLES = {
+    "course": """\
+  tinygrad-edu course lessons               copy the notebooks to a folder of your own
+""",
+    "worksheet": """\
   tinygrad-edu worksheet --seed 7           a page to fill in by pencil, and its answers
   tinygrad-edu worksheet --class-list names.txt --level 3 --out sheets.html
-"""
+""",
+}
 
 
-def add_commands(commands: Any) -> list[argparse.ArgumentParser]:
-    """``course`` and ``worksheet``."""
-    return [_course_parser(commands), _worksheet_parser(commands)]
-
-
-def _course_parser(commands: Any) -> argparse.ArgumentParser:
-    course: argparse.ArgumentParser = commands.add_parser(
-        "course", help="copy the notebooks of the course to a folder"
-    )
+def add_commands(commands: Any) -> None:
+    """Add ``course`` and ``worksheet`` to the commands of a parser."""
+    course = commands.add_parser("course", help="copy the notebooks of the course to a folder")
     course.add_argument(
-        "folder", type=Path, nargs="?", default=Path("course"),
-        help="made if it is not there; changed notebooks in it are kept (default: course)",
-    )  # fmt: skip
-    course.set_defaults(run=_course)
-    return course
-
-
-def _worksheet_parser(commands: Any) -> argparse.ArgumentParser:
-    sheet: argparse.ArgumentParser = commands.add_parser(
-        "worksheet", help="a printable graph with blanks for every value and gradient"
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("course"),
+        help="made if it does not exist; changed notebooks in it are kept (default: course)",
     )
-    sheet.add_argument("--seed", type=int, default=7, help="another seed, another graph")
+    course.set_defaults(run=_course)
+
+    sheet = commands.add_parser(
+        "worksheet", help="make a printable graph with blanks for every value and gradient"
+    )
+    sheet.add_argument("--seed", type=int, default=7, help="another seed gives another graph")
     sheet.add_argument("--level", type=int, default=2, help="1 easy, 2 (default), 3 hard")
     sheet.add_argument(
-        "--class-list", type=Path, metavar="FILE", help="a name a line: a sheet each"
+        "--class-list",
+        type=Path,
+        metavar="FILE",
+        help="one name per line; everyone gets a sheet of their own",
     )
     sheet.add_argument(
-        "-o", "--out", type=Path, default=Path("worksheet.html"), metavar="FILE",
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("worksheet.html"),
+        metavar="FILE",
         help="(default: worksheet.html; a PDF beside it where Chromium is installed)",
-    )  # fmt: skip
-    sheet.add_argument("--no-pdf", action="store_true", help="the page alone")
+    )
+    sheet.add_argument("--no-pdf", action="store_true", help="write the page alone")
     sheet.set_defaults(run=_worksheet)
-    return sheet
 
 
 def _course(options: argparse.Namespace) -> int:
+    """Copy the notebooks, and say which were copied or kept."""
     from tinygrad_edu.course import copy_notebooks
 
     print(copy_notebooks(options.folder))
@@ -56,6 +61,7 @@ def _course(options: argparse.Namespace) -> int:
 
 
 def _worksheet(options: argparse.Namespace) -> int:
+    """Write worksheets, and name the files."""
     from tinygrad_edu.course import read_names, write_worksheets
 
     names = read_names(options.class_list) if options.class_list is not None else ()

@@ -1,1 +1,9 @@
-"""Training runs described by settings, and their reports."""
+"""Training runs described by settings, and their reports.
+
+``tinygrad-edu train`` and ``diagnose`` carry out an :class:`Experiment` with the settings of the
+command line, ``tinygrad-edu demo`` one with settings of its own.
+"""
+
+from tinygrad_edu.experiments.experiment import Experiment, run
+
+__all__ = ["Experiment", "run"]

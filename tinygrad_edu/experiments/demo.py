@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from time import perf_counter
 
-from tinygrad_edu.compiled.program import network_equations
 from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.experiments.page import need_plots
-from tinygrad_edu.experiments.report import write_report
-from tinygrad_edu.expression import evaluate as expression
-from tinygrad_edu.nn import MLP, cross_entropy
-from tinygrad_edu.shared.files import writable_folder
-from tinygrad_edu.train.data import Split, digits
-from tinygrad_edu.train.history import History
-from tinygrad_edu.train.loop import fit
-from tinygrad_edu.train.optim import Adam
-from tinygrad_edu.train.runners import evaluate
+from tinygrad_edu.experiments.experiment import Experiment, run
+from tinygrad_edu.experiments.page import Figure
+from tinygrad_edu.expression import evaluate
+from tinygrad_edu.viz import draw
 
 
 def demo(
@@ -28,78 +19,42 @@ def demo(
     hidden: int = 16,
     seed: int = 0,
     progress: bool | None = None,
-    compiled: bool = True,
-) -> tuple[str, list[str]]:
-    """Train ``MLP(64, [hidden, 10])`` on scikit-learn's digits and write a report.
+    eager: bool = False,
+) -> tuple[str, list[str], bool]:
+    """Train a network with one hidden layer on scikit-learn's digits, and write a report.
 
-    Every multiplication is a Value; ``compiled``, the graph of one sample is trained as the
-    matrices found in it. Ctrl-C ends the training, not the report: it shows what was reached.
-
-    Returns
-    -------
-    (headline, names of the files written)
-
-    Raises
-    ------
-    FileError
-        Before training, if the folder can't be written to.
+    Every multiplication is a Value. The graph of one sample is trained as the matrices that are
+    found in it, or with ``eager`` as it is. The result is that of ``experiments.run``.
     """
-    need_plots()
-    writable_folder(folder)
-    rng = Random(seed)
-    split = digits(rng=rng)
-    model = MLP(64, [hidden, 10], activation="relu", rng=rng)
-    history = History()
-    start = perf_counter()
-    ended = _train(model, split, epochs, rng, progress, history, compiled)
-    seconds = perf_counter() - start
-    with collector_paused():
-        _, accuracy = evaluate(model, cross_entropy, split.X_test, split.y_test)
-    headline = (
-        f"{accuracy:.1%} of {len(split.y_test)} held-out digits right after "
-        f"{len(history.loss)} epochs in {seconds:.1f} s{ended}: MLP(64, [{hidden}, 10]), "
-        f"{len(model.parameters()):,} parameters, each a single Value."
+    settings = Experiment(
+        data="digits",
+        raw=True,  # the pixels are between 0 and 1 as they are
+        hidden=[hidden],
+        learning_rate=0.01,
+        epochs=epochs,
+        batch_size=16,
+        seed=seed,
+        eager=eager,
     )
-    equations = network_equations(model, cross_entropy, split.X[0], split.y[0])
-    return headline, write_report(folder, model, history, split, book_neuron(), headline, equations)
+    neuron = Figure(
+        "neuron.svg",
+        "One neuron, step by step",
+        "The neuron of Das and Varma, The Backprop Algorithm: values above the wires, and below "
+        "them what each wire adds to the gradient. Step through the forward and the backward pass "
+        "with the buttons or the arrow keys.",
+        draw(textbook_neuron()),
+    )
+    title = "Handwritten digits, learned by single numbers"
+    return run(settings, folder, progress=progress, rng=Random(seed), title=title, figures=[neuron])
 
 
-def _train(
-    model: MLP,
-    split: Split,
-    epochs: int,
-    rng: Random,
-    progress: bool | None,
-    history: History,
-    compiled: bool,
-) -> str:
-    """Train until the end or Ctrl-C; how it ended, for the headline."""
-    try:
-        fit(
-            model,
-            cross_entropy,
-            split.X,
-            split.y,
-            epochs=epochs,
-            batch_size=16,
-            optimizer=Adam(model.parameters(), learning_rate=0.01),
-            validation=(split.X_test, split.y_test),
-            rng=rng,
-            progress=progress,
-            history=history,
-            compiled=compiled,
-        )
-    except KeyboardInterrupt:
-        return " (stopped by Ctrl-C)"
-    return ""
-
-
-def book_neuron() -> Value:
-    """The textbook's neuron with values and gradients: 0.73 out."""
-    root, _ = expression(
+def textbook_neuron() -> Value:
+    """Build the worked neuron of Das and Varma, with values and gradients; it gives 0.73."""
+    root, _ = evaluate(
         "sigmoid(w0*x0 + w1*x1 + w2)", {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
     )
     for node in topological_order(root):
-        node.label = "" if node.op is not None else node.label  # the figure shows what it is
+        if node.op is not None:
+            node.label = ""  # the figure shows the operation itself
     root.backward()
     return root
