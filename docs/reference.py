@@ -14,7 +14,17 @@ from docs.figures import table
 from docs.pages import fence
 from tinygrad_edu.engine import functions, ops
 
-ROOMS = ("nn", "train", "diagnose", "viz", "explain", "compiler", "gradcheck", "course")
+ROOMS = (
+    "nn",
+    "train",
+    "diagnose",
+    "viz",
+    "explain",
+    "compiler",
+    "gradcheck",
+    "experiments",
+    "course",
+)
 PACKAGE = "tinygrad_edu"
 _ROLE = re.compile(r":(?:class|func|meth|mod):(?:`~?([^`]*)`|<code>~?)")
 _TYPE = re.compile(

@@ -25,7 +25,7 @@ def test_the_notebooks_are_copied_and_changed_ones_kept(tmp_path, capsys):
 
 
 def test_a_class_gets_a_sheet_each(tmp_path, capsys):
-    """A name a line; the page has them all."""
+    """One name per line of the file; the page has them all."""
     (tmp_path / "names.txt").write_text("Ada\nEmmy <Noether>\n", encoding="utf-8")
     page = tmp_path / "sheets.html"
 

@@ -45,7 +45,7 @@ def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
     for name, (x, y) in pairs.items():
         axes.plot(x, y, "o-" if len(y) <= FEW else "-", label=name)
     axes.set(**axes_settings)
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside the curves
     plt.close(figure)  # otherwise the notebook would show it twice
     return figure
 

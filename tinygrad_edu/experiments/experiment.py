@@ -113,7 +113,7 @@ class Experiment:
         within("test_share", self.test_share, above=0.0, below=1.0)
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError(
-                f"both clip_norm {self.clip_norm!r} and clip_value {self.clip_value!r} are given.",
+                f"both clip_norm and clip_value are given: {self.clip_norm}, {self.clip_value}.",
                 fix="give only one of the two, for example --clip-norm 1.",
             )
         if self.momentum is not None and self.optimizer != "sgd":

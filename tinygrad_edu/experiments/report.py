@@ -20,7 +20,7 @@ from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.experiments.page import Figure, Page
 from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.shared.arguments import extra
-from tinygrad_edu.shared.tables import html_table
+from tinygrad_edu.shared.tables import Markup, html_table
 from tinygrad_edu.train import DATA_SETS, History, Split
 from tinygrad_edu.train.datasets import DataSet
 from tinygrad_edu.train.progress import epoch_line
@@ -28,7 +28,6 @@ from tinygrad_edu.viz import draw
 
 RIGHT, WRONG, PALE = "#0f766e", "#c2410c", "#b6bcc3"
 SHOWN, MISTAKES = 50, 30  # how many digits are shown, and how many of them may be mistakes
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 ABOUT_MATRICES = (
     "The network was written in single numbers. These equations were found in the graph of one "
     "sample; ΔA is dL/dA, ⊙ multiplies number by number, [A > 0] is 1 where that holds and else 0."
@@ -176,12 +175,12 @@ def network_figure(model: Module, split: Split) -> Figure:
 
 
 def equations_table(equations: Equations) -> str:
-    """Return the equations that were found, each beside the textbook's, as an HTML table."""
-
-    def lowered(equation: str) -> str:
-        """Write the numbers of the matrices as subscripts."""
-        return re.sub(r"(?<=[A-Za-z])\d+", lambda n: n[0].translate(SUBSCRIPTS), equation)
-
+    """Return the equations that were found, each beside that of Das and Varma, as an HTML table."""
     head = ("in the graph, one row per sample", "in Das and Varma, one column per sample")
-    rows = [[*map(lowered, pair)] for pair in equations.beside_the_book()]
+    rows = [[*map(_with_subscripts, pair)] for pair in equations.beside_the_book()]
     return html_table("In the order in which they run.", head, rows, "<<")
+
+
+def _with_subscripts(equation: str) -> Markup:
+    """Lower the numbers that follow a letter: those of matrices, not the 0 of a maximum."""
+    return Markup(re.sub(r"(?<=[A-Za-z])(\d+)", r"<sub>\1</sub>", escape(equation)))
