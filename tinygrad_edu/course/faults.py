@@ -14,7 +14,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from tinygrad_edu.engine import functions, ieee, ops, walk
+from tinygrad_edu.engine import functions, ops, walk
+from tinygrad_edu.engine.guards import local_partials
 from tinygrad_edu.engine.value import Value, operand
 from tinygrad_edu.nn import Module, layers, losses
 from tinygrad_edu.shared.arguments import one_of
@@ -78,9 +79,8 @@ def _assign(order: list[Value]) -> None:
     """Walk back with = where += belongs: the last use of a value overwrites the others."""
     for node in reversed(order):
         if node.op is not None:
-            partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-            for value, slope in zip(node.inputs, partials, strict=True):
-                value.grad = slope * node.grad
+            for value, partial in zip(node.inputs, local_partials(node), strict=True):
+                value.grad = partial * node.grad
 
 
 def _as_met(root: Value) -> list[Value]:

@@ -337,7 +337,7 @@ class _RowLoss(Module):
 
 
 def _weighted_entropy(scores: Vector, weights: Vector) -> Value:
-    """Cross entropy whose weights may sum to less than 1, as where nothing is to be predicted."""
+    """Compute a cross entropy whose weights may sum to less than 1, or to 0 after the end."""
     return _sum(weights) * logsumexp(scores) - _product(weights, scores)
 
 

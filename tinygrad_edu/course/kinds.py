@@ -168,7 +168,7 @@ class Graph(Drawn):
         """Find the leaves, in the order of the names."""
         found: dict[str, Value] = {}
         for node in topological_order(root):
-            if node.op is None and not node.constant and found.setdefault(node.label, node) != node:
+            if node.kind == "leaf" and found.setdefault(node.label, node) != node:
                 raise Misfit(
                     f"Two leaves are called {node.label!r}: make it once, and use that Value "
                     "twice. A gradient belongs to one Value."

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tinygrad_edu.engine import Value, ieee, topological_order
+from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import local_partials
 from tinygrad_edu.shared.arguments import one_of, whole
 
 LEAVES = ("a", "b", "c", "d")
@@ -125,8 +126,8 @@ def _wires(node: Value) -> list[tuple[Value, float]]:
     """Pair the inputs of an operation with what each gets from it."""
     if node.op is None:
         return []
-    slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
-    return [(v, slope * node.grad) for v, slope in zip(node.inputs, slopes, strict=True)]
+    pairs = zip(node.inputs, local_partials(node), strict=True)
+    return [(value, partial * node.grad) for value, partial in pairs]
 
 
 def _is_tie(node: Value) -> bool:
