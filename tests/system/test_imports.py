@@ -13,9 +13,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tinygrad_edu"
 READ = ("ops.py", "value.py", "walk.py")  # the three files in which the engine computes
 
-# to become empty: modules that still import each other in a circle
-NOT_YET = {}
-
 
 def lint_imports(folder):
     """Run the contracts of setup.cfg on the package in a folder."""
@@ -153,12 +150,7 @@ class Imports:
 
 def test_no_module_imports_itself_by_way_of_others():
     """Imports inside functions and for type hints count: a reader has to follow them, too."""
-    assert Imports(PACKAGE).in_circles() - NOT_YET == set()
-
-
-def test_what_is_in_no_circle_any_more_leaves_the_list():
-    """Delete these lines of NOT_YET: it only becomes shorter."""
-    assert NOT_YET - Imports(PACKAGE).in_circles() == set()
+    assert Imports(PACKAGE).in_circles() == set()
 
 
 @pytest.mark.parametrize(
