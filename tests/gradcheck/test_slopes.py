@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests import oracles
 from tinygrad_edu import Value, exp, sigmoid, sin, tanh
 from tinygrad_edu.engine import ieee, ops
-from tinygrad_edu.gradcheck import Report, check_gradient, check_graph, check_rule, slopes
+from tinygrad_edu.gradcheck import check_gradient, check_graph, check_rule, slopes
 
 SMOOTH = {
     "sin": (sin, mpmath.cos),
@@ -50,15 +50,6 @@ def test_nothing_is_printed(capsys):
     check_graph(Value(0.5).tanh())
 
     assert capsys.readouterr() == ("", "")
-
-
-def test_a_report_reads_as_a_sentence():
-    """How many, how near, how near is near enough, compared to what."""
-    report = Report(3, 1.5e-16, 1e-12, "mpmath at 800 digits")
-
-    assert (
-        repr(report) == "Report(3 right within 1.5e-16, tolerance 1.0e-12, by mpmath at 800 digits)"
-    )
 
 
 def test_the_precision_of_mpmath_stays_as_it_was():

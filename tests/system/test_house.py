@@ -25,7 +25,6 @@ NOT_YET = {
     "tinygrad_edu/engine/symbols.py",
     "tinygrad_edu/explain/routes.py",
     "tinygrad_edu/explain/words.py",
-    "tinygrad_edu/gradcheck/verdict.py",
     "tinygrad_edu/train/datasets.py",
     "tinygrad_edu/train/history.py",
     "tinygrad_edu/train/progress.py",
