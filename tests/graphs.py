@@ -1,9 +1,12 @@
-"""The graphs that the tests of figures draw."""
+"""The graphs that the tests of figures draw, and those of explanations explain."""
 
 from random import Random
 
-from tinygrad_edu import Value, nn
+from tests.programs import VALUES, random_program
+from tinygrad_edu import Value, nn, topological_order
 from tinygrad_edu.expression import evaluate
+
+LOOSE = ("add", "sub", "mul", "maximum", "neg", "relu")  # these have partials of 0, and ties
 
 
 def neuron():
@@ -37,9 +40,22 @@ def backward(root):
 
 def unlabelled(root):
     """The graph, with no labels on its operations."""
-    from tinygrad_edu import topological_order
-
     for node in topological_order(root):
         if node.op is not None:
             node.label = ""
     return root
+
+
+def meeting(seed, rows=LOOSE, steps=9):
+    """A value and the root above it in a small random graph, in which many paths meet."""
+    rng = Random(seed)
+    registers = random_program(rng, leaves=2, steps=steps, rows=rows, reach=4).run(VALUES)
+    root = registers[-1]
+    return rng.choice(topological_order(root)), root
+
+
+def doubled(x, times, step):
+    """x after so many steps that use it twice."""
+    for _ in range(times):
+        x = step(x)
+    return x

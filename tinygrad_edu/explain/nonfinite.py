@@ -96,27 +96,27 @@ def trace_nonfinite(root: Value) -> Trace | None:
 
 
 def _why_value(node: Value) -> str:
-    """How finite inputs gave this value, or that it was given."""
+    """Tell how finite inputs gave this value, or that it was given."""
     if node.op is None:
         return f"the {'constant' if node.constant else 'leaf'} was given as {number(node.data)}"
     return f"{node.op.name} of {_inputs(node)} is {number(node.data)}"
 
 
 def _why_gradient(node: Value, order: Sequence[Value]) -> tuple[Value, str]:
-    """The value above whose finite gradient gave this one; how."""
+    """Find the value above whose finite gradient gave this one, and tell how."""
     total = 0.0
     for above in reversed(order):
         if above.op is None or not any(v is node for v in above.inputs):
             continue
-        slopes = above.op.partials(ieee, above.data, *[v.data for v in above.inputs])
-        for below, slope in zip(above.inputs, slopes, strict=True):
+        partials = above.op.partials(ieee, above.data, *[v.data for v in above.inputs])
+        for below, partial in zip(above.inputs, partials, strict=True):
             if below is not node:
                 continue
-            part, before = slope * above.grad, total
+            part, before = partial * above.grad, total
             total += part
             if not isfinite(part):
                 at = f"{above.op.name} at {_inputs(above)}"
-                how = f"upstream {number(above.grad)} times slope {number(slope)} of {at}"
+                how = f"upstream {number(above.grad)} times slope {number(partial)} of {at}"
                 return above, f"{how} is {number(part)}"
             if not isfinite(total):
                 return above, f"the sum {number(before)} + {number(part)} is {number(total)}"
@@ -130,7 +130,7 @@ def _inputs(node: Value) -> str:
 
 
 def _way_up(root: Value, node: Value) -> tuple[Value, ...]:
-    """The values from node up to root, by as few steps as can be."""
+    """Find a shortest way from node up to root."""
     above: dict[Value, Value | None] = {root: None}
     waiting = deque([root])
     while node not in above:

@@ -7,6 +7,7 @@ from math import isclose, prod
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.explain.routes import Routes
 from tinygrad_edu.explain.words import graph_of, name, operation
 from tinygrad_edu.shared.arguments import whole
@@ -21,21 +22,21 @@ class Path:
     ----------
     nodes : tuple of Value, the root first, x last
     operands : tuple of int, which input each step goes down to: 0 or 1
-    slopes : tuple of float, the local derivative of each step
+    partials : tuple of float, the local derivative of each step
     """
 
     nodes: tuple[Value, ...]
     operands: tuple[int, ...]
-    slopes: tuple[float, ...]
+    partials: tuple[float, ...]
 
     @property
     def product(self) -> float:
-        """The slopes multiplied from the root down, as ``backward`` does: d(root)/d(x) this way."""
-        return prod(self.slopes, start=1.0)
+        """Multiply the partials from the root down, as ``backward`` does: d(root)/d(x) this way."""
+        return prod(self.partials, start=1.0)
 
     @property
     def wires(self) -> tuple[tuple[Value, int], ...]:
-        """The steps as (value, operand) pairs, to find them in a figure."""
+        """Return the steps as (value, operand) pairs, by which a figure finds its wires."""
         return tuple(zip(self.nodes, self.operands, strict=False))
 
     def __str__(self) -> str:
@@ -46,7 +47,7 @@ class Path:
 
     @property
     def route(self) -> str:
-        """The nodes in words, ``·`` for the operand that the path goes through."""
+        """Write the nodes in words, with ``·`` for the operand that the path goes through."""
         last = len(self.operands)
 
         def node(i: int) -> str:
@@ -56,8 +57,8 @@ class Path:
 
     @property
     def factors(self) -> str:
-        """The slopes in words."""
-        return " × ".join(ends(lambda i: number(self.slopes[i]), len(self.slopes)))
+        """Write the partials as a product."""
+        return " × ".join(ends(lambda i: number(self.partials[i]), len(self.partials)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,12 +81,12 @@ class Explanation:
 
     @property
     def rest_count(self) -> int:
-        """How many paths are not in ``paths``."""
+        """Count the paths that are not in ``paths``."""
         return self.count - len(self.paths)
 
     @property
     def rest(self) -> float:
-        """What the paths not shown add: the total less the others, and as rounded as they are."""
+        """Return what the paths that are not shown add: the total minus those that are."""
         return self.total - sum(path.product for path in self.paths) if self.rest_count else 0.0
 
     def __str__(self) -> str:
@@ -113,7 +114,7 @@ class Explanation:
         return rows
 
     def _verdict(self) -> str:
-        """How the total compares with the gradient that x has now."""
+        """Compare the total with the gradient that x has now."""
         x, total = name(self.x), self.total
         grad, above = self.x.grad, self.root.grad
         what = f"sum is {number(total)}, {x}.grad is {number(grad)}"
@@ -131,12 +132,13 @@ class Explanation:
         return f"{what}: it holds other backward passes too, or a part of a larger graph"
 
 
+@collector_paused()  # no cycles are made, and a graph may fill the memory it would look through
 def explain(x: Value, root: Value, k: int = 5) -> Explanation:
-    """Say why d(root)/d(x) is what it is: every path from root to x, and what each adds.
+    """Explain why d(root)/d(x) is what it is: every path from root to x, and what each adds.
 
     Parameters
     ----------
-    x : Value, the one whose gradient is explained: a leaf, a constant or an inner value
+    x : Value whose gradient is explained: a leaf, a constant or an inner value
     root : Value, what is differentiated
     k : int, how many paths to show; the others are counted and summed, never listed
 
@@ -176,24 +178,21 @@ def explain(x: Value, root: Value, k: int = 5) -> Explanation:
             f"{name(root)} does not depend on {name(x)}, so there is no path to explain.",
             fix="swap them: explain(x, root) takes the root last."
             if swapped
-            else "pass a root that was computed from x; a value built again is another value.",
+            else "pass a root that was computed from this x: a value built again is another value.",
         )
     routes = Routes(order, x)
     total, count = routes.total_and_count()
-    return Explanation(x, root, tuple(_paths(routes, min(k, count))), count, total)
-
-
-def _paths(routes: Routes, k: int) -> list[Path]:
-    """The k largest paths, with their nodes."""
-    found = []
-    for wires in routes.largest(k):
-        nodes = (routes.nodes[-1], *[routes.nodes[wire.below] for wire in wires])
-        found.append(
-            Path(nodes, tuple(wire.operand for wire in wires), tuple(w.slope for w in wires))
+    paths = [
+        Path(
+            nodes=(root, *[routes.nodes[wire.below] for wire in wires]),
+            operands=tuple([wire.operand for wire in wires]),
+            partials=tuple([wire.partial for wire in wires]),
         )
-    return found
+        for wires in routes.largest(min(k, count))
+    ]
+    return Explanation(x, root, tuple(paths), count, total)
 
 
 def _differential(node: Value) -> str:
-    """``dL``, or ``d(sigmoid)`` where there is no name to put a d before."""
+    """Write ``dL``, or ``d(sigmoid)`` where there is no name to put a d before."""
     return f"d{node.label}" if node.label.isidentifier() else f"d({name(node)})"

@@ -1,8 +1,9 @@
 """The wires between a root and one value below it: how many paths they make, and the largest.
 
-Nothing here lists all paths; there may be 2^900. Each node keeps the size of its best way down to
-x, so the best path is found by going down, and the next best by leaving a path found before at
-the wire that costs least (Lawler 1972, with the bound that is exact in a graph without cycles).
+The paths are never listed; there may be 2^900. The search is best-first: a beginning of a path is
+worth its product times the largest that can follow, which one walk finds for every value, so the
+first path that is complete is the largest, and the next one the second (the A* of Hart, Nilsson and
+Raphael, 1968, with a bound that is exact).
 """
 
 from __future__ import annotations
@@ -10,160 +11,125 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush, nsmallest
 from itertools import count
-from math import inf, log2
-from typing import NamedTuple, TypeAlias
+from math import isfinite, log2
+from operator import itemgetter
+from typing import NamedTuple
 
 from tinygrad_edu.engine import Value, guards, ieee
 
-NAN, INFINITE, FINITE, ZERO = KINDS = range(4)  # of a product, in the order in which it is shown
+# Magnitudes alone don't order products in which nan, inf and 0 meet: such a product may be smaller
+# or larger than its factors promise. So each product is of a kind, and sizes are compared in it.
+NAN, INFINITE, FINITE, ZERO = KINDS = range(4)  # in the order in which they are shown
 TIMES = (  # the kind of a product of two
     (NAN, NAN, NAN, NAN),
     (NAN, INFINITE, INFINITE, NAN),
     (NAN, INFINITE, FINITE, ZERO),
     (NAN, NAN, ZERO, ZERO),
 )
+# what may follow a factor of one kind, so that the product is of another
+REST = [[[rest for rest in KINDS if row[rest] == whole] for whole in KINDS] for row in TIMES]
 UNIT = 2.0**60  # of a size
-Best: TypeAlias = "list[list[int | None]]"  # the largest size, for each kind and node
-Choice: TypeAlias = "tuple[int, Wire, int]"  # a way down: size, first wire, kind of what follows
 
 
 class Wire(NamedTuple):
-    """From a node down to its input ``operand``, which has the number ``below``."""
+    """A wire from a node down to its input ``operand``, which has the number ``below``."""
 
     operand: int
     below: int
-    slope: float
+    partial: float
     kind: int
-    size: int  # log2 of the slope times UNIT: whole, so that equal products tie exactly
-
-
-class Candidate(NamedTuple):
-    """A path not yet followed to its end; they sort by what they promise."""
-
-    kind: int
-    cost: int  # minus the size of the whole path
-    rise: int  # minus the wires shared: of equal ones the deepest turn first, so left before right
-    serial: int
-    parent: list[Wire]  # the path that it shares its beginning with
-    turn: tuple[Wire, ...]  # the wire after these
-    below: int  # the kind of the way after that
+    size: int  # log2 of the partial times UNIT: whole, so that equal products tie exactly
 
 
 class Routes:
     """Every value that has x below it, numbered from x = 0 up to the root, with its wires down."""
 
     def __init__(self, order: Sequence[Value], x: Value) -> None:
-        self.nodes, self.wires = [x], list[tuple[Wire, ...]]([()])
+        self.nodes, self.wires = [x], list[list[Wire]]([[]])
         numbers = {x: 0}
         for node in order:
-            if (op := node.op) is not None:
-                inputs = node.inputs
-                data = [v.data for v in inputs]
-                again = op.forward(ieee, *data)
-                if again != node.data and (again == again or node.data == node.data):
-                    guards.stale(order)  # as backward does
-                below = [(i, numbers[v]) for i, v in enumerate(inputs) if v in numbers]
-                if below:
-                    slopes = op.partials(ieee, node.data, *data)
-                    self.wires.append(tuple([_wire(i, n, slopes[i]) for i, n in below]))
-                    numbers[node] = len(self.nodes)
-                    self.nodes.append(node)
+            if guards.outdated(node) is not None:
+                guards.stale(order)  # as backward does
+            inputs = node.inputs
+            if node.op is not None and not numbers.keys().isdisjoint(inputs):
+                partials = node.op.partials(ieee, node.data, *[v.data for v in inputs])
+                self.wires.append(
+                    [
+                        _wire(i, numbers[v], partial)
+                        for i, (v, partial) in enumerate(zip(inputs, partials, strict=True))
+                        if v in numbers
+                    ]
+                )
+                numbers[node] = len(self.nodes)
+                self.nodes.append(node)
 
     def total_and_count(self) -> tuple[float, int]:
-        """The sum over all paths, added up as ``backward`` does to the last bit; how many."""
+        """Sum over all paths, to the last bit as ``backward`` does, and count them."""
         last = len(self.nodes) - 1
-        bars, counts = [0.0] * last + [1.0], [0] * last + [1]
+        cotangents, counts = [0.0] * last + [1.0], [0] * last + [1]
         for number in range(last, 0, -1):
             ways, counts[number] = counts[number], 0  # frees what may be a long integer
             for wire in self.wires[number]:
-                bars[wire.below] += wire.slope * bars[number]
+                cotangents[wire.below] += wire.partial * cotangents[number]
                 counts[wire.below] += ways
-        return bars[0], counts[0]
+        return cotangents[0], counts[0]
 
     def largest(self, k: int) -> Iterator[list[Wire]]:
-        """The wires of the k paths with the largest products: nan first, then by magnitude.
+        """Yield the wires of the k paths with the largest products: nan first, then by magnitude.
 
         Equal ones come in a fixed order: where all are equal, the left operand first.
         """
-        best, last, serial = self._best(), len(self.nodes) - 1, count()
-        waiting = [
-            Candidate(kind, -size, 0, next(serial), [], (), kind)
-            for kind in KINDS
-            if (size := best[kind][last]) is not None
+        best, serial = self._best(), count()
+        # beginnings, sorted by: the kind and minus the size of the best path that begins so; minus
+        # the wires shared with the path they turn off from, so that of equal ones the deepest turn
+        # comes first. With them that path, the wire taken instead, and the kind of what follows
+        waiting: list[tuple[int, int, int, int, list[Wire], list[Wire], int]] = [
+            (kind, -sizes[-1], 0, next(serial), [], [], kind)
+            for kind, sizes in enumerate(best)
+            if sizes[-1] is not None
         ]
         for left in range(k - 1, -1, -1):
             if not waiting:
                 return
-            kind, cost, rise, _, parent, turn, below = heappop(waiting)
-            path = [*parent[:-rise], *turn]
-            start = len(path)
-            self._follow(best, path, path[-1].below if path else last, below)
+            kind, cost, shared, _, other, turn, rest = heappop(waiting)
+            path = other[:-shared] + turn
+            number = path[-1].below if path else len(self.nodes) - 1
+            while number:  # 0 is x
+                choices = [
+                    (size + wire.size, wire, after)
+                    for wire in self.wires[number]
+                    for after in REST[wire.kind][rest]
+                    if (size := best[after][wire.below]) is not None
+                ]
+                choices.sort(key=itemgetter(0), reverse=True)  # of equal ones the left operand
+                (size, wire, after), *turns = choices
+                for less, worse, behind in turns:
+                    beginning = cost + size - less, -len(path), next(serial), path, [worse], behind
+                    heappush(waiting, (kind, *beginning))
+                if len(waiting) > 2 * left:
+                    waiting = nsmallest(left, waiting)  # more are never needed
+                path.append(wire)
+                number, rest = wire.below, after
             yield path
-            others = (
-                Candidate(kind, cost + more, -position, next(serial), path, (wire,), below)
-                for more, position, wire, below in self._turns(best, path, start)
-            )
-            for candidate in nsmallest(left, others):
-                heappush(waiting, candidate)
 
-    def _best(self) -> Best:
-        """For each kind and node: the largest size of a way down to x of that kind."""
-        best: Best = [[None] * len(self.nodes) for _ in KINDS]
+    def _best(self) -> list[list[int | None]]:
+        """Find, for each kind and node, the largest size of a way down to x of that kind."""
+        best: list[list[int | None]] = [[None] * len(self.nodes) for _ in KINDS]
         best[FINITE][0] = 0
         for number, wires in enumerate(self.wires):
             for wire in wires:
-                for kind in KINDS:
-                    below = best[kind][wire.below]
-                    if below is not None:
-                        here = best[TIMES[wire.kind][kind]]
-                        old, size = here[number], below + wire.size
-                        if old is None or size > old:
-                            here[number] = size
+                for kind, product in enumerate(TIMES[wire.kind]):
+                    if (below := best[kind][wire.below]) is not None:
+                        size, known = below + wire.size, best[product][number]
+                        if known is None or size > known:
+                            best[product][number] = size
         return best
 
-    def _choices(self, best: Best, number: int, kind: int) -> list[Choice]:
-        """The wires down from a node that can be the first of a way of that kind."""
-        return [
-            (size + wire.size, wire, below)
-            for wire in self.wires[number]
-            for below in KINDS
-            if TIMES[wire.kind][below] == kind and (size := best[below][wire.below]) is not None
-        ]
 
-    def _follow(self, best: Best, path: list[Wire], number: int, kind: int) -> None:
-        """Add to a path the best way down to x of that kind."""
-        while number:
-            _, wire, kind = max(self._choices(best, number, kind), key=_size)
-            path.append(wire)
-            number = wire.below
-
-    def _turns(
-        self, best: Best, path: list[Wire], start: int
-    ) -> Iterator[tuple[int, int, Wire, int]]:
-        """What else could be taken from ``start`` on, deepest first, with what it costs in size."""
-        kind = FINITE
-        for position in range(len(path) - 1, start - 1, -1):
-            wire, below = path[position], kind
-            kind = TIMES[wire.kind][below]
-            number = path[position - 1].below if position else len(self.nodes) - 1
-            choices = self._choices(best, number, kind)
-            if len(choices) > 1:
-                largest = max(map(_size, choices))
-                for size, other, other_below in choices:
-                    if other is not wire or other_below != below:
-                        yield largest - size, position, other, other_below
-
-
-def _wire(operand: int, below: int, slope: float) -> Wire:
-    """The wire with what kind of factor its slope is; how large, if finite and not zero."""
-    if slope != slope:
-        return Wire(operand, below, slope, NAN, 0)
-    if slope == 0.0:
-        return Wire(operand, below, slope, ZERO, 0)
-    if abs(slope) == inf:
-        return Wire(operand, below, slope, INFINITE, 0)
-    return Wire(operand, below, slope, FINITE, int(log2(abs(slope)) * UNIT))
-
-
-def _size(choice: Choice) -> int:
-    return choice[0]
+def _wire(operand: int, below: int, partial: float) -> Wire:
+    """Make a wire, with the kind of its partial as a factor and, where it has one, its size."""
+    if partial == 0.0:
+        return Wire(operand, below, partial, ZERO, 0)
+    if not isfinite(partial):
+        return Wire(operand, below, partial, NAN if partial != partial else INFINITE, 0)
+    return Wire(operand, below, partial, FINITE, int(log2(abs(partial)) * UNIT))

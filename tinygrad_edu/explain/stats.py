@@ -18,15 +18,15 @@ class Stats:
     Attributes
     ----------
     root : Value
-    values : int, all nodes: parameters, constants and operations
+    values : int, how many nodes there are: parameters, constants and operations
     parameters : int, the leaves that keep a gradient, weights and inputs alike
     constants : int, the leaves that keep none
     operations : dict of int by name, the most frequent first
-    edges : int, a wire for each operand: ``x * x`` has two
-    depth : int, the wires on the longest way from the root to a leaf
-    shared : int, the values that are an operand more than once
-    bytes : int, what ``sys.getsizeof`` says of each Value and of the floats in its ``data`` and
-        ``grad``, a float that is shared counted each time; labels and origins are not counted
+    edges : int, one for each operand: ``x * x`` has two
+    depth : int, how many wires the longest way from the root to a leaf has
+    shared : int, how many values are an operand more than once
+    bytes : int, the sum of ``sys.getsizeof`` over each Value and the floats in its ``data`` and
+        ``grad``; a shared float counts each time, labels and origins do not count
     """
 
     root: Value
@@ -41,7 +41,7 @@ class Stats:
 
     @property
     def leaves(self) -> int:
-        """Parameters and constants."""
+        """Count parameters and constants."""
         return self.parameters + self.constants
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How nodes are named in text."""
+"""Name nodes in text."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ LONGEST = 24  # characters of a label
 
 
 def graph_of(root: Value, asked: str) -> list[Value]:
-    """The values below a root, in topological order; OperandError if it is none."""
+    """Return the values below a root in topological order; refuse what is not a Value."""
     if not isinstance(root, Value):
         raise OperandError(
             f"{asked} takes a Value, not {root!r:.60}.",
-            fix="pass the result of a graph, for example the loss.",
+            fix="pass the result of a computation, for example loss = (w * x).tanh().",
         )
     return topological_order(root)
 
 
 def name(node: Value) -> str:
-    """The label of a node, fit for one line, else what it is."""
+    """Return the label of a node, fit for one line, or what it is where it has no label."""
     text = "".join(c if c.isprintable() else "\ufffd" for c in describe(node))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def operation(node: Value, operand: int) -> str:
-    """The label of a node, else what it does with the operand ``·``, as in ``· × w``."""
+    """Return the label of a node, or what it does with the operand ``·``, as in ``· × w``."""
     if node.label or node.op is None:
         return name(node)
     words = ["·" if i == operand else _partner(v) for i, v in enumerate(node.inputs)]
@@ -38,5 +38,5 @@ def operation(node: Value, operand: int) -> str:
 
 
 def _partner(node: Value) -> str:
-    """The other operand: its label, else its number, which says more than what it is."""
+    """Return the label of the other operand, or its number, which says more than "leaf"."""
     return name(node) if node.label else number(node.data)
