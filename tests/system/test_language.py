@@ -63,20 +63,9 @@ NOT_YET = {
     "tinygrad_edu/train/runners.py",
     "tinygrad_edu/train/schedules.py",
     "tinygrad_edu/transforms.py",
-    "tinygrad_edu/viz/dot.py",
-    "tinygrad_edu/viz/drawing.py",
-    "tinygrad_edu/viz/folding.py",
     "tinygrad_edu/viz/layout/heights.py",
     "tinygrad_edu/viz/layout/ordering.py",
     "tinygrad_edu/viz/layout/ranks.py",
-    "tinygrad_edu/viz/raster.py",
-    "tinygrad_edu/viz/reading.py",
-    "tinygrad_edu/viz/stepper.py",
-    "tinygrad_edu/viz/steps.py",
-    "tinygrad_edu/viz/styles.py",
-    "tinygrad_edu/viz/svg.py",
-    "tinygrad_edu/viz/text.py",
-    "tinygrad_edu/viz/themes.py",
 }
 
 _VERBS = """

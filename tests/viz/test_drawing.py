@@ -94,7 +94,7 @@ def test_what_can_not_be_saved_is_refused(tmp_path):
     """An unknown ending, a step that is not there, a folder that is not there."""
     figure = draw(graphs.neuron(), engine="builtin")
 
-    with pytest.raises(SettingError, match="names no kind of figure"):
+    with pytest.raises(SettingError, match="does not end in a format"):
         figure.save(tmp_path / "figure.bmp")
     with pytest.raises(SettingError, match="None"):
         figure.save(None)

@@ -157,7 +157,7 @@ def test_the_script_loads_nothing_and_makes_no_markup_of_data():
 @pytest.mark.parametrize(
     ("what", "arguments"),
     [
-        ("without steps", {"steps": []}),
+        ("no steps to show", {"steps": []}),
         ("phase is 'sideways'", {"steps": [replace(STEPS[0], phase="sideways")] * 2}),
         ("no element with the id 'v9'", {"steps": [STEPS[0], replace(STEPS[1], ring="v9")]}),
         ("no element with the id 'w9'", {"steps": [STEPS[0], replace(STEPS[1], wires=("w9",))]}),

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from tinygrad_edu.engine import Value, ieee
+from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.anomaly import source_line
+from tinygrad_edu.engine.guards import local_partials
 from tinygrad_edu.explain.words import graph_of, name
 from tinygrad_edu.shared.tables import ends, html_table, number, text_table
 
@@ -98,7 +99,7 @@ def trace_nonfinite(root: Value) -> Trace | None:
 def _why_value(node: Value) -> str:
     """Tell how finite inputs gave this value, or that it was given."""
     if node.op is None:
-        return f"the {'constant' if node.constant else 'leaf'} was given as {number(node.data)}"
+        return f"the {node.kind} was given as {number(node.data)}"
     return f"{node.op.name} of {_inputs(node)} is {number(node.data)}"
 
 
@@ -108,8 +109,7 @@ def _why_gradient(node: Value, order: Sequence[Value]) -> tuple[Value, str]:
     for above in reversed(order):
         if above.op is None or not any(v is node for v in above.inputs):
             continue
-        partials = above.op.partials(ieee, above.data, *[v.data for v in above.inputs])
-        for below, partial in zip(above.inputs, partials, strict=True):
+        for below, partial in zip(above.inputs, local_partials(above), strict=True):
             if below is not node:
                 continue
             part, before = partial * above.grad, total

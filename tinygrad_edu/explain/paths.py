@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import isclose, prod
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.hooks import collector_paused
 from tinygrad_edu.explain.routes import Routes
 from tinygrad_edu.explain.words import graph_of, name, operation
 from tinygrad_edu.shared.arguments import whole

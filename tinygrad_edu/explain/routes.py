@@ -15,7 +15,7 @@ from math import isfinite, log2
 from operator import itemgetter
 from typing import NamedTuple
 
-from tinygrad_edu.engine import Value, guards, ieee
+from tinygrad_edu.engine import Value, guards
 
 # Magnitudes alone don't order products in which nan, inf and 0 meet: such a product may be smaller
 # or larger than its factors promise. So each product is of a kind, and sizes are compared in it.
@@ -52,7 +52,7 @@ class Routes:
                 guards.stale(order)  # as backward does
             inputs = node.inputs
             if node.op is not None and not numbers.keys().isdisjoint(inputs):
-                partials = node.op.partials(ieee, node.data, *[v.data for v in inputs])
+                partials = guards.local_partials(node)
                 self.wires.append(
                     [
                         _wire(i, numbers[v], partial)

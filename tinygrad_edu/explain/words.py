@@ -7,7 +7,6 @@ from tinygrad_edu.engine.errors import OperandError
 from tinygrad_edu.engine.guards import describe
 from tinygrad_edu.shared.tables import number
 
-SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^"}
 LONGEST = 24  # characters of a label
 
 
@@ -32,8 +31,9 @@ def operation(node: Value, operand: int) -> str:
     if node.label or node.op is None:
         return name(node)
     words = ["·" if i == operand else _partner(v) for i, v in enumerate(node.inputs)]
-    if node.op.name in SIGNS:
-        return f" {SIGNS[node.op.name]} ".join(words)
+    sign = node.op.sign
+    if len(words) == 2 and sign and not sign.isalpha():  # + stands between operands, max before
+        return f" {sign} ".join(words)
     return f"{node.op.name}({', '.join(words)})"
 
 

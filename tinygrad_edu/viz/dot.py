@@ -17,7 +17,7 @@ SHAPES = {"circle": "circle", "ellipse": "ellipse", "plain": "plaintext"}  # all
 
 
 def digraph(figure: Figure, theme: Theme) -> Digraph:
-    """The figure as a ``graphviz.Digraph``; its labels are HTML, so that any text is a label."""
+    """Write the figure as a ``graphviz.Digraph``; in HTML, any text is a label."""
     from graphviz import Digraph
 
     dot = Digraph(
@@ -50,7 +50,7 @@ def _node(dot: Digraph, node: Node, theme: Theme) -> None:
 
 
 def _cluster(figure: Figure, number: int, theme: Theme) -> Digraph:
-    """A frame with all that is in it, the innermost made first."""
+    """Make a frame with all that is in it, the innermost first."""
     from graphviz import Digraph
 
     inside = {figure.clusters[number].id}
@@ -90,6 +90,6 @@ def _lines(lines: Sequence[Line], theme: Theme) -> str:
 
 
 def _font(line: Line, theme: Theme) -> str:
-    """A line of text in Graphviz's HTML, which breaks on empty and on control characters."""
+    """Write a line in Graphviz's HTML, which breaks on empty text and on control characters."""
     text = xml("".join(c if c.isprintable() else "\ufffd" for c in line.text)) or "\u00a0"
     return f'<font color="{theme.of(line.role)}" point-size="{font_size(line):g}">{text}</font>'

@@ -54,11 +54,12 @@ def draw(
     Parameters
     ----------
     root : Value; call ``root.backward()`` first to see gradients
-    style : "circuit" (the textbook's), "detail" (with upstream × slope on each wire), "card",
-        "folded" (a box a module), "micrograd"; None chooses by the size of the graph
+    style : "circuit" (numbers on the wires), "detail" (with upstream × local slope, too), "card",
+        "folded" (one box per module), "micrograd"; None chooses by the size of the graph
     theme : "light", "dark", "colorblind" or "book"
     depth : int, how deep "folded" looks into modules: 1 for layers, 2 for neurons
-    max_nodes : int, so many values next to the result are drawn, the others are one box; None: all
+    max_nodes : int, how many values next to the result are drawn, or None for all; the others are
+        one box
     engine : layout by "dot", "pygraphviz" or "builtin"; None for the first that is installed
     highlight : wires to emphasise, as (value, operand) pairs, or a path of ``explain``
 
@@ -70,7 +71,7 @@ def draw(
     Raises
     ------
     SettingError
-        If a setting is none of those above.
+        If a setting is not one of those above.
 
     References
     ----------
@@ -93,7 +94,7 @@ def draw(
     if not isinstance(root, Value):
         raise SettingError(
             f"draw takes the result of a graph, not {root!r:.60}.",
-            fix="pass a Value: draw(loss), or draw(model(x)).",
+            fix="pass a Value, for example draw(loss) or draw(model(x)).",
         )
     one_of("style", style, (None, *STYLES))
     one_of("engine", engine, (None, *ENGINES))
@@ -105,7 +106,7 @@ def draw(
 
 
 class Drawing:
-    """What :func:`draw` returns: read at that moment, laid out when first looked at.
+    """A graph as a figure, read when it was made, laid out when it is first looked at.
 
     Attributes
     ----------
@@ -138,27 +139,27 @@ class Drawing:
     @cached_property
     @collector_paused()
     def placement(self) -> Placement:
-        """Where everything is."""
+        """Find where everything is, once."""
         return place(self.figure, self.engine)
 
     @cached_property
     def dot(self) -> Digraph:
-        """The figure in Graphviz's language."""
+        """Write the figure in Graphviz's language."""
         return digraph(self.figure, self.theme)
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The forward and the backward pass, step by step: ``print(figure.steps[-1].text)``."""
+        """Return the forward and the backward pass, step by step, in words."""
         return self.figure.steps
 
     @property
     def source(self) -> str:
-        """The text of :attr:`dot`."""
+        """Return the text of :attr:`dot`."""
         return str(self.dot.source)
 
     @collector_paused()
     def svg(self, step: int | None = None) -> str:
-        """The picture, whole or as it is at one of the steps (0, 1, ..., negative from the end)."""
+        """Draw the picture, whole or as it is at a step (0, 1, ..., or -1 for the last one)."""
         if step is None:
             return svg(self.figure, self.placement, self.theme, bright=self.bright)
         at = self._step(step)
@@ -170,13 +171,13 @@ class Drawing:
         )
 
     def html(self, step: int | None = None) -> str:
-        """The stepper, to be put into a page; it shows that step first, the last if None."""
+        """Write the stepper for a page; it shows that step first, the last one if None."""
         at = None if step is None else self._step(step)
         alt = f"{self.figure.title}\n{self.text}"[:2000]
         return stepper(self.svg(), self.steps, self.figure.reveal, alt=alt, at=at)
 
     def save(self, file: str | Path, step: int | None = None) -> Path:
-        """Write the figure to a file; its ending says as what.
+        """Write the figure to a file, whose ending chooses the format.
 
         Parameters
         ----------
@@ -202,15 +203,15 @@ class Drawing:
         kind = path.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
             raise SettingError(
-                f"{str(path)!r:.80} names no kind of figure.",
+                f"{str(path)!r:.80} does not end in a format of figures.",
                 expected=", ".join(f".{name}" for name in FORMATS),
-                fix="end the file's name with one of these.",
+                fix="end the name of the file with .svg, for example figure.save('figure.svg').",
             )
         if step is not None and kind not in STEPPED:
             raise SettingError(
                 f"step is {step!r:.40}, but {str(path)!r:.80} shows no single step.",
                 expected=f"a file that ends in {', '.join(f'.{name}' for name in STEPPED)}",
-                fix="choose one of these, or leave out the step.",
+                fix="leave out the step, or save it as figure.save('step.svg', step=0).",
             )
         write_atomically(path, self._bytes(kind, step))
         return path
@@ -235,7 +236,7 @@ class Drawing:
             raise SettingError(
                 f"there is no step {step!r:.40}.",
                 expected=f"0 to {count - 1}, or from the end -1 to -{count}",
-                fix="choose one of these.",
+                fix="pass the number of a step, for example step=-1.",
             )
         return step % count
 
@@ -249,7 +250,7 @@ class Drawing:
 
 
 def _fitting(reading: Reading) -> str:
-    """The style for a graph of this size."""
+    """Choose the style for a graph of this size."""
     operations = sum(node.op is not None for node in reading.order)
     if operations <= FEW:
         return "circuit"
@@ -259,7 +260,7 @@ def _fitting(reading: Reading) -> str:
 
 
 def _ids(highlight: Any, reading: Reading) -> Collection[str]:
-    """The wires of (value, operand) pairs; of values that are not drawn there are none."""
+    """Find the wires of (value, operand) pairs, but for those of values that are not drawn."""
     try:
         pairs = getattr(highlight, "wires", highlight)
         wires = [(node, range(len(node.inputs)).index(operand)) for node, operand in pairs]
@@ -267,6 +268,6 @@ def _ids(highlight: Any, reading: Reading) -> Collection[str]:
         raise SettingError(
             f"highlight is {highlight!r:.60}.",
             expected="(value, operand) pairs: (y, 0) is the wire of y's first input",
-            fix="pass a list of such pairs, or a path of explain(x, root).paths.",
+            fix="pass a list of such pairs, or explain(x, root).paths[0].",
         ) from None
     return {reading.flows[node][operand].id for node, operand in wires if node in reading.flows}

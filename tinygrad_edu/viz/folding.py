@@ -1,4 +1,4 @@
-"""The style "folded": a box a module, for graphs too large to draw value by value."""
+"""The style "folded": one box per module, for graphs too large to draw value by value."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import outdated
-from tinygrad_edu.shared.tables import typeset
+from tinygrad_edu.shared.tables import plural, typeset
 from tinygrad_edu.viz.figure import Figure, Line, Node, Step, Wire, largest, line, shortened
-from tinygrad_edu.viz.reading import Flow, Reading, counted, kind, scope, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, scope, tooltip
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
 Key = tuple[str, int]  # path, stage
@@ -18,7 +18,7 @@ Key = tuple[str, int]  # path, stage
 
 @dataclass
 class Group:
-    """Values that one box stands for."""
+    """The values that one box stands for."""
 
     id: str
     title: str
@@ -29,7 +29,7 @@ class Group:
 
 
 def folded(reading: Reading, depth: int = 1) -> Figure:
-    """Boxes for modules ``depth`` deep, wires for what goes from one to the next."""
+    """Draw modules ``depth`` deep as boxes, and what goes from one to the next as wires."""
     group_of, groups = fold(reading, depth)
     flows: dict[tuple[str, str], list[Flow]] = {}
     for node, some in reading.flows.items():
@@ -54,7 +54,7 @@ def folded(reading: Reading, depth: int = 1) -> Figure:
 
 
 def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]:
-    """The group of each value, and the groups in an order in which wires run forwards.
+    """Find the group of each value, and the groups in an order in which wires run forwards.
 
     An operation belongs to its module, and to the stage of its data: one stage later than what
     reaches it from other modules, so that a module used twice is two boxes and no wire runs
@@ -78,7 +78,7 @@ def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]
 
 
 def _stages(reading: Reading, depth: int) -> dict[Value, int]:
-    """The stage of each operation; one that only its own module uses goes to where it is used."""
+    """Count the stage of each operation; one that only its own module uses moves to its user."""
     stages: dict[Value, int] = {}
     path = {node: _folded_path(node, depth) for node in reading.order if node.op is not None}
     for node, own in path.items():
@@ -98,7 +98,7 @@ def _stages(reading: Reading, depth: int) -> dict[Value, int]:
 def _home(
     leaf: Value, users: Sequence[Value], group_of: dict[Value, Group], reading: Reading
 ) -> Group | None:
-    """The box of a leaf: its module's, unless something before that needs it, too."""
+    """Find the box of a leaf: that of its module, unless an earlier box needs the leaf, too."""
     scopes = {reading.home[leaf]} if reading.home[leaf] else set(map(scope, users))
     own = [group_of[user] for user in users if scope(user) in scopes]
     first = min(own, key=lambda group: group.stage, default=None)
@@ -109,7 +109,7 @@ def _home(
 
 
 def _users(reading: Reading) -> dict[Value, list[Value]]:
-    """The operations that use each leaf, in order."""
+    """List the operations that use each leaf, in order."""
     users: dict[Value, list[Value]] = {v: [] for v in reading.order if v.op is None}
     for node in reading.order:
         for v in node.inputs:
@@ -123,14 +123,14 @@ def _folded_path(node: Value, depth: int) -> str:
 
 
 def _name_outsiders(groups: Sequence[Group]) -> None:
-    """Operations in no module: at the end they are the loss, elsewhere just operations."""
+    """Name what is in no module: the loss at the end, operations elsewhere."""
     for i, group in enumerate(groups):
         if not group.title:
             group.title = OUTSIDE if i and i == len(groups) - 1 else "operations"
 
 
 def _through(flows: Sequence[Flow]) -> tuple[float, int]:
-    """The size of what flows back over several wires, and how many values they carry."""
+    """Return the size of what flows back over several wires, and how many values they carry."""
     size = sqrt(fsum(flow.contribution**2 for flow in flows if abs(flow.contribution) < 1e150))
     return size, len(dict.fromkeys(flow.source for flow in flows))
 
@@ -140,23 +140,23 @@ def _node(group: Group, reading: Reading) -> Node:
     if len(members) == 1 and members[0].op is None:
         leaf = members[0]
         name = (Line(shortened(leaf.label) or typeset(leaf.data), "name"),)
-        return Node(group.id, "box", kind(leaf), (name,), tooltip=tooltip(leaf, False))
+        return Node(group.id, "box", leaf.kind, (name,), tooltip=tooltip(leaf, False))
     if group.id == "inputs":
-        count = counted(members, "value")
+        count = plural(len(members), "value")
         lines = [Line(group.title, "name"), Line(count, "faint")]
         return Node(group.id, "box", "constant", (tuple(lines),), tooltip=count)
     parts = [(group.parameters, "param"), (group.operations, "op")]
-    words = " · ".join(counted(some, noun) for some, noun in parts if some)
+    words = " · ".join(plural(len(some), noun) for some, noun in parts if some)
     lines = [Line(group.title, "name"), Line(words, "faint")]
     if reading.has_gradients:
         lines.append(Line(_sizes(group), "gradient"))
     if changed := [node for node in group.operations if outdated(node) is not None]:
-        lines.append(Line(f"stale: {counted(changed, 'op')}", "warning"))
+        lines.append(Line(f"stale: {plural(len(changed), 'op')}", "warning"))
     return Node(group.id, "box", "group", (tuple(lines),), tooltip=f"{group.title}\n{words}")
 
 
 def _sizes(group: Group) -> str:
-    """Root mean square and largest gradient: of the parameters, else of all values in it."""
+    """Write the root mean square and the largest gradient: of parameters, else of all values."""
     sizes = [abs(v.grad) for v in group.parameters or group.operations]
     rms = sqrt(fsum(size * size for size in sizes if size < 1e150) / len(sizes))
     return f"|∇| rms {typeset(rms)} max {typeset(max(sizes))}"
@@ -165,13 +165,13 @@ def _sizes(group: Group) -> str:
 def _wire(
     i: int, ends: tuple[str, str], flows: Sequence[Flow], weight: float, reading: Reading
 ) -> Wire:
-    """A value and its contribution where it is one; else how many, and the size of the gradient."""
+    """Draw one value with its contribution; or how many values, and the size of their gradient."""
     size, count = _through(flows)
     below: tuple[Line, ...] = ()
     if count == 1:
         above = (line(flows[0].source.data, "forward"),)
         if reading.has_gradients and not flows[0].source.constant:
-            below = (line(fsum(flow.contribution for flow in flows), "gradient"),)
+            below = (line(_total([flow.contribution for flow in flows]), "gradient"),)
     else:
         above = (Line(f"{count:,} values", "forward"),)
         if reading.has_gradients:
@@ -180,17 +180,23 @@ def _wire(
     return Wire(f"w{i}", *ends, above, below, weight if weight == weight else 1.0, text)
 
 
+def _total(numbers: Sequence[float]) -> float:
+    """Add up without rounding, but where there are infinities, which cancel to nan."""
+    try:
+        return fsum(numbers)
+    except (OverflowError, ValueError):
+        return sum(numbers)
+
+
 def _steps(groups: Sequence[Group], reading: Reading) -> tuple[Step, ...]:
-    """Box by box, forwards and backwards."""
+    """Step from box to box, forwards and backwards."""
     steps = [Step("start", "", (), "Each box stands for a part of the network.", "")]
     boxes = [group for group in groups if group.operations]
     for group in boxes:
-        last = group.operations[-1]
-        text = (
-            f"{group.title}: {counted(group.operations, 'op')}, the last gives {typeset(last.data)}"
-        )
+        count, last = plural(len(group.operations), "op"), group.operations[-1]
+        text = f"{group.title}: {count}, the last gives {typeset(last.data)}"
         steps.append(Step("forward", group.id, (), text, ""))
     for group in reversed(boxes) if reading.has_gradients else ():
-        what = counted(group.parameters, "param") if group.parameters else "no params"
+        what = plural(len(group.parameters), "param") if group.parameters else "no params"
         steps.append(Step("backward", group.id, (), f"{group.title}: {what}, {_sizes(group)}", ""))
     return tuple(steps)

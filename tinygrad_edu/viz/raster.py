@@ -1,7 +1,7 @@
 """Figures as pixels and pages: PNG and GIF by resvg, or by Graphviz where that is not installed.
 
-No figure takes minutes: a large one has fewer pixels a point, and one whose text could then not be
-read is refused.
+No figure takes minutes: a large figure has fewer pixels per point, and is refused where its text
+could not be read then.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tinygrad_edu.viz.layout.placement import Placement
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-ZOOM, LEAST_ZOOM = 2.0, 0.75  # pixels a point: sharp on today's screens; still to be read
+ZOOM, LEAST_ZOOM = 2.0, 0.75  # pixels per point: sharp on today's screens; still to be read
 PICTURE, FILM = 50e6, 150e6  # pixels at most: three seconds of resvg, and ten
 SECOND = 1000  # milliseconds
 
 
 def png(svg: str, size: Placement, dot: Digraph) -> bytes:
-    """The picture by resvg; where it is not installed Graphviz draws its own."""
+    """Draw the picture by resvg; where it is not installed, Graphviz draws its own."""
     zoom = _zoom(size, 1, PICTURE, "PNG")
     try:
         return _resvg(svg, zoom)
@@ -36,7 +36,7 @@ def png(svg: str, size: Placement, dot: Digraph) -> bytes:
 
 
 def gif(frames: Iterable[str], count: int, size: Placement) -> bytes:
-    """The steps one after the other, a second each, the last one three."""
+    """Show the steps one after the other, for a second each, the last for three."""
     images = extra("PIL.Image", "pillow", "a GIF", "png")
     zoom = _zoom(size, count, FILM, "GIF")
     pictures = (images.open(BytesIO(_resvg(frame, zoom))).convert("RGB") for frame in frames)
@@ -54,7 +54,7 @@ def gif(frames: Iterable[str], count: int, size: Placement) -> bytes:
 
 
 def by_graphviz(dot: Digraph, format: str, fix: str) -> bytes:
-    """What Graphviz makes of the figure; MissingExtraError where there is none."""
+    """Let Graphviz draw the figure; MissingExtraError where it is not installed."""
     try:
         answer = run_graphviz(("dot", f"-T{format}"), str(dot.source))
     except subprocess.TimeoutExpired:
@@ -70,7 +70,7 @@ def by_graphviz(dot: Digraph, format: str, fix: str) -> bytes:
 
 
 def _zoom(size: Placement, count: int, most: float, what: str) -> float:
-    """Pixels a point, so that so many pictures have no more pixels than that."""
+    """Choose the pixels per point, so that so many pictures have at most so many pixels."""
     zoom = min(ZOOM, sqrt(most / (count * size.width * size.height)))
     if zoom < LEAST_ZOOM:
         steps = f"{count:,} steps of " if count > 1 else ""
@@ -84,6 +84,6 @@ def _zoom(size: Placement, count: int, most: float, what: str) -> float:
 
 
 def _resvg(svg: str, zoom: float) -> bytes:
-    """PNG by resvg; ImportError where it is not installed."""
+    """Draw a PNG by resvg; ImportError where it is not installed."""
     render = import_module("resvg_py").svg_to_bytes
     return bytes(render(svg_string=svg, zoom=zoom))

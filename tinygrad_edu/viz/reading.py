@@ -1,34 +1,31 @@
-"""What a figure reads from a graph: values, slopes, what flows on each wire, names, scopes."""
+"""Read a graph for a figure: values, partials, what flows on each wire, names, scopes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tinygrad_edu.engine import Value, ieee, topological_order
-from tinygrad_edu.engine.guards import outdated
+from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.engine.guards import describe, local_partials, outdated
 
-GLYPHS = {"add": "+", "sub": "−", "neg": "−", "mul": "×", "div": "÷", "pow": "^"}
-GLYPHS |= {"sigmoid": "σ", "maximum": "max", "minimum": "min", "sqrt": "√", "abs": "|·|"}
 NO_GRADIENT = ("the result's gradient is 0:", "call backward(), unless you have")
 
 
 @dataclass(frozen=True)
 class Flow:
-    """One wire: ``contribution`` is upstream times slope, what it adds to its source's gradient."""
+    """A wire of a graph: ``contribution`` is what it adds to the gradient of its source."""
 
     id: str
     source: Value
     target: Value
     operand: int
-    slope: float
-    upstream: float
+    partial: float
+    cotangent: float
 
     @property
     def contribution(self) -> float:
-        """The product, as ``backward`` computes it."""
-        return self.slope * self.upstream
+        """Multiply partial and cotangent, as ``backward`` does."""
+        return self.partial * self.cotangent
 
 
 class Reading:
@@ -36,10 +33,10 @@ class Reading:
 
     Attributes
     ----------
-    order : list of Value, inputs before results, root last; all of them
-    shown : list of Value, those that are drawn: the end of ``order``
+    order : list of all Values, inputs before results, root last
+    shown : list of Value, the end of ``order`` that is drawn
     has_gradients : bool, whether a backward pass has left gradients other than 0
-    hint : lines of text for a result without gradient; a 0 may be what its backward pass gave it
+    hint : lines of text for a result whose gradient is 0, which may be what backward gave it
     """
 
     def __init__(self, root: Value, max_nodes: int | None = None) -> None:
@@ -56,14 +53,14 @@ class Reading:
 
     @cached_property
     def flows(self) -> dict[Value, tuple[Flow, ...]]:
-        """The wires into each operation that is shown, in operand order."""
+        """Return the wires into each operation that is shown, in operand order."""
         return {
             node: flows_into(node, self.ids[node]) for node in self.shown if node.op is not None
         }
 
     @cached_property
     def leaving(self) -> dict[Value, list[str]]:
-        """The ids of the wires that leave each value that is shown; "wout" leaves the root."""
+        """Return the ids of the wires out of each value that is shown; "wout" leaves the root."""
         leaving: dict[Value, list[str]] = {node: [] for node in self.shown}
         for flows in self.flows.values():
             for flow in flows:
@@ -74,7 +71,7 @@ class Reading:
 
     @cached_property
     def home(self) -> dict[Value, str]:
-        """The scope a value belongs to: a leaf to the one module that uses it, if it is one."""
+        """Find the scope of each value; a leaf belongs to a module if no other one uses it."""
         users: dict[Value, dict[str, None]] = {v: {} for v in self.order if v.op is None}
         for node in self.order:
             if scope(node):  # a penalty outside of all modules takes no weight from its module
@@ -86,39 +83,27 @@ class Reading:
 
 
 def flows_into(node: Value, id: str) -> tuple[Flow, ...]:
-    """The wires into an operation."""
-    if node.op is None:
-        return ()
-    slopes = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
+    """Return the wires into an operation, in operand order."""
+    pairs = zip(node.inputs, local_partials(node), strict=True)
     return tuple(
-        Flow(f"w{id[1:]}_{i}", source, node, i, slope, node.grad)
-        for i, (source, slope) in enumerate(zip(node.inputs, slopes, strict=True))
+        Flow(f"w{id[1:]}_{i}", source, node, i, partial, node.grad)
+        for i, (source, partial) in enumerate(pairs)
     )
 
 
-def kind(node: Value) -> str:
-    """What chooses a node's look: "operation", "constant" or "leaf"."""
-    return "operation" if node.op else "constant" if node.constant else "leaf"
-
-
 def glyph(node: Value) -> str:
-    """The sign of an operation, for example × for mul."""
-    return GLYPHS.get(node.op.name, node.op.name) if node.op else ""
+    """Return the sign of an operation, for example × for mul, or its name."""
+    return node.op.sign or node.op.name if node.op else ""
 
 
 def scope(node: Value) -> str:
-    """The path of the module that built a node, as "layer0/neuron3"; "" outside of all."""
+    """Return the path of the module that built a node, as "layer0/neuron3"; "" outside of all."""
     return node.origin.partition("@")[0].strip("/")
 
 
-def name(node: Value, id: str = "") -> str:
-    """What a value is called in a sentence: its label, else its id."""
-    return " ".join(node.label.split())[:24] or id
-
-
 def tooltip(node: Value, has_gradients: bool) -> str:
-    """Every digit and letter of a value."""
-    words = [node.label or (node.op.name if node.op else "constant" if node.constant else "leaf")]
+    """Write every digit and letter of a value."""
+    words = [describe(node)]
     words += [f"op = {node.op.name}"] if node.op and node.label else []
     words += [f"data = {node.data!r}"]
     if (now := outdated(node)) is not None:
@@ -126,8 +111,3 @@ def tooltip(node: Value, has_gradients: bool) -> str:
     words += [f"grad = {node.grad!r}"] if has_gradients and not node.constant else []
     words += [f"scope = {scope(node)}"] if scope(node) else []
     return "\n".join(words)
-
-
-def counted(values: Sequence[object], noun: str) -> str:
-    """``1 op``, ``12 ops``."""
-    return f"{len(values):,} {noun}{'s' * (len(values) != 1)}"

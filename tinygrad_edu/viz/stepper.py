@@ -51,7 +51,7 @@ def stepper(
     alt: str,
     at: int | None = None,
 ) -> str:
-    """An HTML fragment: the figure as an image, which its script makes into a stepper.
+    """Write an HTML fragment: the figure as an image, which its script makes into a stepper.
 
     It is ASCII, loads nothing, and may stand on a page any number of times.
 
@@ -100,7 +100,7 @@ def stepper(
 
 
 def page(fragment: str, title: str) -> str:
-    """A complete HTML document around a fragment, which may be opened as a file.
+    """Write a complete HTML document around a fragment, to be opened as a file.
 
     Examples
     --------
@@ -116,13 +116,13 @@ def page(fragment: str, title: str) -> str:
 
 
 def _as_html(text: str) -> str:
-    """Text for an attribute or an element, in ASCII, so that no charset can spoil it."""
+    """Write text for an attribute or an element, in ASCII, so that no charset can spoil it."""
     return escape(text).encode("ascii", "xmlcharrefreplace").decode()
 
 
 @cache
 def _script() -> str:
-    """The JavaScript function that takes the data of a figure."""
+    """Read the JavaScript function that takes the data of a figure."""
     file = resources.files("tinygrad_edu.viz") / "stepper.js"
     return file.read_text(encoding="utf-8").rstrip()
 
@@ -130,7 +130,7 @@ def _script() -> str:
 def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], first: int) -> None:
     """Refuse what would be a broken picture, or a script that stops half-way."""
     if not steps:
-        raise SettingError("a stepper without steps", fix="give at least one Step.")
+        raise SettingError("there are no steps to show.", fix="pass at least one Step.")
     _check_index("at", first, len(steps))
     for name, index in reveal.items():
         _check_index(f"reveal[{name!r}]", index, len(steps))
@@ -141,26 +141,27 @@ def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], fir
     missing = [name for name in [*wanted, *reveal] if name not in ids]
     if missing:
         raise SettingError(
-            f"the drawing has no element with the id {missing[0]!r}",
+            f"the drawing has no element with the id {missing[0]!r}.",
             fix="name elements of the drawing in ring, wires and reveal.",
         )
 
 
 def _check_index(what: str, index: int, length: int) -> None:
-    """Steps are counted from 0."""
+    """Refuse the index of a step that does not exist."""
     if not 0 <= index < length:
         raise SettingError(
-            f"{what} is {index}, but the steps are 0 to {length - 1}",
+            f"{what} is {index}, but the steps are 0 to {length - 1}.",
             fix="give the index of a step.",
         )
 
 
 def _ids(drawing: bytes) -> set[str]:
-    """The ids of a drawing's elements."""
+    """Collect the ids of a drawing's elements."""
     try:
         root = ElementTree.fromstring(drawing)
     except ElementTree.ParseError as error:
         raise SettingError(
-            f"the drawing is not XML: {error}", fix="escape its labels, and leave out controls."
+            f"the drawing is not XML: {error}.",
+            fix="escape its labels with xml(label) of tinygrad_edu.viz.svg.",
         ) from error
     return {name for element in root.iter() if (name := element.get("id")) is not None}

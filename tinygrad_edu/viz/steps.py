@@ -1,4 +1,4 @@
-"""The steps of a figure in time: the forward pass, then the backward pass, a sentence each."""
+"""The steps of a figure in time: the forward pass, then the backward pass, in sentences."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz.figure import Step
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, name
+from tinygrad_edu.viz.reading import Flow, Reading, glyph
 
 
 def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
-    """The steps, and from which step on each line of text is seen.
+    """Write the steps, and tell from which step on each line of text is seen.
 
     What is known at the start (leaves, and what is computed from values not drawn) is in neither.
     """
@@ -42,7 +42,7 @@ def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
 
 
 def rule_of(op: Primitive) -> str:
-    """The rule of a row in signs: "out = x · y, ∂out/∂x = y, ∂out/∂y = x".
+    """Write the rule of a row in signs: "out = x · y, ∂out/∂x = y, ∂out/∂y = x".
 
     Examples
     --------
@@ -67,15 +67,15 @@ def rule_of(op: Primitive) -> str:
 
 
 def flow_text(flow: Flow) -> str:
-    """One contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
+    """Write one contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
     sides = ("left", "right") if len(flow.target.inputs) == 2 else ("input",)
-    source = name(flow.source) or sides[flow.operand]
-    numbers = f"{typeset(flow.upstream)} × {typeset(flow.slope)} = {typeset(flow.contribution)}"
+    source = " ".join(flow.source.label.split())[:24] or sides[flow.operand]
+    numbers = f"{typeset(flow.cotangent)} × {typeset(flow.partial)} = {typeset(flow.contribution)}"
     return f"∂L/∂{source} += {numbers}"
 
 
 def _forward(node: Value, reading: Reading) -> Step:
-    """The operation at hand, with its numbers."""
+    """Tell what an operation computes, with the numbers."""
     numbers = [typeset(v.data) for v in node.inputs]
     sign = glyph(node)
     if len(numbers) == 2 and not sign.isalpha():
@@ -98,7 +98,7 @@ def _seed(reading: Reading) -> Step:
 
 
 def _backward(node: Value, reading: Reading) -> Step:
-    """Upstream, and what it becomes on each wire."""
+    """Tell what becomes of upstream on each wire."""
     flows = reading.flows[node]
     terms = [flow_text(flow) for flow in flows if not flow.source.constant]
     sentence = f"{glyph(node)}: upstream {typeset(node.grad)} → " + (

@@ -1,7 +1,7 @@
 """The styles that draw every value: circuit, detail, card, micrograd.
 
-Each is a function from a :class:`Reading` to a :class:`Figure`; what several values have become
-one box is the business of folding.py.
+Each is a function from a :class:`Reading` to a :class:`Figure`. Where one box stands for several
+values, see folding.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tinygrad_edu.viz.figure import (
     lines_of,
     shortened,
 )
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, kind, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, tooltip
 from tinygrad_edu.viz.steps import steps_of
 
 Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
@@ -32,9 +32,9 @@ Labels: TypeAlias = Callable[[Flow], Sides]
 
 
 def circuit(reading: Reading, *, detail: bool = False) -> Figure:
-    """The textbook's figure: operations in circles, numbers on the wires, contributions below.
+    """Draw operations in circles, numbers above the wires, contributions below: the circuit.
 
-    In ``detail`` each wire also tells how its contribution came about: upstream times slope.
+    In ``detail`` each wire also tells how its contribution came about: upstream times local slope.
     """
     nodes = [*_more(reading), *(_circle(node, reading) for node in reading.shown)]
     wires = _wires(reading, lambda flow: _on_wire(flow, reading, detail=detail))
@@ -47,19 +47,19 @@ def circuit(reading: Reading, *, detail: bool = False) -> Figure:
 
 
 def detail(reading: Reading) -> Figure:
-    """The circuit with upstream × slope on every wire."""
+    """Draw the circuit with upstream × local slope on every wire."""
     return circuit(reading, detail=True)
 
 
 def card(reading: Reading) -> Figure:
-    """A card a value: its name or operation left, its number over its gradient right."""
+    """Draw one card per value: its name or operation left, its number over its gradient right."""
     nodes = [*_more(reading), *(_card(node, reading) for node in reading.shown)]
     clusters = _clusters(reading)
     return _figure(reading, nodes, _wires(reading, lambda flow: ((), ())), clusters)
 
 
 def micrograd(reading: Reading) -> Figure:
-    """Records ``label | data | grad`` and the operations beside them, as in micrograd's lecture.
+    """Draw records ``label | data | grad`` and operations beside them, as in micrograd's lecture.
 
     Source: Karpathy, micrograd, trace_graph.ipynb.
     """
@@ -85,7 +85,7 @@ def micrograd(reading: Reading) -> Figure:
             Node(
                 id,
                 "record",
-                kind(node),
+                node.kind,
                 tuple(filter(None, (*((cell,) for cell in cells), _stale(node)))),
                 tooltip=tooltip(node, reading.has_gradients),
             )
@@ -94,7 +94,7 @@ def micrograd(reading: Reading) -> Figure:
 
 
 def _four(x: float) -> str:
-    """Four decimals, as in the lecture, where they say what the number is."""
+    """Write four decimals, as in the lecture, where they say what the number is."""
     return f"{x:.4f}" if x == 0.0 or 1e-4 <= abs(x) < 1e6 else typeset(x)
 
 
@@ -116,8 +116,8 @@ def _figure(
 
 
 def _circle(node: Value, reading: Reading) -> Node:
-    """An operation, a leaf or a constant of the circuit."""
-    id, what = reading.ids[node], kind(node)
+    """Draw an operation, a leaf or a constant of the circuit."""
+    id, what = reading.ids[node], node.kind
     below: tuple[Line, ...] = ()
     if reading.has_gradients and not node.constant and len(reading.leaving[node]) > 1:
         below = (line(node.grad, "gradient", f"{id}-g", "Σ∇ "),)
@@ -132,7 +132,7 @@ def _circle(node: Value, reading: Reading) -> Node:
 
 
 def _stale(node: Value) -> tuple[Line, ...]:
-    """The warning on an operation whose number and inputs, side by side, contradict each other."""
+    """Warn where an operation's number and its inputs, side by side, contradict each other."""
     if (now := outdated(node)) is None:
         return ()
     return Line("stale: its inputs", "warning"), Line(f"now give {typeset(now)}", "warning")
@@ -149,13 +149,13 @@ def _card(node: Value, reading: Reading) -> Node:
         right.append(line(node.grad, "gradient", f"{id}-g"))
     columns = (tuple(left), tuple(right))
     return Node(
-        id, "card", kind(node), columns,
+        id, "card", node.kind, columns,
         tooltip=tooltip(node, reading.has_gradients), cluster=_cluster_id(reading.home[node]),
     )  # fmt: skip
 
 
 def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
-    """What stands above and below; a constant says its number itself, and keeps no gradient."""
+    """Write above and below a wire; a constant says its number itself, and keeps no gradient."""
     if flow.source.constant and not flow.source.label:
         return (), ()
     above = (line(flow.source.data, "forward", f"{flow.id}-f"),)
@@ -164,12 +164,12 @@ def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
     below = line(flow.contribution, "gradient", f"{flow.id}-g")
     if not detail:
         return above, (below,)
-    factors = f"{typeset(flow.upstream)} × {typeset(flow.slope)}"
+    factors = f"{typeset(flow.cotangent)} × {typeset(flow.partial)}"
     return above, (below, Line(factors, "local", f"{flow.id}-l"))
 
 
 def _wires(reading: Reading, labels: Labels) -> list[Wire]:
-    """The wires of all operations that are shown; their width tells their contribution."""
+    """Draw the wires of all operations that are shown, as wide as their contribution."""
     flows = [flow for some in reading.flows.values() for flow in some]
     most = largest(flow.contribution for flow in flows)
     return [
@@ -194,14 +194,14 @@ def _weight(flow: Flow, most: float, reading: Reading) -> float:
 
 
 def _wire_tooltip(flow: Flow, reading: Reading) -> str:
-    lines = [f"value = {flow.source.data!r}", f"slope = {flow.slope!r}"]
+    lines = [f"value = {flow.source.data!r}", f"slope = {flow.partial!r}"]
     if reading.has_gradients:
-        lines += [f"upstream = {flow.upstream!r}", f"contribution = {flow.contribution!r}"]
+        lines += [f"upstream = {flow.cotangent!r}", f"contribution = {flow.contribution!r}"]
     return "\n".join(lines)
 
 
 def _more(reading: Reading) -> list[Node]:
-    """The box that stands for values which are not drawn."""
+    """Draw one box for the values that are not shown."""
     if not reading.hidden:
         return []
     text = f"… {reading.hidden:,} more ({len(reading.order):,} in all)"
@@ -213,7 +213,7 @@ def _cluster_id(path: str) -> str:
 
 
 def _clusters(reading: Reading) -> tuple[Cluster, ...]:
-    """A frame for each module that built something, inside those of the modules around it."""
+    """Frame each module that built something, inside the frames of the modules around it."""
     found: dict[str, Cluster] = {}
     for node in reading.shown:
         parts = reading.home[node].split("/") if reading.home[node] else []

@@ -29,7 +29,7 @@ def svg(
     ring: str = "",
     bright: Collection[str] = (),
 ) -> str:
-    """The picture.
+    """Draw the picture.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def svg(
 
 
 def xml(text: str) -> str:
-    """Text as XML; what XML has no way to write (control characters) as U+FFFD.
+    """Write text as XML, with U+FFFD for the control characters that XML has no way to write.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def xml(text: str) -> str:
 
 
 class _Pen:
-    """Draws the elements, each as a group with its id."""
+    """A pen that draws elements, each as a group with its id."""
 
     def __init__(
         self, theme: Theme, hidden: Collection[str], ring: str, bright: Collection[str]
@@ -139,7 +139,7 @@ class _Pen:
         return f'<g id="{wire.id}" class="wire">{"".join(parts)}</g>'
 
     def stack(self, lines: Sequence[Line], x: float, top: float) -> str:
-        """Lines one below the other, centred."""
+        """Write lines one below the other, centered."""
         parts = []
         for line in lines:
             size = font_size(line)
@@ -162,7 +162,7 @@ class _Pen:
 
 
 def _pieces(text: str, y: str) -> str:
-    """Each ∇ in a font that has it; a y begins a new piece, and resvg seeks a font a piece."""
+    """Write each ∇ in a font that has it: a y begins a piece, for which resvg seeks a font."""
     nabla = f'<tspan y="{y}" font-family="{NABLA_FONT}">∇</tspan>'
     first, *rest = text.split("∇")
     return first + "".join(f'{nabla}<tspan y="{y}">{piece}</tspan>' for piece in rest)
@@ -173,7 +173,7 @@ def _title(tooltip: str) -> str:
 
 
 def _path(points: Sequence[Point], width: float) -> tuple[str, str]:
-    """The curve, and the arrow's head where it ends; the curve stops inside the head."""
+    """Draw the curve, and the arrow's head where it ends; the curve stops inside the head."""
     long, half = ARROW + width, min(2.4 + width, WIDEST)
     x, y = points[-1]
     if len(points) > 4 and hypot(x - points[-4][0], y - points[-4][1]) < long:

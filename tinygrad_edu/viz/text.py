@@ -15,7 +15,7 @@ WIDEST = 60  # characters of indentation
 
 
 def tree(reading: Reading) -> str:
-    """The result first, what it was computed from below it, each value in full once.
+    """Draw the result first, below it what it was computed from, each value in full once.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def tree(reading: Reading) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: 漢 takes two, an accent on a letter none.
+    """Count the columns of a terminal that a text takes: 漢 takes two, an accent on a letter none.
 
     Source: Unicode Standard Annex #11, East Asian Width.
     """

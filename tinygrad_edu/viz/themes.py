@@ -1,4 +1,4 @@
-"""The colours of a figure."""
+"""The colors of a figure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ ACTIVE = "#bf8700"  # the operation that a step is at
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours by role. The pairs of forward and gradient differ for colour-blind readers, too:
-    above and below the wire says the same."""
+    """Colors by role. Forward and gradient differ for color-blind readers, too, and the place of a
+    number, above or below its wire, says the same."""
 
     ground: str = "#ffffff"
     ink: str = "#1f2328"
@@ -30,11 +30,11 @@ class Theme:
 
     @property
     def name(self) -> str:
-        """The colour of what is written large."""
+        """Return the color of what is written large."""
         return self.ink
 
     def of(self, role: str) -> str:
-        """The colour of a line of text, or the fill of a kind of node."""
+        """Return the color of a line of text, or the fill of a kind of node."""
         return str(getattr(self, role))
 
 
