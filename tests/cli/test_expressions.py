@@ -84,7 +84,7 @@ def test_draw_prints_a_tree_or_writes_a_figure(tmp_path, capsys):
         (["--style", "pretty"], "style is 'pretty'"),
         (["--theme", "neon"], "theme is 'neon'"),
         (["--engine", "fdp"], "engine is 'fdp'"),
-        (["-o", "figure.bmp"], "names no kind of figure"),
+        (["-o", "figure.bmp"], "does not end in a format"),
         (["-o", "figure.html", "--step", "99"], "there is no step 99"),
         (["--step", "99"], "--step is 99, but printed text shows no single step"),
         (["-o", "figure.txt", "--step", "0"], "step is 0, but 'figure.txt' shows no single step"),
