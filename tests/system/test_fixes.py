@@ -1,0 +1,143 @@
+"""What a Fix line says works: its code is run where the error was, and raises nothing."""
+
+import ast
+import re
+
+import pytest
+
+from tinygrad_edu.engine.errors import TinygradEduError
+
+COMMON = """
+import math, random, tinygrad_edu
+from random import Random
+from tinygrad_edu import *
+from tinygrad_edu import compiler, course, diagnose, nn, train
+from tinygrad_edu.compiler import compile_graph
+from tinygrad_edu.course.gpt import GPT
+from tinygrad_edu.train import Adam, SGD, fit, load
+
+w, x = Value(0.5, "w"), Value(2.0, "x")
+loss, root = w * x, w * x
+model = nn.MLP(2, [3, 1], rng=Random(0))
+X, y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
+squared = lambda out, t: (out - t) * (out - t)
+"""
+
+# for each error: what comes before it, and the expression that raises it
+ERRORS = {
+    "a Value in math.exp": ("v = w", "math.exp(v)"),
+    "a list as a number": ("xs = [1.0, 2.0]", "Value(xs)"),
+    "too few inputs": ("y = w", "maximum(1.0)"),
+    "an argument by its name": ("f = lambda a, b, c: a * b * c", "grad(f, 'a')"),
+    "a swapped explain": ("", "explain(root, x)"),
+    "a number instead of a graph": ("", "compile_graph(3.0)"),
+    "an input that was computed": ("", "compile_graph(loss, inputs=[loss])"),
+    "an unknown target": ("", "compile_graph(loss, target='pyhton')"),
+    "an unknown style": ("", "draw(loss, style='crcuit')"),
+    "an unknown theme": ("", "draw(loss, theme='drak')"),
+    "a figure of a number": ("x = [1.0, 2.0]", "draw(3.0)"),
+    "a batch for a single sample": ("samples = [*X, *X]", "model(samples)"),
+    "a seed for a generator": ("seed = 1", "nn.MLP(2, [3, 1], rng=seed)"),
+    "no parameters": ("", "SGD([])"),
+    "a learning rate below 0": ("", "Adam(model.parameters(), learning_rate=-1.0)"),
+    "no epoch": ("", "fit(model, squared, X, y, epochs=0, progress=False)"),
+    "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
+    "an unknown fault": ("", "course.fault(name='no order').__enter__()"),
+    "a seed below 0": ("", "course.worksheet(seed=-1)"),
+    "a level that is not one": ("", "course.worksheet(7, level=4)"),
+    "a name that is not text": ("", "course.worksheet(7, name=3)"),
+    "heads that don't divide the width": ("", "GPT(width=4, heads=3)"),
+    "a name longer than the context": ("", "GPT(context=3, width=4)([0, 1, 2, 3])"),
+}
+
+
+def pieces(fix):
+    """Return the code in a Fix line: the longest runs of words that are Python, left to right.
+
+    A run begins with a word that looks like code, or that "=" follows.
+    """
+    words, found, first = fix.split(), [], 0
+    while first < len(words):
+        looks = re.search(r"[(\[=]|^\w+\.\w", words[first]) or words[first + 1 : first + 2] == ["="]
+        for last in range(len(words), first, -1) if looks else ():
+            code = " ".join(words[first:last]).rstrip(".,;:")
+            if is_python(code):
+                found += alternatives(code)
+                first = last - 1
+                break
+        first += 1
+    return found
+
+
+def is_python(code):
+    """Check that a text can be run as it is; what has dots to fill in can't."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return False
+    return not any(isinstance(n, ast.Constant) and n.value is ... for n in ast.walk(tree))
+
+
+def alternatives(code):
+    """Split "f(x) or g(x)", and "f(x) and g(x)": the words join two pieces of code."""
+    (tree, *more) = ast.parse(code).body
+    joined = not more and isinstance(tree, ast.Expr) and isinstance(tree.value, ast.BoolOp)
+    return [ast.unparse(value) for value in tree.value.values] if joined else [code]
+
+
+def applied(piece, failing):
+    """Return what to run: the failing call with the new setting, or the piece as it is."""
+    if not re.match(r"\w+=\S", piece):
+        return piece
+    tree = ast.parse(failing, mode="eval")
+    (new,) = ast.parse(f"_({piece})", mode="eval").body.keywords
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    (call,) = [c for c in calls if any(k.arg == new.arg for k in c.keywords)] or calls[:1]
+    call.keywords = [k for k in call.keywords if k.arg != new.arg] + [new]
+    return ast.unparse(tree)
+
+
+def fix_of(setup, failing):
+    """Raise the error, and return its Fix line."""
+    names = {}
+    exec(COMMON + setup, names)
+    with pytest.raises(TinygradEduError) as caught:
+        exec(failing, names)
+    return str(caught.value).splitlines()[-1].partition(": ")[2]
+
+
+@pytest.mark.parametrize(("setup", "failing"), ERRORS.values(), ids=ERRORS)
+def test_the_code_in_a_fix_runs(setup, failing):
+    """Each piece of code, in the place of what failed."""
+    found = pieces(fix_of(setup, failing))
+
+    assert found
+    for piece in found:
+        names = {}
+        exec(COMMON + setup, names)
+        exec(applied(piece, failing), names)
+
+
+@pytest.mark.parametrize(
+    ("fix", "found"),
+    [
+        ("pass a whole number of at least 1, for example steps=10.", ["steps=10"]),
+        ("count from 0: grad(f, 0) or grad(f, (0, 2)).", ["grad(f, 0)", "grad(f, (0, 2))"]),
+        ("write v.data for the number; v.exp() stays.", ["v.data", "v.exp()"]),
+        ("use new Values: x = Value(0.0); f(w * x, [x]).", ["x = Value(0.0); f(w * x, [x])"]),
+        ("define forward(self, ...) in the class.", []),
+        ("compute the loss again after changing a value.", []),
+    ],
+)  # fmt: skip
+def test_code_is_told_from_prose(fix, found):
+    """Whatever Python can read, and nothing else."""
+    assert pieces(fix) == found
+
+
+def test_a_fix_that_does_not_work_is_noticed():
+    """A setting that is refused again, and a name that is not there."""
+    for setup, fix in (("", "level=5"), ("", "wrksheet(7)")):
+        names = {}
+        exec(COMMON + setup, names)
+        with pytest.raises((TinygradEduError, NameError)):
+            exec(applied(fix, "course.worksheet(7, level=4)"), names)
