@@ -74,6 +74,6 @@ def measured(request):
 def without_mpmath(monkeypatch):
     """A machine on which mpmath is not installed."""
     monkeypatch.setitem(sys.modules, "mpmath", None)
-    slopes.numbers.cache_clear()
+    slopes.arithmetic.cache_clear()
     yield
-    slopes.numbers.cache_clear()
+    slopes.arithmetic.cache_clear()

@@ -63,7 +63,7 @@ def test_the_precision_of_mpmath_stays_as_it_was():
 
 @pytest.mark.parametrize(
     "namespace",
-    [oracles.mp, slopes.numbers()[0], slopes._COMPLEX],
+    [oracles.mp, slopes.arithmetic()[0], slopes._COMPLEX],
     ids=["mp", "numbers", "complex"],
 )
 def test_every_function_that_rows_may_use_is_everywhere(namespace):

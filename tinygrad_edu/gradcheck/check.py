@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, operand, topological_order
 from tinygrad_edu.engine.errors import GradientMismatch, LengthError, SettingError
+from tinygrad_edu.engine.guards import local_partials
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.gradcheck import slopes
 from tinygrad_edu.gradcheck.verdict import Claim, Report, judge
@@ -32,11 +33,11 @@ def check_rule(op: Primitive, *point: float) -> Report:
     Raises
     ------
     GradientMismatch
-        If a partial differs from the slope of ``op.forward`` by more than 1e-12 of it (without
-        mpmath a little more, as the report says), or is not between the slopes on both sides of a
-        kink, or if the slope jumps where the row lists no kink.
+        If a partial differs from the measured slope of ``op.forward`` by more than 1e-12 of it
+        (without mpmath a little more, as the report says), or is not between the slopes on both
+        sides of a kink, or if the slope jumps where the row lists no kink.
     LengthError
-        If the numbers, or the partials, are not as many as the inputs of the row.
+        If there are more or fewer numbers, or partials, than the row has inputs.
     SettingError
         If the row has no finite slope there.
 
@@ -87,8 +88,8 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
 
     Parameters
     ----------
-    f : function of real numbers that returns one, or a Value; it is measured on plain floats, or
-        on constants where it calls methods that only Values have
+    f : function of real numbers that returns a real number or a Value; it is measured on plain
+        floats, or on constants where it calls methods that only Values have
     args : real numbers, where to check
 
     Returns
@@ -98,12 +99,12 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
     Raises
     ------
     GradientMismatch
-        If a derivative differs from the measured slope by more than that may be off, or the
+        If a derivative differs from the measured derivative by more than its error bound, or the
         function has another value on floats than on Values.
     LengthError
         If there are no arguments.
     SettingError
-        If the function has no finite slope there, or none that can be measured.
+        If the function has no finite slope there, or its slope can't be measured.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
     findings = []
     for i, got in enumerate(gradient):
         claim = Claim(f"{name}: derivative {i} {at}", got, f"argument {i}, counted from 0", fix)
-        along = functools.partial(_moved, plain, x, i)
+        along = functools.partial(_along, plain, x, i)
         findings.append((claim, slopes.extrapolated(along, x[i])))
     return judge(findings)
 
@@ -130,8 +131,8 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
 def check_graph(root: Value) -> Report:
     """Check the gradients that ``root.backward()`` gives: move each leaf, and compute again.
 
-    Gradients stay as they were; constants are not moved. The time grows with the number of leaves
-    times the number of values.
+    Gradients stay as they were; constants are not moved. The time it takes grows with the number
+    of leaves times the number of values.
 
     Parameters
     ----------
@@ -145,7 +146,8 @@ def check_graph(root: Value) -> Report:
     ------
     GradientMismatch
         If the gradient of a leaf differs from the measured slope by more than rounding explains.
-        Where kinks meet, as in relu(x) - relu(-x) at 0, it may: then no choice of slopes is right.
+        That also happens where kinks meet, as in relu(x) - relu(-x) at 0: there no choice of
+        partials is right.
     LengthError
         If there is no leaf to check.
     SettingError
@@ -164,9 +166,9 @@ def check_graph(root: Value) -> Report:
     order = _finite(topological_order(operand(root)))
     grads, again = _gradients(order), _recomputed(order)
     doubts = _rounding(order, grads)
-    _, number = slopes.numbers()
+    _, number = slopes.arithmetic()
     findings = []
-    for k, leaf in enumerate(v for v in order if v.op is None and not v.constant):
+    for k, leaf in enumerate(v for v in order if v.kind == "leaf"):
         claim = Claim(
             f"the gradient of {leaf.label or f'leaf {k}'} at {leaf.data!r}",
             grads[leaf],
@@ -183,16 +185,17 @@ def _as_many(op: Primitive, what: str, found: Sequence[Any]) -> None:
     if len(found) != op.arity:
         raise LengthError(
             f"{op.name}: expected {op.arity} {what}, got {len(found)}.",
-            fix=f"give one of the {what} for each input of the row, in order.",
+            fix=f"pass {op.arity} {what}, one for each input of the row, in order.",
         )
 
 
-def _moved(f: Callable[..., float], args: Sequence[float], i: int, x: float) -> float:
+def _along(f: Callable[..., float], args: Sequence[float], i: int, x: float) -> float:
+    """Evaluate a function with its argument i moved to x."""
     return f(*args[:i], x, *args[i + 1 :])
 
 
 def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
-    """The function as it runs without an engine; nan where Python refuses to compute."""
+    """Return the function as it runs without an engine; nan where Python refuses to compute."""
 
     def plain(*args: float) -> float:
         try:
@@ -209,18 +212,19 @@ def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
 
 
 def _finite(order: list[Value]) -> list[Value]:
-    """Refuse a graph with values between which no slope can be measured."""
+    """Refuse a graph with values around which no slope can be measured."""
     for node in order:
         if not math.isfinite(node.data):
             raise SettingError(
                 f"{node!r} is not finite, so slopes there can't be measured.",
-                fix="check the graph at other numbers; detect_anomaly() tells how it came about.",
+                fix="check the graph at other numbers; tinygrad_edu.explain.trace_nonfinite(root) "
+                "tells how this one came about.",
             )
     return order
 
 
 def _gradients(order: list[Value]) -> dict[Value, float]:
-    """What a backward pass from the last value gives, leaving the gradients that are there."""
+    """Run a backward pass from the last value, and leave the gradients that were there."""
     before = [node.grad for node in order]
     try:
         order[-1].zero_grad()
@@ -232,12 +236,12 @@ def _gradients(order: list[Value]) -> dict[Value, float]:
 
 
 def _recomputed(order: list[Value]) -> Callable[[Value, Any], Any]:
-    """The last value as a function of a leaf and its number, by the operations recorded.
+    """Return the last value as a function of a leaf and its number, by the recorded operations.
 
     Each value keeps the rounding error that it was recorded with, so that slopes are taken at the
     recorded numbers, as backward takes them.
     """
-    xp, number = slopes.numbers()
+    xp, number = slopes.arithmetic()
     data = {node: number(node.data) for node in order}
     inner = [(v, v.op.forward, v.inputs) for v in order if v.op is not None]
     rounded = {v: data[v] - forward(xp, *[data[u] for u in inputs]) for v, forward, inputs in inner}
@@ -253,7 +257,7 @@ def _recomputed(order: list[Value]) -> Callable[[Value, Any], Any]:
 
 
 def _rounding(order: list[Value], grads: dict[Value, float]) -> dict[Value, float]:
-    """How far rounding can have moved each gradient.
+    """Bound how far rounding can have moved each gradient.
 
     A running error analysis (Higham 2002, Accuracy and Stability of Numerical Algorithms, section
     3.3): each product adds its own rounding to what its factors bring with them.
@@ -261,8 +265,7 @@ def _rounding(order: list[Value], grads: dict[Value, float]) -> dict[Value, floa
     doubts = dict.fromkeys(order, 0.0)
     for node in reversed(order):
         if node.op is not None:
-            partials = node.op.partials(ieee, node.data, *[v.data for v in node.inputs])
             doubt = doubts[node] + ROUNDING * abs(grads[node])
-            for v, partial in zip(node.inputs, partials, strict=True):
+            for v, partial in zip(node.inputs, local_partials(node), strict=True):
                 doubts[v] += abs(partial) * doubt + slopes.TINY
     return doubts

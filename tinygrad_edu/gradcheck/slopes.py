@@ -1,9 +1,9 @@
-"""How steep is a function at a point? Measured from its values alone, by no rule of calculus.
+"""Measure how steep a function is at a point from its values alone, by no rule of calculus.
 
 Where mpmath is installed, rows run on numbers of 800 digits, so that (f(x + h) - f(x)) / h with a
 tiny h is right to some 40 digits, on either side of x. Without it, a row takes a tiny step into the
-complex plane: f'(x) = Im f(x + ih) / h subtracts nothing, and so loses no digits [1]_. What is
-left, Python functions always, is measured by quotients of floats, extrapolated to h = 0, which also
+complex plane: f'(x) = Im f(x + ih) / h subtracts nothing, and so loses no digits [1]_. The rest,
+and every Python function, is measured by quotients of floats, extrapolated to h = 0, which also
 tell how far off they may be [2]_.
 
 References
@@ -49,14 +49,14 @@ class Slope(NamedTuple):
 
 
 def slope(left: float, right: float, error: float, method: str, jumps: bool = False) -> Slope:
-    """A slope, allowing for what a float computed from a rule loses."""
+    """Make a Slope, whose error allows for what a float loses that is computed by a rule."""
     allowed = TOLERANCE * max(abs(left), abs(right)) + TINY
     return Slope(left, right, error + allowed, method, jumps)
 
 
 @cache
-def numbers() -> tuple[Any, Callable[[float], Any]]:
-    """Where rows run, and on what: on mpmath's numbers of 800 digits, else on floats."""
+def arithmetic() -> tuple[Any, Callable[[float], Any]]:
+    """Return the functions and the numbers that rows run on: mpmath's of 800 digits, or floats."""
     try:
         mp = import_module("mpmath").mp.clone()  # our own, as its precision is a setting
     except ImportError:
@@ -70,13 +70,13 @@ def numbers() -> tuple[Any, Callable[[float], Any]]:
 
 
 def measured(f: Function, x: Any) -> Slope:
-    """The slope of a function of the numbers that :func:`numbers` gives."""
+    """Measure the slope of a function of the numbers of :func:`arithmetic`."""
     return extrapolated(f, x) if isinstance(x, float) else _quotients(f, x)
 
 
 def of_row(op: Primitive, point: Sequence[float], i: int, *, kink: bool) -> Slope:
-    """The slope of the forward of a row in its input i."""
-    xp, number = numbers()
+    """Measure the slope of a row's forward in its input i."""
+    xp, number = arithmetic()
     rest = [number(x) for x in point]
     if xp is ieee and not kink and (found := _complex_step(op, point, i)) is not None:
         return found
@@ -84,7 +84,7 @@ def of_row(op: Primitive, point: Sequence[float], i: int, *, kink: bool) -> Slop
 
 
 def _quotients(f: Function, x: Any) -> Slope:
-    """Quotients (f(x + h) - f(x)) / h on mpmath's numbers, for a tiny h below and above.
+    """Measure by (f(x + h) - f(x)) / h on mpmath's numbers, for a tiny h below and above.
 
     The steps differ in length, so that their gap shows how far off a smooth function's slope is.
     """
@@ -99,7 +99,7 @@ def _quotients(f: Function, x: Any) -> Slope:
             return slope(middle, middle, float(gap), method)
         if gap < math.inf and size <= LARGEST:
             return slope(float(left), float(right), 0.0, method, jumps=True)
-    except (ArithmeticError, TypeError):  # a pole, or a complex number that is no float
+    except (ArithmeticError, TypeError):  # a pole, or a complex number
         pass
     return Slope(math.nan, math.nan, 0.0, method)
 
@@ -118,7 +118,7 @@ _COMPLEX = SimpleNamespace(
 
 
 def _complex_step(op: Primitive, point: Sequence[float], i: int) -> Slope | None:
-    """Im f(x + ih) / h; None where a row, or the size of the result, does not allow it."""
+    """Measure by Im f(x + ih) / h; None where the row, or the size of its result, forbids it."""
     h = 1e-9 * min(abs(point[i]) or 1.0, 1.0)  # off by h**2: some 1e-18 of the slope
     moved = [complex(x, h * (k == i)) for k, x in enumerate(point)]
     try:
@@ -132,7 +132,7 @@ def _complex_step(op: Primitive, point: Sequence[float], i: int) -> Slope | None
 
 
 def extrapolated(f: Function, x: float) -> Slope:
-    """Quotients of floats, extrapolated to h = 0: from both sides at once, unless they differ."""
+    """Extrapolate quotients of floats to h = 0: from both sides at once, unless they differ."""
     method = "extrapolated differences"
     both = _steps(f, x, 1.0, 1.0)
     noise, steepest = _noise(both), max((step.size / both[0].h for step in both), default=0.0)
@@ -146,8 +146,11 @@ def extrapolated(f: Function, x: float) -> Slope:
 
 
 class _Step(NamedTuple):
-    """A quotient with the step h, extrapolated more and more often: its error is a series in h, or
-    in h**2 between both sides of x, and column k cancels term k against the step before."""
+    """A quotient with the step h, and better and better extrapolations of it to h = 0.
+
+    Its error is a series in h, or in h**2 between both sides of x; column k of the row cancels
+    term k against the step before.
+    """
 
     h: float
     row: list[float]
@@ -156,7 +159,7 @@ class _Step(NamedTuple):
 
 
 def _steps(f: Function, x: float, below: float, above: float) -> list[_Step]:
-    """Shorter and shorter steps, from the first on that is inside the domain."""
+    """Take shorter and shorter steps, from the first on that is inside the domain."""
     steps = list[_Step]()
     h = max(1.0 / 16.0, 1e-4 * abs(x))
     least = max(1e-6 * min(abs(x), 1.0), 1e-10 * abs(x), 1e-12)  # then all is rounding
@@ -175,9 +178,9 @@ def _steps(f: Function, x: float, below: float, above: float) -> list[_Step]:
 
 
 def _noise(steps: list[_Step]) -> float:
-    """How much f scatters about a smooth function: h times what quotients with short steps do.
+    """Estimate how much f scatters about a smooth function: h times what short quotients do.
 
-    The lower quartile, as a kink scatters, too, until a step is shorter than the way there.
+    The lower quartile is taken because a kink scatters, too, until a step is too short to reach it.
     """
     short = [(a, b) for a, b in pairwise(steps[1:]) if b.h < 0.01 and not b.flat]
     scatter = sorted(b.h * abs(b.row[1] - a.row[1]) for a, b in short)
@@ -185,7 +188,7 @@ def _noise(steps: list[_Step]) -> float:
 
 
 def _best(steps: list[_Step], noise: float, steepest: float) -> tuple[float, float]:
-    """The slope of the best step, and how far off it may be; nan if by too much.
+    """Choose the slope of the best step, and tell how far off it may be; nan if by too much.
 
     A step is as good as its columns agree, and as it agrees with the steps before and after: two
     numbers may agree by luck.

@@ -1,4 +1,4 @@
-"""Is a claimed derivative between the slopes measured? The report if so, and the error if not."""
+"""Judge whether derivatives are between the measured slopes: a report if so, else an error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tinygrad_edu.gradcheck.slopes import Slope
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found, all being well.
+    """What a check found where all derivatives are right.
 
     Attributes
     ----------
     checked : int, how many derivatives were compared
-    error : float, the largest relative difference met
+    error : float, the largest relative difference that was found
     tolerance : float, the largest relative difference that would have passed
-    method : str, where the independent slopes came from
+    method : str, how the slopes were measured
     """
 
     checked: int
@@ -44,9 +44,12 @@ class Claim(NamedTuple):
 
 
 def judge(findings: Sequence[tuple[Claim, Slope]]) -> Report:
-    """Raise at the first claim that is not between the slopes measured; else report."""
+    """Raise at the first claim that is not between the measured slopes; else report."""
     if not findings:
-        raise LengthError("there is nothing to check.", fix="pass a number, or a leaf, to move.")
+        raise LengthError(
+            "there is nothing to check.",
+            fix="pass an argument, or a graph with a leaf, for example (Value(2.0) ** 2).",
+        )
     errors, tolerances = [0.0], [0.0]
     for claim, slope in findings:
         if math.isnan(slope.left + slope.right):
@@ -68,7 +71,7 @@ def judge(findings: Sequence[tuple[Claim, Slope]]) -> Report:
 
 
 def _mismatch(claim: Claim, slope: Slope, slack: float) -> GradientMismatch:
-    """The error that names the derivative, both numbers, and the factor between them."""
+    """Make the error that names the derivative, both numbers, and the factor between them."""
     got, want = claim.got, slope.left
     if slope.left != slope.right:
         should, verdict = f"between {slope.left:.15g} and {slope.right:.15g}", ""
