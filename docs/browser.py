@@ -55,7 +55,7 @@ def build_browser(notebooks: Iterable[Path], out: Path, room: Path) -> None:
 
 
 def labextension(name: str) -> Path:
-    """The folder of an installed extension of JupyterLab."""
+    """Find the folder of an installed extension of JupyterLab."""
     paths = need("jupyter_core.paths", "jupyter-core")
     folders = [Path(folder, name) for folder in paths.jupyter_path("labextensions")]
     found = next((folder for folder in folders if folder.is_dir()), None)
@@ -69,7 +69,7 @@ def labextension(name: str) -> Path:
 
 
 def _settings(packages: list[str]) -> dict[str, Any]:
-    """What the page reads: Pyodide from here, all packages at once, nothing from PyPI."""
+    """Return the settings of the page: Pyodide from here, all packages at once, none from PyPI."""
     kernel = {"disablePyPIFallback": True, "loadPyodideOptions": {"packages": packages}}
     return {
         "jupyter-lite-schema-version": 0,
@@ -82,7 +82,7 @@ def _settings(packages: list[str]) -> dict[str, Any]:
 
 
 def _config(contents: Path, out: Path, extension: Path) -> dict[str, Any]:
-    """What the build reads: this extension, whatever else is installed here."""
+    """Return the settings of the build: this extension alone, whatever else is installed."""
     return {
         "LiteBuildConfig": {
             "contents": [str(contents)],

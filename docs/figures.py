@@ -16,7 +16,7 @@ _UNIT = re.compile(r"(?<=[0-9]) (?=(?:[a-zµ]{1,3}|[KMG]iB|GiB)\b)")
 
 
 def benchmark_page(results: Iterable[Path]) -> str:
-    """The page: for each file what was promised, if that is known, and then all it holds."""
+    """Write the page: for each file what was promised, if that is known, then all it holds."""
     parts = [
         "# Benchmarks",
         "Measured by `python -m benchmarks`, which runs all contenders of a table in one "
@@ -33,14 +33,14 @@ def benchmark_page(results: Iterable[Path]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table in Markdown: the first columns to the left, the others, of numbers, to the right."""
+    """Write a table in Markdown: the first columns to the left, the numbers to the right."""
     ruler = ["---" if column < left else "---:" for column in range(len(head))]
     lines = [[cell or " " for cell in head], ruler, *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
 def _promised(name: str, figures: Mapping[str, Any]) -> list[str]:
-    """The tables of targets of the benchmarks that have one."""
+    """Write the tables of targets of the benchmarks that have some."""
     if name == "eager":
         return [report.as_markdown(figures).partition("\n\n")[0]]
     if name == "compiled":
@@ -50,7 +50,7 @@ def _promised(name: str, figures: Mapping[str, Any]) -> list[str]:
 
 
 def _contenders(workloads: Mapping[str, Any]) -> list[str]:
-    """For each network, the time of a training step of all that were run."""
+    """Write for each network the time of a training step of everyone that was run."""
     parts = []
     for name, work in workloads.items():
         rows = [
@@ -72,7 +72,7 @@ def _setting(figures: Mapping[str, Any]) -> str:
 
 
 def _blocks(tree: Mapping[str, Any]) -> list[str]:
-    """Bold headings and tables for a tree of figures: what is alike becomes one table."""
+    """Write a tree of figures as bold headings and tables: what is alike becomes one table."""
     blocks: list[str] = []
     waiting: list[tuple[str, Any]] = [("", tree)]
     while waiting:
@@ -92,7 +92,7 @@ def _blocks(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(node: Any) -> dict[str, dict[str, Any]] | None:
-    """The rows of a table, where all members of a node are alike; or None."""
+    """Return the rows of a table if all members of a node are alike, else None."""
     members = dict(enumerate(node)) if isinstance(node, list) else node
     flat = {str(key): value for key, value in members.items() if isinstance(value, dict)}
     alike = len(flat) == len(members) and all(
@@ -102,7 +102,7 @@ def _rows(node: Any) -> dict[str, dict[str, Any]] | None:
 
 
 def _alike(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """One table of rows, with all columns that any of them has."""
+    """Write one table of rows, with all columns that any of them has."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     body = [
         [name, *(_text(row[column]) if column in row else "" for column in columns)]
@@ -112,7 +112,7 @@ def _alike(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value fits a cell: a number, a word, or a list of them."""
+    """Return whether a value fits a cell: a number, a word, or a list of them."""
     if isinstance(value, list):
         return not any(isinstance(entry, dict | list) for entry in value)
     return not isinstance(value, dict)
@@ -127,7 +127,7 @@ def _text(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """A cell's text, in which a number stays with its unit."""
+    """Write the text of a cell, in which a number stays with its unit."""
     return _UNIT.sub("\u00a0", text.replace("|", "\\|").replace("\n", " "))
 
 

@@ -44,12 +44,12 @@ class Lesson:
 
     @property
     def page(self) -> str:
-        """Path of its page among the site's Markdown."""
+        """Return the path of its page among the site's Markdown."""
         return f"lessons/{self.file.stem}.md"
 
 
 def read_lessons(folder: Path, room: Path, *, run: bool) -> list[Lesson]:
-    """All notebooks of a folder in order; run from top to bottom in an empty folder if asked.
+    """Read all notebooks of a folder in order; run each in an empty folder if asked.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _run(notebook: Any, file: Path, room: Path) -> tuple[str, ...]:
         raise SiteError(
             f"a cell of {file.name} failed: {last}",
             where=str(file),
-            fix="run the notebook and mend the cell, or build with --no-run.",
+            fix="mend the cell, or build without running it: python -m docs --no-run",
         ) from None
     probe = notebook.cells.pop()
     return tuple(probe.outputs[0].text.split()) if probe.outputs else ()
@@ -132,7 +132,7 @@ def add_lesson(lesson: Lesson, staging: Path, links: str) -> dict[str, str]:
 
 
 def with_outputs(page: str, outputs: Mapping[str, str]) -> str:
-    """A built page, with what its cells showed in place of the placeholders."""
+    """Put what the cells showed in the place of the placeholders of a built page."""
 
     def output(match: re.Match[str]) -> str:
         return outputs[match.group(1)]
@@ -141,7 +141,7 @@ def with_outputs(page: str, outputs: Mapping[str, str]) -> str:
 
 
 def _joined(outputs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The outputs, what was printed in several pieces as one."""
+    """Join what was printed in several pieces."""
     joined: list[Mapping[str, Any]] = []
     for output in outputs:
         last = joined[-1] if joined else {}
@@ -153,7 +153,7 @@ def _joined(outputs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _shown(output: Mapping[str, Any]) -> str:
-    """One output of a cell as HTML: the richest form a page can show."""
+    """Write an output of a cell as HTML, in the richest form that a page can show."""
     if output["output_type"] == "stream":
         return _plain(output["text"], output["name"])
     if output["output_type"] == "error":
@@ -162,7 +162,7 @@ def _shown(output: Mapping[str, Any]) -> str:
 
 
 def _forms(data: Mapping[str, str]) -> Iterator[str]:
-    """The forms of a result that a page can show, the richest first."""
+    """Return the forms of a result that a page can show, the richest first."""
     if "text/html" in data:
         yield data["text/html"]
     if "image/svg+xml" in data:

@@ -26,7 +26,7 @@ class Page(HTMLParser):
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Gather what one element says."""
+        """Collect the places and links of an element."""
         facts = {name: value for name, value in attrs if value}
         self.places |= {facts[name] for name in ("id", "name") if name in facts}
         if tag == "a" and "href" in facts:
@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def check_links(site: Path, apart: str) -> None:
-    """SiteError if a page links to nothing, or loads from elsewhere.
+    """Raise SiteError if a page links to nothing, or loads from elsewhere.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_links(site: Path, apart: str) -> None:
 
 
 def dead_links(site: Path, apart: str) -> Iterator[str]:
-    """Links of pages to files that do not exist, or to places that a page does not have."""
+    """Find links to files that do not exist, or to places that a page does not have."""
     files = [file for file in site.rglob("*.html") if apart not in file.relative_to(site).parts]
     pages = {file.resolve(): Page(file) for file in files if file.name != _ABSOLUTE}
     for file, page in pages.items():
@@ -70,7 +70,7 @@ def dead_links(site: Path, apart: str) -> Iterator[str]:
 
 
 def foreign(site: Path) -> Iterator[str]:
-    """What pages would load from another address."""
+    """Find what pages would load from another address."""
     for file in site.rglob("*.html"):
         for address in Page(file).loads:
             parts = urlsplit(address)

@@ -32,7 +32,7 @@ _ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|//", re.IGNORECASE)
 
 
 def benchmarks() -> list[Path]:
-    """The figures on the page of benchmarks; the promises' have a page that is made with them."""
+    """Return the files of figures on the page of benchmarks; the promises have their own page."""
     results = (ROOT / "benchmarks" / "results").glob("*.json")
     return sorted(file for file in results if file.stem != "promises")
 
@@ -57,7 +57,7 @@ def add_page(source: str, text: str, staging: Path) -> None:
 
 
 def relinked(source: str, text: str, staging: Path) -> str:
-    """The text of a file of the project, its links led to pages of the site."""
+    """Lead the links in the text of a file of the project to pages of the site."""
     kept: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
@@ -75,7 +75,7 @@ def relinked(source: str, text: str, staging: Path) -> str:
 
 
 def _page_of(source: str, target: str, staging: Path) -> str:
-    """The page, seen from ``source``'s, that shows the file a link points to."""
+    """Return the page that shows the file a link points to, seen from the page of ``source``."""
     path = os.path.normpath(PurePosixPath(source).parent / target).replace(os.sep, "/")
     file = ROOT / path
     if path.startswith("../") or not file.is_file():
@@ -101,7 +101,7 @@ def _page_of(source: str, target: str, staging: Path) -> str:
 
 
 def _source_page(path: str, staging: Path) -> str:
-    """A page that shows a file of the project as it is."""
+    """Write a page that shows a file of the project as it is; return its path."""
     file, page = ROOT / path, f"source/{path}.md"
     (staging / page).parent.mkdir(parents=True, exist_ok=True)
     text = file.read_text(encoding="utf-8")
@@ -112,7 +112,7 @@ def _source_page(path: str, staging: Path) -> str:
 
 
 def fence(text: str, language: str = "") -> str:
-    """A code block around any text, also around one with code blocks in it."""
+    """Write a code block around any text, also around one with code blocks in it."""
     longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
     ticks = "`" * (longest + 1)
     return f"{ticks} {language}".rstrip() + f"\n{text.rstrip()}\n{ticks}"

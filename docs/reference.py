@@ -47,7 +47,7 @@ def add_reference(staging: Path) -> list[dict[str, str]]:
 
 
 def room_page(module: ModuleType) -> str:
-    """The page of a module: what it is for, and each of its public names.
+    """Write the page of a module: what it is for, and each of its public names.
 
     The package's own page leads on to a room's where that room explains the name.
     """
@@ -68,7 +68,7 @@ def room_page(module: ModuleType) -> str:
 
 
 def tidied(html: str) -> str:
-    """A built page, in which types that are phrases read as such, and roles of Sphinx are gone."""
+    """Tidy a built page: types that are phrases read as such, and the roles of Sphinx go."""
 
     def without_role(match: re.Match[str]) -> str:
         return "<code>" if match.group(1) is None else match.group(1)
@@ -88,7 +88,7 @@ def tidied(html: str) -> str:
 
 
 def _entry(name: str, thing: Any, module: ModuleType) -> str:
-    """A class or a function from its docstring, from wherever it is defined; or a constant."""
+    """Write about a class or function by its docstring, wherever it is defined; or a constant."""
     if _hides_a_module(thing):
         call = fence(f"{name}{signature(thing)}", "python")
         title = f'## <code class="doc-symbol doc-symbol-function"></code> {name}'
@@ -108,7 +108,7 @@ def _entry(name: str, thing: Any, module: ModuleType) -> str:
 
 
 def _functions(names: list[str]) -> str:
-    """The primitives as functions, with the formulas of their rows."""
+    """Write a table of the primitives as functions, with the formulas of their rows."""
     rows = []
     for name in names:
         row = ops.TABLE[name]
@@ -127,7 +127,7 @@ def _import_line(module: ModuleType, names: list[str]) -> str:
 
 
 def _room(thing: Any, module: ModuleType) -> str:
-    """The room that explains a name of the package's own page; "" if this page does."""
+    """Return the room that explains a name of the package's own page; "" if this page does."""
     parts = _home(thing).split(".")
     inside = module.__name__ == PACKAGE and len(parts) > 1 and parts[1] in ROOMS
     return parts[1] if inside else ""
@@ -142,16 +142,16 @@ def _home(thing: Any) -> str:
 
 
 def _is_defined(thing: Any) -> bool:
-    """Whether a name is a class or a function, which has a docstring of its own."""
+    """Return whether a thing is a class or a function, which has a docstring of its own."""
     return isclass(thing) or isroutine(thing)
 
 
 def _hides_a_module(thing: Any) -> bool:
-    """Whether a function has the name of a module beside it, which mkdocstrings would show."""
+    """Return whether a module beside a function has its name: mkdocstrings would show that."""
     package = isroutine(thing) and hasattr(import_module(_home(thing)), "__path__")
     return package and find_spec(_anchor(thing)) is not None
 
 
 def _is_row(thing: Any) -> bool:
-    """Whether a function was made from a row of the table."""
+    """Return whether a function was made from a row of the table."""
     return getattr(thing, "__name__", "") in ops.TABLE

@@ -38,7 +38,7 @@ class Files(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Be silent: a page of the course asks for some two hundred files."""
+        """Say nothing: a page of the course asks for some two hundred files."""
 
 
 class Server(ThreadingHTTPServer):
@@ -51,7 +51,7 @@ class Server(ThreadingHTTPServer):
 
 
 def server(folder: Path, port: int = 0) -> Server:
-    """A server of a built site, on 127.0.0.1 alone, not yet running; port 0 is any free one.
+    """Make a server of a built site, on 127.0.0.1 alone, not yet running; port 0 is any free one.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def server(folder: Path, port: int = 0) -> Server:
         raise SiteError(
             f"there is no site in {folder}.",
             expected="a folder with index.html",
-            fix="build it with: python -m docs",
+            fix="python -m docs",
         )
     try:
         return Server((HOST, port), partial(Files, directory=os.fspath(folder)))
@@ -73,7 +73,7 @@ def server(folder: Path, port: int = 0) -> Server:
         raise SiteError(
             f"port {port} {why}.",
             expected="a free port, at most 65535",
-            fix="choose another: python -m docs serve --port 8080",
+            fix="python -m docs serve --port 0",
         ) from None
 
 

@@ -78,13 +78,13 @@ def _mend(built: Path, lessons: Sequence[Lesson], outputs: Mapping[str, str]) ->
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Only a new or empty folder, or one built earlier, is written to."""
+    """Raise SiteError unless the folder is new, empty, or was built earlier."""
     ours = out.is_dir() and ((out / MARK).exists() or not any(out.iterdir()))
     if out.exists() and not ours:
         raise SiteError(
             f"{out} exists and was not built by this command.",
             expected="a new folder, an empty one, or that of an earlier build",
-            fix="give another one with --out, or remove it.",
+            fix="build into a new folder: python -m docs --out FOLDER",
         )
 
 
@@ -132,7 +132,7 @@ def _title(source: str, lessons: Sequence[Lesson], staging: Path) -> str:
 
 
 def _buttons(lesson: Lesson, browser: bool) -> str:
-    """Links below the title of a notebook's page."""
+    """Write the links below the title of a notebook's page."""
     style = 'class="md-button"'
     there = f"../{BROWSER}/{NOTEBOOKS_THERE}{lesson.file.name}"
     links = [f'<a {style} href="{there}">Work with it in the browser</a>'] if browser else []
@@ -141,7 +141,7 @@ def _buttons(lesson: Lesson, browser: bool) -> str:
 
 
 def _links(lesson: Lesson, browser: bool) -> str:
-    """Links in the overview of the course."""
+    """Write the links of a notebook in the overview of the course."""
     there = [("notebook", NOTEBOOKS_THERE), ("lab", LAB_THERE)] if browser else []
     return ", ".join(
         f'<a href="{BROWSER}/{path}{lesson.file.name}">{words}</a>' for words, path in there

@@ -42,7 +42,7 @@ SEED = 7
 
 
 def teachers_page(text: str, lessons: Sequence[Lesson], staging: Path) -> str:
-    """docs/teachers.md, with its tables filled in."""
+    """Fill the tables of docs/teachers.md."""
     pictures = staging / "pictures"
     pictures.mkdir(exist_ok=True)
     sheet = worksheet(SEED)
@@ -65,7 +65,7 @@ def teachers_page(text: str, lessons: Sequence[Lesson], staging: Path) -> str:
 
 
 def course_page(lessons: Sequence[Lesson], links: Mapping[Path, str]) -> str:
-    """The overview of the course; ``links`` is Markdown for each notebook."""
+    """Write the overview of the course; ``links`` is Markdown for each notebook."""
     rows = [
         (f"[{lesson.title}]({lesson.page})", lesson.question, _time(lesson), links[lesson.file])
         for lesson in lessons
@@ -86,7 +86,7 @@ where nothing has to be installed, or copy all of them to a folder of your own."
 
 
 def _beyond(lessons: Sequence[Lesson]) -> list[str]:
-    """What the notebooks need that a browser does not have; nothing where it is not known."""
+    """Write what the notebooks need that a browser does not have; nothing if it is unknown."""
     loaded = [lesson for lesson in lessons if lesson.beyond]
     if not loaded:
         return []
@@ -101,7 +101,7 @@ def _beyond(lessons: Sequence[Lesson]) -> list[str]:
 
 
 def _notebooks(lessons: Sequence[Lesson]) -> str:
-    """Outcomes and times; a notebook is found by the number its file begins with."""
+    """Write outcomes and times; a notebook is found by the number its file begins with."""
     by_number = {lesson.file.name[:2]: lesson for lesson in lessons}
     rows = []
     for number, (stem, title) in enumerate(NOTEBOOKS.items(), start=1):
@@ -114,7 +114,7 @@ def _notebooks(lessons: Sequence[Lesson]) -> str:
 
 
 def _mistakes() -> str:
-    """For each notebook, the mistakes that its checks recognise, in their own words."""
+    """Write for each notebook the mistakes that its checks recognise, in their own words."""
     parts = []
     for stem, group in groupby(EXERCISES.values(), key=lambda exercise: exercise.stem):
         number = list(NOTEBOOKS).index(stem) + 1
@@ -130,7 +130,7 @@ def _exercise(exercise: Exercise) -> str:
 
 
 def _literal(text: str) -> str:
-    """Text whose stars, dollars and brackets are meant, but for the stars about a *word*."""
+    """Escape stars, dollars and brackets, but for the stars around a *word*."""
     return _SIGN.sub(lambda m: f"<em>{m[1]}</em>" if m[1] else f"&#{ord(m[2])};", text)
 
 
@@ -139,13 +139,13 @@ def _time(lesson: Lesson | None) -> str:
 
 
 def _filled(text: str, parts: Mapping[str, str]) -> str:
-    """The text with each part in place of its mark; SiteError where a mark is missing."""
+    """Put each part in the place of its mark; raise SiteError where a mark is missing."""
     for mark, part in parts.items():
         if text.count(mark) != 1:
             raise SiteError(
                 f"docs/teachers.md has {text.count(mark)} marks {mark}.",
-                expected="one",
-                fix="put the mark where the table should stand.",
+                expected="one mark",
+                fix=f"write {mark} once in docs/teachers.md, where the table should stand.",
             )
         text = text.replace(mark, part)
     return text

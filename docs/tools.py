@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,22 +23,22 @@ class SiteError(TinygradEduError, RuntimeError):
 
 
 def need(module: str, package: str) -> Any:
-    """A module of the extra ``site``; MissingExtraError, naming the pip command, without it."""
+    """Import a module of the extra ``site``; raise MissingExtraError, with the pip command."""
     return extra(module, package, "the site", "site")
 
 
 def say(text: str) -> None:
-    """A word on what is being done now."""
+    """Print what is being done now."""
     print(f"  {text} ...", flush=True)
 
 
 def done(what: str, then: str) -> None:
-    """What was built, and what to do with it."""
+    """Print what was built, and what to do with it."""
     print(f"built {what}; {then}", flush=True)
 
 
 def run(command: Sequence[str | Path], where: Path, what: str) -> str:
-    """The output of a program; SiteError, with the end of what it said, where it fails."""
+    """Run a program and return its output; raise SiteError, with the end of it, if it fails."""
     words = [str(word) for word in command]
     result = subprocess.run(
         words, cwd=where, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -46,20 +47,19 @@ def run(command: Sequence[str | Path], where: Path, what: str) -> str:
         said = "\n".join((result.stdout + result.stderr).strip().splitlines()[-15:])
         raise SiteError(
             f"{what} failed: {Path(words[0]).name} ended with {result.returncode}.\n{said}",
-            command=" ".join(words),
-            fix="see its words above; run the command by hand to see all of them.",
+            fix=f"run it by hand to see all that it says: {shlex.join(words)}",
         )
     return result.stdout
 
 
 def npm_package(name: str, version: str, into: Path) -> Path:
-    """The folder of an npm package, downloaded by npm and unpacked; SiteError without npm."""
+    """Download an npm package and return its folder, unpacked; raise SiteError without npm."""
     npm = shutil.which("npm")
     if npm is None:
         raise SiteError(
             f"npm is not on PATH, and {name} comes from there.",
-            expected="npm 7 or newer (Debian: the package npm)",
-            fix="install npm, then build again.",
+            expected="npm 7 or newer",
+            fix="install npm (Debian: apt install npm), then run the command again.",
         )
     into.mkdir(parents=True, exist_ok=True)
     run(
@@ -79,7 +79,7 @@ def npm_package(name: str, version: str, into: Path) -> Path:
 
 
 def pip_wheels(requirements: Iterable[str], python: str, into: Path) -> list[Path]:
-    """Pure wheels for a version of Python, whatever runs here, without what they require."""
+    """Download pure wheels for a version of Python, without what they require."""
     anywhere = (f"--python-version={python}", "--platform=any", "--implementation=py", "--abi=none")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += [*anywhere, "--only-binary=:all:", "--dest", str(into), *requirements]
@@ -88,7 +88,7 @@ def pip_wheels(requirements: Iterable[str], python: str, into: Path) -> list[Pat
 
 
 def own_wheel(room: Path) -> Path:
-    """The project's wheel, built from a copy, since building leaves files behind."""
+    """Build the project's wheel from a copy, since building leaves files behind."""
     copy, out = room / "source", room / "wheel"
     clean = shutil.ignore_patterns("__pycache__")
     for folder in ("tinygrad_edu", "notebooks"):  # the wheel brings the notebooks, too

@@ -52,7 +52,7 @@ def python_for_browsers(version: str, kernel: Path, own: Path, out: Path, room: 
 
 
 def _with_requirements(known: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    """Packages of Pyodide's list, and all that they need."""
+    """Return packages of Pyodide's list, and all that they need."""
     found: dict[str, None] = {}
     waiting = list(names)
     while waiting:
@@ -64,7 +64,7 @@ def _with_requirements(known: Mapping[str, Any], names: tuple[str, ...]) -> list
 
 
 def _entry(file: str | Path, known: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A wheel, as the list has it."""
+    """Describe a wheel as the list does."""
     wheel = Path(file)
     name, version = wheel.name.split("-")[:2]
     with zipfile.ZipFile(wheel) as archive:
@@ -83,24 +83,24 @@ def _entry(file: str | Path, known: Mapping[str, Any]) -> tuple[str, dict[str, A
 
 
 def _one(folder: Path, name: str) -> Path:
-    """The wheel of a package in a folder."""
+    """Find the wheel of a package in a folder."""
     wheels = sorted(folder.glob(f"{name}-*.whl"))
     if len(wheels) != 1:
         raise SiteError(
             f"{folder} has {len(wheels)} wheels of {name}.",
-            expected="one: jupyterlite-pyodide-kernel brings it",
+            expected="one wheel, which jupyterlite-pyodide-kernel brings",
             fix="pip install --force-reinstall jupyterlite-pyodide-kernel",
         )
     return wheels[0]
 
 
 def _there(file: Path, version: str) -> Path:
-    """A file of Pyodide; SiteError where this version has none of that name."""
+    """Return a file of Pyodide; raise SiteError if this version has none of that name."""
     if not file.is_file():
         raise SiteError(
             f"pyodide {version} has no file {file.name}.",
             expected=", ".join(RUNTIME),
-            fix="install a newer jupyterlite-pyodide-kernel, which asks for a newer pyodide.",
+            fix="pip install --upgrade jupyterlite-pyodide-kernel",
         )
     return file
 

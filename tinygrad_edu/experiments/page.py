@@ -17,7 +17,7 @@ body { font: 16px/1.5 Helvetica, Arial, sans-serif; max-width: 60rem; margin: 2r
 table { border-collapse: collapse; font-family: Georgia, "Times New Roman", serif }
 caption { font: 16px/1.5 Helvetica, Arial, sans-serif; text-align: left }
 th { font: bold 14px Helvetica, Arial, sans-serif }
-th, td { padding: .15rem 2rem .15rem 0; border-bottom: 1px solid #d8dee4 }
+th, td { padding: .15rem 1.2rem .15rem 0; border-bottom: 1px solid #d8dee4; white-space: nowrap }
 img { max-width: 100%; height: auto } pre { overflow-x: auto } h2 { margin-top: 2rem }
 """
 
