@@ -57,7 +57,7 @@ def add_page(source: str, text: str, staging: Path) -> None:
 
 
 def relinked(source: str, text: str, staging: Path) -> str:
-    """Lead the links in the text of a file of the project to pages of the site."""
+    """Change the links in the text of a file of the project to pages of the site."""
     kept: list[str] = []
 
     def keep(match: re.Match[str]) -> str:

@@ -68,7 +68,7 @@ def room_page(module: ModuleType) -> str:
 
 
 def tidied(html: str) -> str:
-    """Tidy a built page: types that are phrases read as such, and the roles of Sphinx go."""
+    """Rewrite a built page: types that are phrases read as such, and the roles of Sphinx go."""
 
     def without_role(match: re.Match[str]) -> str:
         return "<code>" if match.group(1) is None else match.group(1)

@@ -69,6 +69,7 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
     assert all(any(known.startswith(name) for known in tested) for name in asked)
 
 
+@pytest.mark.slow
 def test_a_grid_search_prints_what_its_page_shows(tmp_path):
     """All programs of the page, one after the other as a reader pastes them."""
     programs, shown = blocks("grid_search.md", "python"), blocks("grid_search.md", "text")
@@ -86,6 +87,7 @@ def test_a_diagnosis_prints_what_its_page_shows(tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == 4
 
 
+@pytest.mark.slow
 def test_a_search_with_dask_prints_what_its_page_shows(tmp_path):
     """On a cluster of two worker processes on this machine."""
     program, shown = blocks("dask.md", "python")[0], blocks("dask.md", "text")
@@ -94,6 +96,7 @@ def test_a_search_with_dask_prints_what_its_page_shows(tmp_path):
     assert [printed(python(tmp_path, program))] == shown
 
 
+@pytest.mark.slow
 def test_a_search_runs_on_workers_that_were_started_by_hand(tmp_path):
     """The commands of the page, each in a process of its own; every worker trains networks."""
     distributed = pytest.importorskip("dask.distributed")
@@ -144,6 +147,7 @@ def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
     return {n: trial for n, trial in trials(folder).items() if trial[0] != "RUNNING"}
 
 
+@pytest.mark.slow
 def test_a_search_with_a_store_prints_what_its_page_shows(tmp_path):
     """At first, when everything is done, and when the results are read."""
     program, read = blocks("optuna.md", "python")
@@ -155,6 +159,7 @@ def test_a_search_with_a_store_prints_what_its_page_shows(tmp_path):
     assert {state for state, _ in trials(tmp_path).values()} == {"COMPLETE", "PRUNED"}
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_after_a_kill(tmp_path):
     """No trial that ended is lost or run again; the one that was killed is replaced."""
     program = blocks("optuna.md", "python")[0]
@@ -177,6 +182,7 @@ def test_a_search_goes_on_after_a_kill(tmp_path):
     assert 3 <= len(before) < len(ended(tmp_path)) == 20
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_search(tmp_path):
     """The command of the page: both train, and both end when there are enough trials."""
     program, command = blocks("optuna.md", "python")[0], blocks("optuna.md", "sh")[1]

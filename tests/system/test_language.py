@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = sorted((ROOT / "tinygrad_edu").rglob("*.py"))
+PACKAGE = sorted([*(ROOT / "tinygrad_edu").rglob("*.py"), *(ROOT / "docs").glob("*.py")])
 PROSE = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
