@@ -1,7 +1,6 @@
 """The loss around the weights: a slice of the function that the loss is."""
 
 import math
-import sys
 from random import Random
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tinygrad_edu import nn
 from tinygrad_edu.diagnose.landscape import loss_surface
 from tinygrad_edu.diagnose.places import unit_name
-from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import LengthError, SettingError
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
 
@@ -20,7 +19,7 @@ def mlp(seed=0):
 
 
 def loss_at(model, move):
-    """The mean loss with a number added to each parameter of a fresh model."""
+    """Return the mean loss with a number added to each parameter of a fresh model."""
     for parameter, number in zip(model.parameters(), move, strict=True):
         parameter.data += number
     return math.fsum(nn.mse(model(x), t).data for x, t in zip(X, Y, strict=True)) / len(X)
@@ -81,7 +80,7 @@ def test_the_seed_decides_the_directions():
     assert first.directions[0] != first.directions[1]
 
 
-def test_at_most_so_many_samples_tell_the_loss():
+def test_the_loss_is_that_of_at_most_so_many_samples():
     """Evenly spread: the first of three and the third."""
     found = loss_surface(mlp(), nn.mse, X, Y, points=3, samples=2)
 
@@ -90,7 +89,7 @@ def test_at_most_so_many_samples_tell_the_loss():
 
 
 def test_dropout_makes_no_ripples():
-    """The loss is that of the model in use: the same as without the layer."""
+    """The model is in evaluation mode: the loss is the same as without the layer."""
     plain = nn.Layer(2, 1, rng=Random(0))
     noisy = nn.Sequential(nn.Dropout(0.5), plain)
 
@@ -169,22 +168,3 @@ def test_losses_that_are_not_finite_can_be_drawn():
     assert not all(math.isfinite(loss) for row in surface.losses for loss in row)
     surface.plot().figure.canvas.draw()
     assert "lowest" in str(surface)
-
-
-def test_it_is_drawn_on_the_axes_that_are_passed():
-    """And those are returned."""
-    surface = loss_surface(mlp(), nn.mse, X, Y, dimensions=1, points=3)
-    ax = surface.plot()
-
-    assert surface.plot(ax) is ax
-
-
-def test_without_matplotlib_the_command_to_install_is_named(monkeypatch):
-    """The numbers need no Matplotlib, the picture does."""
-    surface = loss_surface(mlp(), nn.mse, X, Y, points=3)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-
-    with pytest.raises(MissingExtraError, match="matplotlib") as caught:
-        surface.plot()
-
-    assert 'pip install "tinygrad_edu[demo]"' in str(caught.value)

@@ -6,8 +6,12 @@ from random import Random
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.diagnose.flow import gradient_flow
-from tinygrad_edu.diagnose.learning_rates import learning_rate_range
+from tinygrad_edu.diagnose import (
+    decision_boundary,
+    gradient_flow,
+    learning_rate_range,
+    loss_surface,
+)
 from tinygrad_edu.diagnose.sandbox import Task, untouched
 from tinygrad_edu.train import Adam
 
@@ -54,6 +58,52 @@ def test_all_that_a_module_holds_comes_back():
     assert (model.rng.getstate(), model.seen, model.mean.data, model.last.grad) == facts
     assert [(p.data, p.grad) for p in model.parameters()] == numbers
     assert not hasattr(model, "added")
+
+
+class Noisy(nn.Module):
+    """Draws at random and counts its calls, as dropout and running means do."""
+
+    def __init__(self):
+        self.inner, self.rng, self.calls = mlp(), Random(5), [0]
+
+    def forward(self, x):
+        """Run the network on inputs with a little noise."""
+        self.calls[0] += 1
+        return self.inner([number + 0.01 * self.rng.random() for number in x])
+
+
+DIAGNOSES = {
+    "gradient_flow": lambda model, optimizer: gradient_flow(
+        model, nn.mse, X, Y, optimizer=optimizer
+    ),
+    "learning_rate_range": lambda model, optimizer: learning_rate_range(
+        model, nn.mse, X, Y, optimizer=optimizer, steps=30
+    ),
+    "loss_surface": lambda model, optimizer: loss_surface(model, nn.mse, X, Y, points=3),
+    "decision_boundary": lambda model, optimizer: decision_boundary(model, X, Y, resolution=5),
+}
+
+
+@pytest.mark.parametrize("kind", [mlp, Noisy])
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
+    """Weights, gradients, generator, counters, the optimizer's state: all as before."""
+    model = kind()
+    optimizer = Adam(model.parameters(), 0.05)
+    nn.mse(model(X[0]), Y[0]).backward()
+    optimizer.step()
+
+    def everything():
+        numbers = [(p.data, p.grad) for p in model.parameters()]
+        state = (list(optimizer.state), optimizer.steps, optimizer.learning_rate)
+        noise = (model.rng.getstate(), list(model.calls)) if kind is Noisy else ()
+        return numbers, state, noise, [part.training for _, part in model.named_modules()]
+
+    before = everything()
+
+    DIAGNOSES[diagnosis](model, optimizer)
+
+    assert everything() == before
 
 
 def test_it_comes_back_on_errors_too():

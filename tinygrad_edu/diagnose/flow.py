@@ -111,6 +111,7 @@ class GradientFlow:
         ax.set_xticks(range(len(layers)), [_tick(layer) for layer in layers], **slanted)
         ax.set(xlabel="layer, from the inputs on", ylabel="size (logarithmic)")
         ax.set_title(", ".join(self.faults) or "no fault found")
+        ax.margins(y=0.25)  # room for the legend below the lines
         legend(ax, "lower right")
         return ax
 
