@@ -1,6 +1,5 @@
 """The picture of a decision boundary: regions, line and samples where the model puts them."""
 
-
 import pytest
 
 from tinygrad_edu import Value, nn

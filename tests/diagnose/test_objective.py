@@ -7,6 +7,7 @@ import pytest
 
 from tinygrad_edu import Value, nn
 from tinygrad_edu.diagnose.objective import CompiledObjective, Objective, objective
+from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.engine.errors import SettingError
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
@@ -22,7 +23,7 @@ def mlp():
 def test_objectives_are_the_mean_loss_and_its_gradient(kind, batch):
     """Against one graph of the batch; at weights that were set after it was made."""
     model, twin = mlp(), mlp()
-    task = kind(model, nn.mse, X, Y)
+    mean_loss = kind(Task(model, nn.mse, X, Y))
     for parameter, other in zip(model.parameters(), twin.parameters(), strict=True):
         parameter.data = other.data = other.data + 0.25
         parameter.grad = 99.0
@@ -30,45 +31,45 @@ def test_objectives_are_the_mean_loss_and_its_gradient(kind, batch):
     total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
     total.backward()
 
-    loss = task.backward(batch)
+    loss = mean_loss.backward(batch)
 
     assert loss == pytest.approx(total.data, rel=1e-12)
-    assert task.forward(batch) == pytest.approx(total.data, rel=1e-12)
+    assert mean_loss.forward(batch) == pytest.approx(total.data, rel=1e-12)
     grads = [p.grad for p in model.parameters()]
     assert grads == pytest.approx([p.grad for p in twin.parameters()], rel=1e-9, abs=1e-15)
 
 
 def test_parameters_that_the_loss_does_not_depend_on_get_zero():
-    """They are no part of the program."""
+    """The program does not contain them."""
     model = mlp()
     model.spare = Value(1.0)
     model.spare.grad = 5.0
 
-    CompiledObjective(model, nn.mse, X, Y).backward()
+    CompiledObjective(Task(model, nn.mse, X, Y)).backward()
 
     assert (model.spare.data, model.spare.grad) == (1.0, 0.0)
 
 
 def branching(out, target):
-    """A loss that looks at numbers, so that no one program serves all samples."""
+    """Look at numbers, so that no single program serves all samples."""
     return out * 2.0 if out.data > 0.0 else nn.mse(out, target)
 
 
 def test_what_can_t_be_compiled_runs_on_graphs():
     """Silently for "auto", with an error for True."""
-    task = objective(mlp(), branching, X, Y, "auto")
+    task = objective(Task(mlp(), branching, X, Y))
 
     assert type(task) is Objective
     with pytest.raises(SettingError, match=r"compiled, the loss "):
-        objective(mlp(), branching, X, Y, True)
+        objective(Task(mlp(), branching, X, Y, compiled=True))
 
 
 def test_without_numpy_graphs_do_it(monkeypatch):
-    """NumPy makes it faster, and no more."""
-    with_numpy = objective(mlp(), nn.mse, X, Y, "auto").forward()
+    """NumPy makes it faster; the number is the same."""
+    with_numpy = objective(Task(mlp(), nn.mse, X, Y)).forward()
     monkeypatch.setitem(sys.modules, "numpy", None)
 
-    task = objective(mlp(), nn.mse, X, Y, "auto")
+    task = objective(Task(mlp(), nn.mse, X, Y))
 
     assert type(task) is Objective
     assert task.forward() == pytest.approx(with_numpy, rel=1e-12)

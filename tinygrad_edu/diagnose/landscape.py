@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
+from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.places import unit_name
 from tinygrad_edu.diagnose.plots import BLUE, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Task
@@ -174,14 +175,14 @@ def loss_surface(
     steps = tuple(span * (2.0 * i / (points - 1) - 1.0) for i in range(points))
     betas = steps if len(lines) == 2 else (0.0,)
     with task.untouched() as parameters, model.evaluating():
-        objective, start = task.objective(), [p.data for p in parameters]
+        mean_loss, start = objective(task), [p.data for p in parameters]
 
         def loss_at(alpha: float, beta: float) -> float:
             moved = zip(start, lines[0], lines[-1], strict=True)
             set_numbers(parameters, "data", [w + alpha * d + beta * e for w, d, e in moved])
-            return objective.forward()
+            return mean_loss.forward()
 
-        center = objective.forward()
+        center = mean_loss.forward()
         losses = tuple(tuple(loss_at(a, b) for a in steps) for b in betas)
     found = tuple(map(tuple, lines))
     return LossSurface(steps, betas if len(lines) == 2 else None, losses, center, found)

@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
+from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.plots import BLUE, GREY, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.nn import Module
@@ -147,12 +148,12 @@ def learning_rate_range(
     rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
     losses = list[float]()
     with task.untouched():
-        objective, mover = task.objective(), task.mover(smallest)
+        mean_loss, mover = objective(task), task.mover(smallest)
         for rate, batch in zip(rates, batches, strict=False):
-            losses.append(objective.quiet(chosen))
+            losses.append(mean_loss.quiet(chosen))
             if _diverged(losses):
                 break
-            objective.backward(batch)
+            mean_loss.backward(batch)
             mover.learning_rate = rate
             mover.step()
     return _judge(rates, losses)
@@ -193,7 +194,7 @@ def _judge(rates: list[float], losses: list[float]) -> LearningRateRange:
 
 
 def _fall(curve: Sequence[float]) -> tuple[int, int, int]:
-    """Find where the curve starts, is steepest, and ends to fall; 0, 0, 0 if it does not fall."""
+    """Find where the curve starts to fall, is steepest, and ends; 0, 0, 0 if it never falls."""
     if len(curve) < 3:
         return 0, 0, 0
     drop = curve[0] - min(curve)

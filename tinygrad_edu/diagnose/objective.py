@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
-from tinygrad_edu.compiled.symbolic import Loss, whole_batch_part
+from tinygrad_edu.compiled.symbolic import whole_batch_part
+from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.nn import Module
 
 
 class Objective:
     """The mean loss at the weights that the model has when it is asked, on graphs of Values."""
 
-    def __init__(self, model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> None:
-        self.model, self.loss, self.X, self.y = model, loss, X, y
-        self.parameters = model.parameters()
-        self.whole = whole_batch_part(model) is not None
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.parameters = task.model.parameters()
+        self.whole = whole_batch_part(task.model) is not None
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
         """Return the mean loss of the samples with these numbers, by default of all."""
@@ -29,13 +28,13 @@ class Objective:
 
     def quiet(self, batch: Sequence[int]) -> float:
         """Return it without dropout's noise; BatchNorm still normalises by the batch itself."""
-        with nullcontext() if self.whole else self.model.evaluating():
+        with nullcontext() if self.whole else self.task.model.evaluating():
             return self.forward(batch)
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
         """Return the same as forward, and leave its gradient in the parameters' ``grad``."""
         self._zero()
-        share = 1.0 / len(self.X if batch is None else batch)
+        share = 1.0 / len(self.task.X if batch is None else batch)
         if self.whole:
             losses = [*self._losses(batch)]
             total = sum(losses[1:], losses[0]) * share
@@ -49,11 +48,12 @@ class Objective:
 
     def _losses(self, batch: Sequence[int] | None) -> Iterator[Value]:
         """Yield the losses, one graph at a time where layers look at one sample at a time."""
-        numbers = range(len(self.X)) if batch is None else batch
-        some = [self.X[i] for i in numbers]
-        outputs = iter(self.model.batch(some)) if self.whole else map(self.model, some)
+        task = self.task
+        numbers = range(len(task.X)) if batch is None else batch
+        some = [task.X[i] for i in numbers]
+        outputs = iter(task.model.batch(some)) if self.whole else map(task.model, some)
         for i, out in zip(numbers, outputs, strict=True):
-            yield self.loss(out, self.y[i])
+            yield task.loss(out, task.y[i])
 
     def _zero(self) -> None:
         set_numbers(self.parameters, "grad", [0.0] * len(self.parameters))
@@ -70,17 +70,17 @@ class CompiledObjective(Objective):
         If NumPy is not installed.
     """
 
-    def __init__(self, model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> None:
-        super().__init__(model, loss, X, y)
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
         if self.whole:
             raise SettingError(
-                f"{model!r:.60} looks at whole batches, so it has no program for one sample.",
+                f"{task.model!r:.60} looks at whole batches, so it has no program for one sample.",
                 fix='pass compiled=False or compiled="auto".',
             )
-        with model.evaluating():
-            self.compiled = ModelProgram(model, loss, X, y)
+        with task.model.evaluating():
+            self.compiled = ModelProgram(task.model, task.loss, task.X, task.y)
         Agreement(self.compiled).check()
-        self.rows = self.compiled.rows(X, y)
+        self.rows = self.compiled.rows(task.X, task.y)
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
         """Return the mean loss, as :class:`Objective` does."""
@@ -96,12 +96,8 @@ class CompiledObjective(Objective):
         return loss
 
 
-def objective(
-    model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any], compiled: bool | str
-) -> Objective:
+def objective(task: Task) -> Objective:
     """Choose: compiled for True, on graphs for False, for "auto" compiled where possible."""
     return compiled_or_graph(
-        compiled,
-        lambda: CompiledObjective(model, loss, X, y),
-        lambda: Objective(model, loss, X, y),
+        task.compiled, lambda: CompiledObjective(task), lambda: Objective(task)
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 from tinygrad_edu.compiled.program import check_compiled
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.objective import Objective, objective
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
@@ -46,10 +45,6 @@ class Task:
     def untouched(self) -> AbstractContextManager[list[Value]]:
         """Lend the model's parameters; see :func:`untouched`."""
         return untouched(self.model, self.optimizer)
-
-    def objective(self) -> Objective:
-        """Return the mean loss as a function of the weights."""
-        return objective(self.model, self.loss, self.X, self.y, self.compiled)
 
     def mover(self, learning_rate: float) -> Optimizer:
         """Copy the optimizer with its state; the copy moves the same Values. The default is SGD."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isfinite
 
+from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.sandbox import Task
 from tinygrad_edu.engine import set_numbers
 
@@ -43,16 +44,16 @@ def run_trials(task: Task, rate: float) -> list[Trial]:
 
     The weights are changed: call it while the model is lent.
     """
-    objective, trials = task.objective(), list[Trial]()
-    start = [p.data for p in objective.parameters]
+    mean_loss, trials = objective(task), list[Trial]()
+    start = [p.data for p in mean_loss.parameters]
     for i in range(ATTEMPTS):
-        set_numbers(objective.parameters, "data", start)
+        set_numbers(mean_loss.parameters, "data", start)
         tried = rate * FASTER**i
         mover = task.mover(tried)
-        losses = [objective.backward()]
+        losses = [mean_loss.backward()]
         while isfinite(losses[-1]) and len(losses) <= STEPS:
             mover.step()
-            losses.append(objective.backward())
+            losses.append(mean_loss.backward())
         trials.append(Trial(tried, tuple(losses)))
         if trials[-1].grew or trials[-1].fall >= HARDLY:
             break
