@@ -20,7 +20,7 @@ for exercise in EXERCISES.values():
 for name in FAULTS:
     with fault(name):
         pass
-worksheet(7).html()
+worksheet(7).page()
 check.remember_1(-8)
 print(progress().solved)
 """

@@ -46,7 +46,7 @@ def add_commands(commands: Any) -> None:
         type=Path,
         default=Path("worksheet.html"),
         metavar="FILE",
-        help="(default: worksheet.html; a PDF beside it where Chromium is installed)",
+        help="(default: worksheet.html; a PDF beside it if typst is installed)",
     )
     sheet.add_argument("--no-pdf", action="store_true", help="write the page alone")
     sheet.set_defaults(run=_worksheet)

@@ -1,14 +1,14 @@
-"""Worksheets as files: a page, a PDF if there is a browser, and names read from a class list."""
+"""Worksheets as files: a page, a PDF if Typst is installed, and names read from a class list."""
 
 import os
-import shutil
-import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from tinygrad_edu.course import read_names, write_worksheets
 from tinygrad_edu.course.worksheets import printing
+from tinygrad_edu.course.worksheets.pages import document
 from tinygrad_edu.course.worksheets.sheets import sheets_of
 from tinygrad_edu.engine.errors import FileError, SettingError
 
@@ -18,7 +18,7 @@ def test_a_file_is_written_where_it_is_named(tmp_path):
     written = write_worksheets(tmp_path / "mine.html", 3, ["Ada"], pdf=False)
 
     assert written.files == (tmp_path / "mine.html",)
-    assert written.files[0].read_text(encoding="utf-8") == sheets_of(3, ["Ada"])
+    assert written.files[0].read_text(encoding="utf-8") == document(sheets_of(3, ["Ada"]))
 
 
 def test_in_a_folder_the_file_is_named_by_its_seed(tmp_path):
@@ -28,42 +28,25 @@ def test_in_a_folder_the_file_is_named_by_its_seed(tmp_path):
     assert written.files == (tmp_path / "new" / "worksheet-3.html",)
 
 
-def test_without_a_browser_there_is_a_note(tmp_path, monkeypatch):
+def test_without_typst_there_is_a_note(tmp_path, monkeypatch):
     """The page is there; how to get a PDF is said."""
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "typst", None)
 
     written = write_worksheets(tmp_path, 3)
 
     assert [file.suffix for file in written.files] == [".html"]
-    assert "no Chromium is on PATH" in written.note
+    assert 'pip install "tinygrad_edu[pdf]"' in written.note
 
 
-def test_a_browser_that_fails_leaves_the_page_and_a_note(tmp_path, monkeypatch):
-    """No half a PDF."""
-    fake = tmp_path / "bin" / "chromium"
-    fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\nexit 3\n")
-    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(fake.parent) + os.pathsep + "/bin")
+def test_a_pdf_is_written_beside_the_page(tmp_path):
+    """Of the same name, and without a note."""
+    pytest.importorskip("typst")
 
-    written = write_worksheets(tmp_path / "out", 3)
-
-    assert [file.suffix for file in written.files] == [".html"]
-    assert "could not print" in written.note
-    assert len(os.listdir(tmp_path / "out")) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
-def test_a_pdf_has_a_page_for_every_section(tmp_path):
-    """Two sheets and two answer pages, none of them broken in two."""
-    written = write_worksheets(tmp_path, 7, ["Ada", "Bo"], level=3)
-
-    pdf = written.files[1].read_bytes()
+    written = write_worksheets(tmp_path / "mine.html", 7, ["Ada", "Bo"], level=3)
 
     assert written.note == ""
-    assert pdf.startswith(b"%PDF")
-    assert pdf.count(b"/Type /Page\n") == 4
+    assert [file.name for file in written.files] == ["mine.html", "mine.pdf"]
+    assert written.files[1].read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("names", ["Ada", ["x"] * (printing.MOST_NAMES + 1)])

@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_edu import topological_order
 from tinygrad_edu.course import worksheet
+from tinygrad_edu.course.worksheets.pages import document
 from tinygrad_edu.course.worksheets.problems import OPERATIONS
 from tinygrad_edu.course.worksheets.sheets import sheets_of
 from tinygrad_edu.engine.errors import SettingError
@@ -55,24 +56,26 @@ def test_the_answer_page_has_every_gradient():
     """The value of L, and that of each leaf."""
     sheet = worksheet(7)
 
-    page = sheet.answer_html()
+    lines = sheet.answer_page().lines
 
-    assert f"L = {typeset(sheet.term.value.data)}" in page
-    for leaf in sheet.leaves:
-        assert f"∂L/∂{leaf.label} = {typeset(leaf.grad)}" in page
+    assert lines[0] == f"L = {typeset(sheet.term.value.data)}"
+    assert list(lines[1:]) == [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in sheet.leaves]
 
 
 def test_another_seed_is_another_sheet():
     """Another name, too; and the same ones give the same."""
-    pages = [worksheet(1).html(), worksheet(2).html(), worksheet(1, "Ada").html()]
+    pages = [worksheet(1).page(), worksheet(2).page(), worksheet(1, "Ada").page()]
 
-    assert len(set(pages)) == 3
-    assert worksheet(1, "Ada").html() == pages[2]
+    assert len({page.svg for page in pages}) == 3
+    assert worksheet(1, "Ada").page() == pages[2]
 
 
 def test_the_same_bytes_in_every_process():
     """Whatever hashes are there."""
-    code = "from tinygrad_edu.course.worksheets.sheets import sheets_of; print(sheets_of(7, 'AB'))"
+    code = (
+        "from tinygrad_edu.course.worksheets import pages, sheets; "
+        "print(pages.document(sheets.sheets_of(7, 'AB')))"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],
@@ -84,7 +87,7 @@ def test_the_same_bytes_in_every_process():
     ]
 
     assert runs[0] == runs[1]
-    assert runs[0].decode().rstrip("\n") == sheets_of(7, ["A", "B"]).rstrip("\n")
+    assert runs[0].decode().rstrip("\n") == document(sheets_of(7, ["A", "B"])).rstrip("\n")
 
 
 @pytest.mark.parametrize(

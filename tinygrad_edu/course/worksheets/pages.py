@@ -1,11 +1,35 @@
-"""Worksheets as pages to print."""
+"""Worksheets as pages to print: one file of HTML, or a PDF that Typst makes of the same pages."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from html import escape
 
-_DOCUMENT = """\
+from tinygrad_edu.shared.arguments import extra
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page in words and one picture, before it is written as HTML or printed.
+
+    ``lines`` are the results: with ``blanks`` each is asked for, without them it is told.
+    """
+
+    title: str
+    name: str
+    formula: str
+    advice: str
+    svg: str
+    lines: tuple[str, ...]
+    blanks: bool
+    footer: str
+
+
+NAMELESS = '<span class="blank name"></span>'  # where a learner writes the name
+
+_HTML = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -30,6 +54,7 @@ figure svg {{ width: 100%; height: 100%; }}
 figure.answers {{ padding: 6mm 25mm; }}
 .asked {{ display: flex; gap: 8mm; font-size: 14pt; flex-wrap: wrap; }}
 .blank {{ display: inline-block; width: 22mm; border-bottom: 1px solid #000; }}
+.name {{ width: 55mm; }}
 footer {{ font-size: 9pt; color: #444; margin-top: 3mm; }}
 </style>
 </head>
@@ -39,37 +64,58 @@ footer {{ font-size: 9pt; color: #444; margin-top: 3mm; }}
 </html>
 """
 
+_TYPST = """\
+#set document(title: sys.inputs.title, date: none)
+#set page("a4", flipped: true, margin: 12mm)
+#set text(12pt, font: ("Helvetica", "Arial", "Liberation Sans", "Libertinus Serif"))
+#let blank(width) = box(width: width, height: 0.8em, stroke: (bottom: 0.7pt))
+#for page in json(bytes(sys.inputs.pages)) [
+  #grid(
+    columns: (1fr, auto), stroke: (bottom: 0.7pt), inset: (x: 0pt, bottom: 2mm),
+    text(15pt, weight: "bold", page.title),
+    if page.blanks [Name: #if page.name == "" { blank(55mm) } else { page.name }]
+    else { page.name },
+  )
+  #text(14pt, page.formula)
 
-def document(pages: Sequence[str], title: str) -> str:
+  #page.advice
+  #block(
+    height: 1fr, width: 100%, inset: if page.blanks { 0mm } else { (x: 25mm, y: 6mm) },
+    image(bytes(page.svg), format: "svg", width: 100%, height: 100%, fit: "contain"),
+  )
+  #set text(14pt)
+  #page.lines.map(line => if page.blanks [#line = #blank(22mm)] else { line }).join(h(8mm))
+  #v(1mm)
+  #text(9pt, luma(68), page.footer)
+  #pagebreak(weak: true)
+]
+"""
+
+
+def document(pages: Sequence[Page]) -> str:
     """Join all pages to one file of HTML that loads nothing."""
-    return _DOCUMENT.format(title=escape(title), pages="\n".join(pages))
+    return _HTML.format(title=escape(pages[0].footer), pages="\n".join(map(html_of, pages)))
 
 
-def question_page(
-    svg: str, *, name: str, seed: int, formula: str, given: str, asked: Sequence[str]
-) -> str:
-    """Write a page with blanks."""
-    lines = "".join(f'<span>{escape(x)} = <span class="blank"></span></span>' for x in asked)
-    who = escape(name) if name else '<span class="blank" style="width:55mm"></span>'
+def html_of(page: Page) -> str:
+    """Write a page as a section of HTML."""
+    name, lines = escape(page.name), [escape(line) for line in page.lines]
+    if page.blanks:
+        name = f"Name: {name or NAMELESS}"
+        lines = [f'{line} = <span class="blank"></span>' for line in lines]
+    advice = f"<p>{escape(page.advice)}</p>\n" if page.advice else ""
     return f"""<section>
-<header><b>Forward and backward through a graph</b><span>Name: {who}</span></header>
-<p class="formula">L = {escape(formula)} &nbsp; at &nbsp; {escape(given)}</p>
-<p>First go forward: write each value above its wire. Then go backward from ∂L/∂L = 1: write below
-each wire what it adds to the gradient of the value it comes from (at ∇). Where a value feeds two
-operations, the two add up (at Σ∇).</p>
-<figure>{svg}</figure>
-<div class="asked">{lines}</div>
-<footer>Worksheet {seed}</footer>
+<header><b>{escape(page.title)}</b><span>{name}</span></header>
+<p class="formula">{escape(page.formula)}</p>
+{advice}<figure{"" if page.blanks else ' class="answers"'}>{page.svg}</figure>
+<div class="asked">{"".join(f"<span>{line}</span>" for line in lines)}</div>
+<footer>{escape(page.footer)}</footer>
 </section>"""
 
 
-def answer_page(svg: str, *, name: str, seed: int, formula: str, found: Sequence[str]) -> str:
-    """Write a page with the answers."""
-    lines = "".join(f"<span>{escape(x)}</span>" for x in found)
-    return f"""<section>
-<header><b>Answers</b><span>{escape(name)}</span></header>
-<p class="formula">L = {escape(formula)}</p>
-<figure class="answers">{svg}</figure>
-<div class="asked">{lines}</div>
-<footer>Answers to worksheet {seed}</footer>
-</section>"""
+def pdf_of(pages: Sequence[Page]) -> bytes:
+    """Print the pages as a PDF; raise MissingExtraError if Typst is not installed."""
+    typst = extra("typst", "typst", "a worksheet as a PDF", "pdf")
+    inputs = {"title": pages[0].footer, "pages": json.dumps([asdict(page) for page in pages])}
+    pdf: bytes = typst.compile(_TYPST.encode(), sys_inputs=inputs)
+    return pdf

@@ -1,23 +1,22 @@
-"""Worksheets as files: always HTML, and a PDF if a browser is installed that prints it."""
+"""Worksheets as files: always HTML, and a PDF if Typst is installed."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from tinygrad_edu.course.worksheets.pages import document, pdf_of
 from tinygrad_edu.course.worksheets.sheets import sheets_of
-from tinygrad_edu.engine.errors import FileError, SettingError
+from tinygrad_edu.engine.errors import FileError, MissingExtraError, SettingError
 from tinygrad_edu.shared.arguments import whole
 from tinygrad_edu.shared.files import as_path, read_limited, writable_folder, write_atomically
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-PATIENCE = 120.0  # seconds a browser may take
 MOST_NAMES = 1_000
+NO_PDF = (
+    'No PDF: typst is not installed. Run pip install "tinygrad_edu[pdf]", or open the page in a '
+    "browser and print it."
+)
 LONGEST_LIST = 2**20  # bytes of a class list
 
 
@@ -40,7 +39,7 @@ def write_worksheets(
     seed : int >= 0; the same seed and names give the same bytes
     names : list of str, for example from :func:`read_names`; empty for one sheet without a name
     level : 1, 2 or 3, for 3, 5 or 7 operations
-    pdf : bool, also write a PDF beside it, if Chromium, Chrome or Edge is on PATH
+    pdf : bool, also write a PDF beside it, if the extra ``pdf`` is installed
 
     Returns
     -------
@@ -64,13 +63,14 @@ def write_worksheets(
     if page.suffix.lower() != ".html":
         page = _folder(page) / f"worksheet-{seed}.html"
     writable_folder(page.parent)
-    content = sheets_of(seed, list(names), level).encode()
-    write_atomically(page, content)
+    sheets = sheets_of(seed, list(names), level)
+    write_atomically(page, document(sheets).encode())
     if not pdf:
         return Written((page,))
-    printed, note = _printed(content)
-    if printed is None:
-        return Written((page,), note)
+    try:
+        printed = pdf_of(sheets)
+    except MissingExtraError:
+        return Written((page,), NO_PDF)
     write_atomically(page.with_suffix(".pdf"), printed)
     return Written((page, page.with_suffix(".pdf")))
 
@@ -106,25 +106,3 @@ def _folder(path: Path) -> Path:
             fix=f"write {path.with_suffix('.html')}; the PDF is written beside it.",
         )
     return path
-
-
-def _printed(page: bytes) -> tuple[bytes | None, str]:
-    """Print a page as a PDF; or return None, and why."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        return None, "No PDF: no Chromium is on PATH. Open the page in a browser and print it."
-    with TemporaryDirectory() as folder:
-        source, target = Path(folder, "page.html"), Path(folder, "page.pdf")
-        source.write_bytes(page)
-        command = [
-            browser, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
-            "--disable-background-networking", f"--user-data-dir={folder}/profile",
-            f"--print-to-pdf={target}", source.as_uri(),
-        ]  # fmt: skip
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.insert(1, "--no-sandbox")  # Chromium refuses to start as root with it
-        try:
-            subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)
-            return target.read_bytes(), ""
-        except (OSError, subprocess.SubprocessError):
-            return None, f"No PDF: {Path(browser).name} could not print the page. Print it by hand."

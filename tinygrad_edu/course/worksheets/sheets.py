@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
-from tinygrad_edu.course.worksheets.pages import answer_page, document, question_page
+from tinygrad_edu.course.worksheets.pages import Page
 from tinygrad_edu.course.worksheets.problems import Term, problem
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
@@ -24,6 +24,11 @@ from tinygrad_edu.viz.themes import THEMES
 
 BLANK = "____"
 ROOM = Line(" ", "name")  # space for handwriting
+ADVICE = (
+    "First go forward: write each value above its wire. Then go backward from ∂L/∂L = 1: write "
+    "below each wire what it adds to the gradient of the value it comes from (at ∇). Where a value "
+    "feeds two operations, the two add up (at Σ∇)."
+)
 THEME = replace(THEMES["book"], faint="#444444")
 
 
@@ -61,29 +66,43 @@ class Worksheet:
         plain = tuple(replace(wire, weight=0.0) for wire in self.figure.wires)
         return _picture(replace(self.figure, wires=plain))
 
-    def html(self) -> str:
-        """Write the page with blanks."""
-        given = ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
-        asked = [f"∂L/∂{v.label}" for v in self.leaves]
-        return question_page(
-            self.svg(), name=self.name, seed=self.seed, formula=self.term.text,
-            given=given, asked=asked,
-        )  # fmt: skip
+    @property
+    def given(self) -> str:
+        """Write the values of the inputs, for example "a = 1, b = 3"."""
+        return ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
 
-    def answer_html(self) -> str:
-        """Write the page with the answers."""
-        found = [f"L = {typeset(self.term.value.data)}"]
-        found += [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
-        return answer_page(
-            self.answer_svg(), name=self.name, seed=self.seed, formula=self.term.text, found=found
+    def page(self) -> Page:
+        """Compose the page with blanks."""
+        return Page(
+            title="Forward and backward through a graph",
+            name=self.name,
+            formula=f"L = {self.term.text} \u2003at\u2003 {self.given}",
+            advice=ADVICE,
+            svg=self.svg(),
+            lines=tuple(f"∂L/∂{v.label}" for v in self.leaves),
+            blanks=True,
+            footer=f"Worksheet {self.seed}",
+        )
+
+    def answer_page(self) -> Page:
+        """Compose the page with the answers."""
+        gradients = [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
+        return Page(
+            title="Answers",
+            name=self.name,
+            formula=f"L = {self.term.text}",
+            advice="",
+            svg=self.answer_svg(),
+            lines=(f"L = {typeset(self.term.value.data)}", *gradients),
+            blanks=False,
+            footer=f"Answers to worksheet {self.seed}",
         )
 
     def _repr_html_(self) -> str:
         return self.svg()
 
     def __str__(self) -> str:
-        given = ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
-        return f"L = {self.term.text} at {given}: fill in every value and gradient"
+        return f"L = {self.term.text} at {self.given}: fill in every value and gradient"
 
     __repr__ = __str__
 
@@ -114,16 +133,14 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     return Worksheet(problem(rng, level), seed, " ".join(name.split()))
 
 
-def sheets_of(seed: int, names: list[str], level: int = 2) -> str:
-    """Write a document: one sheet for each name (or one without a name), then the answers."""
+def sheets_of(seed: int, names: list[str], level: int = 2) -> list[Page]:
+    """Compose one sheet for each name (or one without a name), then all pages with answers."""
     met: dict[str, int] = {}
     sheets = []
     for name in names or [""]:
         met[name] = met.get(name, 0) + 1  # two learners of the same name get two graphs
-        sheet = worksheet(seed, name + "\t" * (met[name] - 1), level)
-        sheets.append(sheet)
-    pages = [sheet.html() for sheet in sheets] + [sheet.answer_html() for sheet in sheets]
-    return document(pages, f"Worksheet {seed}")
+        sheets.append(worksheet(seed, name + "\t" * (met[name] - 1), level))
+    return [*(sheet.page() for sheet in sheets), *(sheet.answer_page() for sheet in sheets)]
 
 
 def _picture(figure: Figure) -> str:
