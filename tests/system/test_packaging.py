@@ -128,7 +128,7 @@ def imports(folder):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tinygrad_edu", ("fast", "demo", "dot", "png", "notebook")),
+        ("tinygrad_edu", ("fast", "demo", "dot", "pdf", "png", "notebook")),
         ("tests", ("test", "demo", "peers")),
         ("benchmarks", ("test", "demo", "peers")),
     ],
@@ -148,7 +148,7 @@ def test_extras_are_those_of_the_design(wheel):
     extras = set(metadata(wheel).get_all("Provides-Extra"))
 
     assert extras == {
-        "fast", "demo", "dot", "png", "notebook", "test", "site", "lint", "peers"
+        "fast", "demo", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Worksheet:
         return ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
 
     def page(self) -> Page:
-        """Compose the page with blanks."""
+        """Build the page with blanks."""
         return Page(
             title="Forward and backward through a graph",
             name=self.name,
@@ -85,7 +85,7 @@ class Worksheet:
         )
 
     def answer_page(self) -> Page:
-        """Compose the page with the answers."""
+        """Build the page with the answers."""
         gradients = [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
         return Page(
             title="Answers",
@@ -134,7 +134,7 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
 
 
 def sheets_of(seed: int, names: list[str], level: int = 2) -> list[Page]:
-    """Compose one sheet for each name (or one without a name), then all pages with answers."""
+    """Build one sheet for each name (or one without a name), then all pages with answers."""
     met: dict[str, int] = {}
     sheets = []
     for name in names or [""]:
