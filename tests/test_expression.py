@@ -139,9 +139,9 @@ def test_names_without_numbers_and_numbers_without_names_are_refused():
 
 
 @pytest.mark.parametrize("word", ["x", "x=", "=1", "1=2", "x=1=2", "x=a", "exp=1", "x y=1"])
-def test_words_that_are_no_assignment_are_refused(word):
+def test_words_that_are_not_an_assignment_are_refused(word):
     """name=number, and nothing near it."""
-    with pytest.raises(ExpressionError, match="is no name with a number"):
+    with pytest.raises(ExpressionError, match=f"^expected name=number, got {word!r}"):
         parse_number(word)
 
 
@@ -190,6 +190,27 @@ def test_a_function_without_its_operands_is_named_as_one(name):
     call = re.search(r"write (.*)\.", str(refused.value))[1]
     given = {"x": 0.5, "y": 0.5} if "y" in call[len(name) :] else {"x": 0.5}
     assert isinstance(evaluate(call, given)[0].data, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "fix"),
+    [
+        ("exp(x, x)", "exp takes 1 operand, got 2.", "write exp(x)."),
+        ("max(x)", "max takes 2 operands, got 1.", "write max(x, y)."),
+        ("foo(x)", "'foo' is not a function of an expression.", "for example exp(x)."),
+        ("y", "the name 'y' has no value.", "for example y=2."),
+        ("9" * 400, f"the number {'9' * 20}... is too large.", "at most 1.8e308."),
+        ("x // 2", "'x // 2' is not allowed in an expression.", "for example max(x, 0)**2."),
+    ],
+)
+def test_a_refusal_names_the_part_and_what_to_write(text, said, fix):
+    """The first line says what is wrong, the last what works."""
+    with pytest.raises(ExpressionError) as refused:
+        evaluate(text, {"x": 1.0})
+
+    lines = str(refused.value).splitlines()
+    assert lines[0] == said
+    assert lines[-1].endswith(fix)
 
 
 def test_python_does_not_warn_of_what_is_refused():

@@ -9,16 +9,14 @@ import ast
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_edu.engine import Value, functions, ops
-from tinygrad_edu.engine.errors import ExpressionError, TinygradEduError
+from tinygrad_edu.engine.errors import ExpressionError
 
 LONGEST = 10_000  # characters
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    op.name: functions.as_function(op) for op in ops.TABLE.values()
-} | {"max": functions.maximum, "min": functions.minimum}
+FUNCTIONS = ops.TABLE | {"max": ops.MAXIMUM, "min": ops.MINIMUM}
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: functions.add,
     ast.Sub: functions.sub,
@@ -31,7 +29,7 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 
 
 def evaluate(text: str, given: Mapping[str, float]) -> tuple[Value, dict[str, Value]]:
-    """The graph of an expression, and its named leaves in the order given.
+    """Build the graph of an expression; return its root, and its named leaves in the order given.
 
     Parameters
     ----------
@@ -59,27 +57,25 @@ def evaluate(text: str, given: Mapping[str, float]) -> tuple[Value, dict[str, Va
     tree = _parse(text)
     leaves = {name: Value(number, name) for name, number in given.items()}
     named = {_as_parsed(name): leaf for name, leaf in leaves.items()}
+    text_of = _texts(text)
     done: dict[ast.AST, Any] = {}
-    used: set[str] = set()
-    words = _words(text)
     for node in _inputs_first(tree):
-        if isinstance(node, ast.Name):
-            used.add(node.id)
-        done[node] = _one(node, done, named, words)
+        done[node] = _compute(node, [done[x] for x in _operands(node)], named, text_of)
         if isinstance(done[node], Value) and not done[node].label:
-            done[node].label = words(node)
+            done[node].label = text_of(node)
+    used = {node.id for node in done if isinstance(node, ast.Name)}
     if unused := [name for name in given if _as_parsed(name) not in used]:
         raise ExpressionError(
             f"{', '.join(unused)} got a value, but is not in the expression.",
             expected=f"values for {', '.join(sorted(used)) or 'nothing'}",
-            fix="remove it, or correct its name.",
+            fix=f"leave out {unused[0]}={given[unused[0]]:g}, or correct the name.",
         )
     root = done[tree]
     return (root if isinstance(root, Value) else Value(root, text)), leaves
 
 
 def parse_number(assignment: str) -> tuple[str, float]:
-    """``"w0=2"`` as ``("w0", 2.0)``; ExpressionError for anything else."""
+    """Read ``"w0=2"`` as ``("w0", 2.0)``; raise ExpressionError for anything else."""
     name, equals, number = (part.strip() for part in assignment.partition("="))
     try:
         if equals and name.isidentifier() and _as_parsed(name) not in FUNCTIONS:
@@ -87,18 +83,19 @@ def parse_number(assignment: str) -> tuple[str, float]:
     except ValueError:
         pass
     raise ExpressionError(
-        f"{assignment!r:.60} is no name with a number.",
-        expected="name=number, a name that is no function, such as w0=2 or x=-1e-3",
-        fix="write one such word for each name in the expression.",
+        f"expected name=number, got {assignment!r:.60}.",
+        expected="a name that is not the name of a function, and a number",
+        fix="write each number behind its name, for example w0=2 x=-1e-3.",
     )
 
 
 def _as_parsed(name: str) -> str:
-    """The spelling that Python gives a name: the micro sign µ becomes the letter μ (PEP 3131)."""
+    """Spell a name as Python does: the micro sign µ becomes the letter μ (PEP 3131)."""
     return unicodedata.normalize("NFKC", name)
 
 
 def _parse(text: str) -> ast.expr:
+    """Parse the text; raise ExpressionError, and nothing else, if that is not possible."""
     if len(text) > LONGEST:
         raise ExpressionError(
             f"the expression has {len(text):,} characters.",
@@ -107,7 +104,7 @@ def _parse(text: str) -> ast.expr:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is refused in words below
+            warnings.simplefilter("ignore")  # Python warns of what is refused in words below
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(
@@ -117,32 +114,23 @@ def _parse(text: str) -> ast.expr:
         ) from None
 
 
-def _words(text: str) -> Callable[[ast.expr], str]:
-    """The text of each part. ``ast.get_source_segment`` would look for the lines every time."""
+def _texts(text: str) -> Callable[[ast.expr], str]:
+    """Return the function that finds the text of a node of the tree.
+
+    ``ast.get_source_segment`` would split the whole text into lines for every node.
+    """
     raw = text.encode()  # ast counts bytes
     lines = [0, *(line.end() for line in re.finditer(rb"\r\n|\r|\n", raw))]
 
-    def words(node: ast.expr) -> str:
+    def text_of(node: ast.expr) -> str:
         end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         return raw[lines[node.lineno - 1] + node.col_offset : end].decode()
 
-    return words
-
-
-def _unknown(node: ast.expr, name: str) -> ExpressionError:
-    functions = ", ".join(FUNCTIONS)
-    if isinstance(node, ast.Name) and node.id in FUNCTIONS:
-        row = ops.TABLE.get(node.id)
-        call = f"{node.id}({'x' if row and row.arity == 1 else 'x, y'})"
-        return ExpressionError(f"{node.id} is a function.", fix=f"write {call}.")
-    if isinstance(node, ast.Name):
-        fix = f"add {node.id}=NUMBER after the expression."
-        return ExpressionError(f"the name {name} has no value.", functions=functions, fix=fix)
-    return ExpressionError(f"{name} is no function.", functions=functions, fix="use one of these.")
+    return text_of
 
 
 def _inputs_first(tree: ast.expr) -> list[ast.expr]:
-    """The sub-expressions, operands before results, without recursion."""
+    """List the sub-expressions, operands before results, without recursion."""
     order: list[ast.expr] = []
     stack = [tree]
     while stack:
@@ -153,6 +141,7 @@ def _inputs_first(tree: ast.expr) -> list[ast.expr]:
 
 
 def _operands(node: ast.expr) -> Iterable[ast.expr]:
+    """Return the sub-expressions that a node is computed from."""
     if isinstance(node, ast.BinOp):
         return node.left, node.right
     if isinstance(node, ast.UnaryOp):
@@ -160,37 +149,65 @@ def _operands(node: ast.expr) -> Iterable[ast.expr]:
     return node.args if isinstance(node, ast.Call) else ()
 
 
-def _number(node: ast.expr) -> float | None:
-    """The number that a literal is; a bool, which Python counts as one, is none here."""
-    literal = node.value if isinstance(node, ast.Constant) else None
-    if isinstance(literal, bool) or not isinstance(literal, int | float):
-        return None
-    return float(literal)
-
-
-def _one(
+def _compute(
     node: ast.expr,
-    done: Mapping[ast.AST, Any],
-    leaves: dict[str, Value],
-    words: Callable[[ast.expr], str],
+    operands: Sequence[Any],
+    leaves: Mapping[str, Value],
+    text_of: Callable[[ast.expr], str],
 ) -> Any:
-    """The value of one sub-expression whose operands are done."""
-    operands = [done[child] for child in _operands(node)]
-    try:
-        if isinstance(node, ast.BinOp | ast.UnaryOp) and type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](*operands)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-            return FUNCTIONS[node.func.id](*operands)
-        if (number := _number(node)) is not None:
-            return number
-        if isinstance(node, ast.Name):
-            return leaves[node.id]
-    except KeyError as error:
-        raise _unknown(node, str(error)) from None
-    except (TinygradEduError, OverflowError) as error:
-        raise ExpressionError(f"{str(error).splitlines()[0]}", fix="see the functions.") from None
+    """Compute one sub-expression from its operands: a Value, or a number where there is no name."""
+    if isinstance(node, ast.BinOp | ast.UnaryOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](*operands)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        return _call(node.func.id, operands)
+    if isinstance(node, ast.Name):
+        return _leaf(node.id, leaves)
+    literal = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(literal, int | float) and not isinstance(literal, bool):
+        try:
+            return float(literal)
+        except OverflowError:
+            raise ExpressionError(
+                f"the number {text_of(node):.20}... is too large.",
+                fix="write a number of at most 1.8e308.",
+            ) from None
     raise ExpressionError(
-        f"{words(node)!r:.60} is not allowed in an expression.",
+        f"{text_of(node)!r:.60} is not allowed in an expression.",
         expected="numbers, names, + - * / **, parentheses, and " + ", ".join(FUNCTIONS),
-        fix="rewrite that part with these.",
+        fix="write that part with these signs and functions alone, for example max(x, 0)**2.",
     )
+
+
+def _call(name: str, operands: Sequence[Any]) -> Any:
+    """Compute a function of the table."""
+    if name not in FUNCTIONS:
+        raise ExpressionError(
+            f"{name!r} is not a function of an expression.",
+            functions=", ".join(FUNCTIONS),
+            fix="call one of these functions, for example exp(x).",
+        )
+    row = FUNCTIONS[name]
+    if len(operands) != row.arity:
+        raise ExpressionError(
+            f"{name} takes {row.arity} operand{'s' * (row.arity > 1)}, got {len(operands)}.",
+            fix=f"write {_example(name)}.",
+        )
+    return functions.as_function(row)(*operands)
+
+
+def _leaf(name: str, leaves: Mapping[str, Value]) -> Value:
+    """Look up a name."""
+    if name in leaves:
+        return leaves[name]
+    if name in FUNCTIONS:
+        raise ExpressionError(f"{name} is a function.", fix=f"write {_example(name)}.")
+    raise ExpressionError(
+        f"the name {name!r} has no value.",
+        functions=", ".join(FUNCTIONS),
+        fix=f"give it a number after the expression, for example {name}=2.",
+    )
+
+
+def _example(name: str) -> str:
+    """Write a call of a function with as many operands as it takes."""
+    return f"{name}({', '.join('xy'[: FUNCTIONS[name].arity])})"

@@ -6,33 +6,34 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu.engine import Value, functions, hooks, ieee, operand, topological_order
+from tinygrad_edu.engine import Value, functions, hooks, operand, topological_order
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
-from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.engine.guards import local_partials
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """The gradient of ``f`` with respect to the arguments numbered ``argnums``.
+    """Return the function that computes the gradient of ``f`` in the arguments ``argnums``.
 
-    The name and the arguments are JAX's. No ``grad`` of any Value is touched, and the result can
-    be differentiated again: rows run on Values, so ``grad(grad(f))`` is the second derivative.
+    The name and the arguments are those of JAX. The ``grad`` of no Value is touched, and the result
+    can be differentiated again: ``grad(grad(f))`` is the second derivative.
 
     Parameters
     ----------
-    f : function of real numbers (or Values) that returns one, written with operators and the
-        functions of this package
-    argnums : int or tuple of int, which arguments to differentiate by
+    f : function of real numbers (or Values) that returns a single one, written with operators and
+        the functions of this package
+    argnums : int or tuple of int, the positions of the arguments to differentiate by
 
     Returns
     -------
-    function of the same arguments; a number for an int, a tuple of numbers for a tuple
+    function of the same arguments; it returns a number for an int, a tuple of numbers for a tuple
 
     Raises
     ------
     OperandError
-        If ``f`` returns anything else than one number, or an argument is none.
+        If ``f`` returns anything but one number, or an argument to differentiate by is not a
+        number.
     LengthError
-        If there is no argument of such a number.
+        If ``f`` is called without an argument at one of the positions.
 
     Examples
     --------
@@ -47,7 +48,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """Like :func:`grad`, but returns ``(value, gradient)``.
+    """Return the function that computes ``(value, gradient)`` of ``f``; see :func:`grad`.
 
     Examples
     --------
@@ -55,8 +56,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 3.0)
     (6.0, (3.0, 2.0))
     """
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not all(type(i) is int for i in numbers):
+    positions = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(type(i) is int for i in positions):
         raise SettingError(
             f"argnums is {argnums!r:.60}.",
             expected="the position of an argument, or a tuple of positions",
@@ -64,85 +65,85 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         )
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        if not all(-len(args) <= i < len(args) for i in numbers):
+        if not all(-len(args) <= i < len(args) for i in positions):
             raise LengthError(
                 f"argnums is {argnums}, but there are {len(args)} positional arguments.",
-                fix="count from 0, and pass what is differentiated by position.",
+                fix="count from 0, and pass what is differentiated by position: grad(f, 1)(x, y).",
             )
         inputs = list(args)
-        for i in numbers:  # a new node, even for a Value, so that nested grads don't mix
+        for i in positions:  # a new node, even for a Value, so that nested grads don't mix
             inputs[i] = args[i] * 1.0 if isinstance(args[i], Value) else Value(args[i])
-        chosen = [inputs[i] for i in numbers]
-        out, order = _trace(f, inputs, kwargs, chosen)
-        outer = _running()
-        nested = any(isinstance(x, Value) for x in args) or any(v in outer for v in order)
-        gradient = tuple(_pull(order, chosen, on_values=nested))
-        return (out if nested else out.data), (gradient if argnums is numbers else gradient[0])
+        chosen = [inputs[i] for i in positions]
+        order = _graph(f, inputs, kwargs, chosen)
+        # inside another grad the gradient has to be a graph, for that one to differentiate
+        nested = any(isinstance(x, Value) for x in args) or any(v in _state.running for v in order)
+        gradient = tuple(_pull_back(order, chosen, on_values=nested))
+        value = order[-1] if nested else order[-1].data
+        return value, gradient if isinstance(argnums, tuple) else gradient[0]
 
     return differentiated
 
 
-_state = threading.local()  # .running: inputs of the grad calls that are tracing, outermost first
+class _State(threading.local):
+    """What each thread has for itself: the inputs of the grad calls that are running."""
+
+    def __init__(self) -> None:
+        self.running: list[Value] = []
 
 
-def _running() -> list[Value]:
-    running: list[Value] = _state.__dict__.setdefault("running", [])
-    return running
+_state = _State()
 
 
-def _trace(
+def _graph(
     f: Callable[..., Any], inputs: list[Any], kwargs: dict[str, Any], chosen: list[Value]
-) -> tuple[Value, list[Value]]:
-    """Call the function; its result and the graph below it."""
-    running = _running()
-    depth = len(running)
-    running.extend(chosen)
+) -> list[Value]:
+    """Call the function; return the graph of its result, inputs before results."""
+    depth = len(_state.running)
+    _state.running.extend(chosen)
     try:
         out = f(*inputs, **kwargs)
     finally:
-        del running[depth:]
+        del _state.running[depth:]
     try:
-        root = operand(out)
+        return topological_order(operand(out))
     except OperandError:
         raise OperandError(
             f"{getattr(f, '__name__', f)} returned {type(out).__name__}: {out!r:.60}.",
             expected="one Value or number, to differentiate",
             fix="return a single result; call grad once for each of several.",
         ) from None
-    return root, topological_order(root)
 
 
-def _pull(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]:
-    """Gradients of the last node with respect to some, as numbers or as graphs of Values."""
-    below = set(wrt)
+def _pull_back(order: list[Value], wrt: list[Value], *, on_values: bool) -> list[Any]:
+    """Compute the gradients of the last node with respect to some, as numbers or as Values."""
+    below = set(wrt)  # and what is computed from them: inputs come first, so the set grows in time
     below.update(node for node in order if not below.isdisjoint(node.inputs))
-    bars: dict[Value, Any] = {order[-1]: operand(1.0) if on_values else 1.0}
+    cotangents: dict[Value, Any] = {order[-1]: operand(1.0) if on_values else 1.0}
     for node in reversed(order):
-        if node.op is None or node not in bars or node in wrt:
+        if node.op is None or node not in cotangents or node in wrt:
             continue
-        for child, slope in zip(
-            node.inputs, _slopes(node.op, node, on_values=on_values), strict=True
-        ):
+        for child, partial in zip(node.inputs, _partials(node, on_values=on_values), strict=True):
             if child in below:
-                term = slope * bars[node]
-                bars[child] = bars[child] + term if child in bars else term
+                term = partial * cotangents[node]
+                cotangents[child] = cotangents[child] + term if child in cotangents else term
                 if (watcher := hooks.watcher) is not None:
-                    numbers = map(_float, (slope, bars[node], bars[child]))
+                    numbers = map(_float, (partial, cotangents[node], cotangents[child]))
                     watcher.flowed(node, child, *numbers)
-    return [bars.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
+    return [cotangents.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
 
 
-def _slopes(op: Primitive, node: Value, *, on_values: bool) -> tuple[Any, ...]:
-    """The local derivatives of a node, some of which may not be needed."""
-    hooks.quiet.on = True
+def _partials(node: Value, *, on_values: bool) -> tuple[Any, ...]:
+    """Compute the local derivatives of an operation, as numbers or as Values."""
+    if not on_values or node.op is None:
+        return local_partials(node)
+    hooks.quiet.on = True  # no watcher is to complain of a partial that is not needed
     try:
-        if on_values:
-            return op.partials(functions, node, *node.inputs)
-        return op.partials(ieee, node.data, *[v.data for v in node.inputs])
+        return node.op.partials(functions, node, *node.inputs)
     finally:
         hooks.quiet.on = False
 
 
 def _float(x: Any) -> float:
+    """Return a number, or the number of a Value."""
     number: float = x.data if isinstance(x, Value) else x
     return number

@@ -42,7 +42,7 @@ def test_an_expression_may_begin_with_a_minus(capsys):
     ("words", "said"),
     [
         (["x +", "x=1"], "is not an expression"),
-        (["x", "x=one"], "is no name with a number"),
+        (["x", "x=one"], "expected name=number, got 'x=one'"),
         (["x", "x=1", "x=2"], "a name got two values"),
         (["y", "x=1"], "the name 'y' has no value"),
     ],
