@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygrad_edu import nn
 from tinygrad_edu.diagnose import diagnose_report
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import AnomalyError, SettingError
 from tinygrad_edu.experiments.page import Figure
 from tinygrad_edu.experiments.report import write_report
@@ -265,7 +266,8 @@ def run(
         ) from None
     except KeyboardInterrupt:
         stopped = True
-    loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
+    with collector_paused():  # a graph per sample, and no cycles in them to be collected
+        loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
     headline = (
         f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
         f"{loss:.4f}, after {len(history.loss)} epochs in {sum(history.seconds[-1:]):.1f} s "
