@@ -59,3 +59,11 @@ def doubled(x, times, step):
     for _ in range(times):
         x = step(x)
     return x
+
+
+def square(label="x"):
+    """label * label, after a backward pass; the result is called so, too."""
+    x = Value(3.0, label)
+    root = x * x
+    root.label = label
+    return backward(root)

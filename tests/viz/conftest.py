@@ -1,10 +1,34 @@
 """What the tests of figures need."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+GOLDEN = Path(__file__).parent / "golden"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def golden(request):
+    """Compare a text with a file that was looked at; ``--update-golden`` writes the files."""
+
+    def compare(name, text):
+        file = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            pytest.skip(f"{name} was written: look at it")
+        assert text == file.read_text(encoding="utf-8"), "if it is meant: pytest --update-golden"
+
+    return compare
+
+
+@pytest.fixture
+def images():
+    """Pillow, where resvg is there too."""
+    pytest.importorskip("resvg_py")
+    return pytest.importorskip("PIL.Image")
 
 
 @pytest.fixture

@@ -78,18 +78,6 @@ def test_every_format_is_saved(tmp_path, ending):
     assert file.read_bytes().startswith(starts[ending])
 
 
-def test_a_film_has_a_frame_a_step(tmp_path):
-    """The GIF shows the passes one step after the other."""
-    images = pytest.importorskip("PIL.Image")
-    pytest.importorskip("resvg_py")
-    figure = draw(graphs.neuron())
-
-    with images.open(figure.save(tmp_path / "neuron.gif")) as film:
-        frames = film.n_frames
-
-    assert frames == len(figure.figure.steps) == 12
-
-
 def test_what_can_not_be_saved_is_refused(tmp_path):
     """An unknown ending, a step that is not there, a folder that is not there."""
     figure = draw(graphs.neuron(), engine="builtin")

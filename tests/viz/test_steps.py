@@ -95,3 +95,11 @@ def test_a_picture_of_a_step_hides_what_is_to_come():
 
     assert figure.svg(0).count('visibility="hidden"') == len(figure.figure.reveal)
     assert 'visibility="hidden"' not in figure.svg(-1)
+
+
+@pytest.mark.parametrize("graph", ["neuron", "shared"])
+def test_steps(graph, golden):
+    """Every sentence of the stepper, with the rule below it."""
+    steps = draw(getattr(graphs, graph)()).steps
+    lines = [f"{step.phase} {step.ring} {step.text}\n    {step.rule}" for step in steps]
+    golden(f"{graph}-steps.txt", "\n".join(lines) + "\n")

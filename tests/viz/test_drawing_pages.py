@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests import graphs
-from tests.viz.test_labels import HOSTILE, SVG, legal, square
+from tests.viz.test_drawing_labels import HOSTILE, SVG, legal, square
 from tinygrad_edu import topological_order
 from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz import draw

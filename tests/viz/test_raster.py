@@ -1,6 +1,7 @@
-"""Large figures as files: what would take minutes has fewer pixels, or is refused in words."""
+"""Figures as pixels: no edge is transparent, and what would take minutes is refused."""
 
 import sys
+from io import BytesIO
 from time import perf_counter
 
 import pytest
@@ -24,13 +25,6 @@ def long_sum(count):
     for _ in range(count):
         total = total + 1.0
     return graphs.backward(total)
-
-
-@pytest.fixture
-def images():
-    """Pillow, where resvg is there too."""
-    pytest.importorskip("resvg_py")
-    return pytest.importorskip("PIL.Image")
 
 
 @pytest.mark.parametrize(
@@ -112,3 +106,23 @@ def test_a_pdf_of_too_many_nodes_is_refused_before_dot_is_asked(monkeypatch, tmp
 
     with pytest.raises(SettingError, match="2,003 nodes are too many for dot"):
         figure.save(tmp_path / "chain.pdf")
+
+
+@pytest.mark.parametrize("zoom", [2.0, 1.22, 0.75])
+@pytest.mark.parametrize("style", ["circuit", "detail", "card", "micrograd", "folded"])
+def test_no_pixel_is_transparent(images, style, zoom):
+    """The ground reaches all edges, however many pixels a point has."""
+    source = draw(graphs.square(), style, engine="builtin").svg()
+
+    with images.open(BytesIO(raster._resvg(source, zoom))) as picture:
+        assert picture.getchannel("A").getextrema() == (255, 255)
+
+
+def test_a_film_has_one_frame_per_step(images, tmp_path):
+    """The GIF shows the passes one step after the other."""
+    figure = draw(graphs.neuron())
+
+    with images.open(figure.save(tmp_path / "neuron.gif")) as film:
+        frames = film.n_frames
+
+    assert frames == len(figure.figure.steps) == 12

@@ -1,0 +1,36 @@
+"""A figure in Graphviz's language, for those who go on from there."""
+
+import json
+
+import pytest
+
+from tests import graphs
+from tinygrad_edu import draw
+from tinygrad_edu.viz.layout.graphviz import run_graphviz
+
+
+@pytest.mark.parametrize("style", ["circuit", "detail", "card", "micrograd"])
+@pytest.mark.parametrize("graph", ["neuron", "shared"])
+def test_dot_source(graph, style, golden):
+    """What Graphviz gets: every label, colour and width."""
+    golden(f"{graph}-{style}.dot", draw(getattr(graphs, graph)(), style).source)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_folded_dot_source(depth, golden):
+    """A network by layers, and by neurons."""
+    source = draw(graphs.network(), "folded", depth=depth).source
+    golden(f"network-folded-{depth}.dot", source)
+
+
+@pytest.mark.parametrize("style", ["circuit", "card", "folded", "micrograd"])
+def test_dot_draws_what_the_figure_has(style, with_dot):
+    """Every node, wire and frame, found by its id."""
+    drawing = draw(graphs.network(), style)
+
+    answer = json.loads(run_graphviz(("dot", "-Tjson"), drawing.source))
+
+    objects, figure = answer["objects"], drawing.figure
+    assert {o["id"] for o in objects if "id" in o} >= {node.id for node in figure.nodes}
+    assert sorted(e["id"] for e in answer["edges"]) == sorted(wire.id for wire in figure.wires)
+    assert sum(o["name"].startswith("cluster_") for o in objects) == len(figure.clusters)
