@@ -12,12 +12,6 @@ SHARED = ("course/lessons",)  # rooms whose modules are alike, and share their t
 
 # to become empty: each line is a module without a test file, or a test file without a module
 NOT_YET = {
-    "tests/viz/test_drawn_pages.py",
-    "tests/viz/test_golden.py",
-    "tests/viz/test_labels.py",
-    "tests/viz/test_large.py",
-    "tests/viz/test_look.py",
-    "tests/viz/test_stale.py",
     "tinygrad_edu/engine/errors.py",
     "tinygrad_edu/engine/guards.py",
     "tinygrad_edu/engine/hooks.py",
@@ -26,17 +20,9 @@ NOT_YET = {
     "tinygrad_edu/train/history.py",
     "tinygrad_edu/train/progress.py",
     "tinygrad_edu/train/runners.py",
-    "tinygrad_edu/viz/dot.py",
-    "tinygrad_edu/viz/figure.py",
     "tinygrad_edu/viz/layout/heights.py",
-    "tinygrad_edu/viz/layout/measure.py",
     "tinygrad_edu/viz/layout/ordering.py",
     "tinygrad_edu/viz/layout/ranks.py",
-    "tinygrad_edu/viz/raster.py",
-    "tinygrad_edu/viz/reading.py",
-    "tinygrad_edu/viz/svg.py",
-    "tinygrad_edu/viz/text.py",
-    "tinygrad_edu/viz/themes.py",
 }
 
 
