@@ -8,9 +8,9 @@ import pytest
 
 from tinygrad_edu import Value, nn
 from tinygrad_edu.compiled.agreement import Agreement
+from tinygrad_edu.compiled.program import ModelProgram
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.train import SGD, fit
-from tinygrad_edu.train.compiled import CompiledTraining
 
 pytest.importorskip("numpy")
 RARE = [1 if i in (1, 2, 5, 7) else 0 for i in range(100)]  # none of them is looked at by chance
@@ -387,8 +387,8 @@ def test_a_loss_that_reads_what_the_model_kept_of_another_sample_is_noticed():
 def test_long_targets_are_compared_in_part():
     """Fifty thousand numbers at most, evenly spread over the samples."""
     net, wide = model((2, 100)), [[float(i)] * 100 for i in range(2_000)]
-    training = CompiledTraining(net, nn.mse, [[0.0, 1.0]] * 2_000, wide, SGD(net.parameters(), 0.1))
+    compiled = ModelProgram(net, nn.mse, [[0.0, 1.0]] * 2_000, wide)
 
-    chosen = training.agreement._different_targets()
+    chosen = Agreement(compiled)._different_targets()
 
     assert (len(chosen), chosen[0][0], chosen[-1][0]) == (500, 0.0, 1_996.0)

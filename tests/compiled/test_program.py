@@ -9,7 +9,7 @@ from tinygrad_edu import nn
 from tinygrad_edu.compiled.program import ModelProgram
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import SGD, Adam, ClipByNorm, ClipByValue, History, cosine, fit, warm_up
-from tinygrad_edu.train.compiled import CompiledTraining
+from tinygrad_edu.train.stepping import CompiledStepper, Task
 
 
 def sequential(*parts):
@@ -99,10 +99,10 @@ def test_masks_are_drawn_anew_for_every_step():
     """Two runs on the same rows have other losses; in evaluation the same."""
     model = MODELS["dropout"]()
     X, y = data()
-    training = CompiledTraining(model, nn.cross_entropy, X, y, SGD(model.parameters(), 0.1))
-    rows = training.rows(X, y)
+    compiled = ModelProgram(model, nn.cross_entropy, X, y)
+    rows = compiled.rows(X, y)
 
-    losses = {training.step(rows) for _ in range(5)}
+    losses = {compiled.backward(rows) for _ in range(5)}
     with model.evaluating():
         judge = ModelProgram(model, nn.cross_entropy, X, y)
 
@@ -118,7 +118,7 @@ def test_the_check_before_training_leaves_generators_and_statistics_alone():
     before = [part.rng.getstate() for _, part in model.named_modules() if hasattr(part, "rng")]
     buffers = [value.data for _, value in model.named_buffers()]
 
-    CompiledTraining(model, nn.cross_entropy, X, y, SGD(model.parameters(), 0.1), batch_size=7)
+    CompiledStepper(Task(model, nn.cross_entropy, X, y, SGD(model.parameters(), 0.1), batch_size=7))
 
     after = [part.rng.getstate() for _, part in model.named_modules() if hasattr(part, "rng")]
     assert after == before
@@ -149,7 +149,7 @@ def test_a_batch_of_one_is_refused_before_work_starts():
     assert history.batch_loss == []
 
 
-def test_the_model_is_as_in_use_afterwards():
+def test_the_model_is_in_evaluation_mode_afterwards():
     """After fit nothing is dropped, and one sample alone can be asked."""
     model = MODELS["all"]()
     X, y = data()

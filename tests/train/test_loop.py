@@ -1,14 +1,14 @@
-"""The training loop: the book's algorithm, its history, its stops, its refusals."""
+"""The training loop: the algorithm of Das and Varma, its history, its refusals."""
 
 import math
 from random import Random
 
 import pytest
 
-from tinygrad_edu import Value, nn
+from tinygrad_edu import nn
 from tinygrad_edu.engine.errors import AnomalyError, LengthError, SettingError
-from tinygrad_edu.train import SGD, History, evaluate, fit, gradient_sizes
-from tinygrad_edu.train.runners import EagerRunner, is_right
+from tinygrad_edu.train import SGD, History, evaluate, fit
+from tinygrad_edu.train.stepping import EagerStepper
 
 LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
 
@@ -71,7 +71,7 @@ def test_history_has_an_entry_for_each_epoch():
 
 
 def test_training_stops_below_the_threshold():
-    """Step 4 of the book: stop once the validation loss has dropped below a threshold."""
+    """Step 4: stop once the validation loss has dropped below a threshold."""
     history = fit(
         line_model(), nn.mse, *LINE, epochs=1000, batch_size=4, validation=LINE, stop_below=0.1,
         progress=False,
@@ -139,27 +139,6 @@ def test_bad_settings_are_refused_before_training(setting, error):
     assert [p.data for p in model.parameters()] == before
 
 
-def test_what_counts_as_right():
-    """The largest logit, or the sign of a single one; a number that is no class never."""
-    assert is_right([Value(1.0), Value(3.0)], 1)
-    assert not is_right([Value(1.0), Value(3.0)], 0)
-    assert is_right(Value(-2.0), -1)
-    assert is_right(Value(-2.0), 0)
-    assert not is_right(Value(2.0), -1)
-    assert not is_right(Value(2.0), 2.5)
-
-
-def test_gradient_sizes_are_root_mean_squares_by_layer():
-    """sqrt(mean(g^2)) over the parameters of each layer."""
-    model = nn.MLP(1, [1, 1])
-    for parameter, grad in zip(model.parameters(), [3.0, 4.0, 0.0, 2.0], strict=True):
-        parameter.grad = grad
-
-    sizes = list(gradient_sizes(model).values())
-
-    assert sizes == pytest.approx([math.sqrt(12.5), math.sqrt(2.0)])
-
-
 def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
     """All lists of the history have an entry for the same epochs."""
     history, calls = History(), []
@@ -170,7 +149,7 @@ def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
             raise KeyboardInterrupt
         return 1.0, 0.5
 
-    monkeypatch.setattr(EagerRunner, "validate", interrupted)
+    monkeypatch.setattr(EagerStepper, "validate", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         fit(

@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_edu import Value
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.train import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
+from tinygrad_edu.train import OPTIMIZERS, SGD, Adam, AdamW, ClipByNorm, Optimizer, RMSprop
 
 STEPS = 100
 
@@ -126,6 +126,40 @@ def test_the_same_formula_runs_on_arrays(make):
         w, *state = optimizer.update(np, step + 1, w, np.array(gradient), *state)
 
         assert [v.data for v in values] == w.tolist()
+
+
+@pytest.mark.parametrize("clip", [None, ClipByNorm(0.5)])
+@pytest.mark.parametrize("make", [SGD, Adam])
+def test_steps_on_arrays_are_the_same_steps(make, clip):
+    """In the order that a program has; the state comes back, and what it leaves out stays."""
+    twins = [[Value(0.5), Value(-1.25), Value(3.0)] for _ in range(2)]
+    eager, compiled = (make(values, 0.1, clip=clip) for values in twins)
+    order, w = (twins[1][2], twins[1][0]), np.array([3.0, 0.5])
+    for step in range(5):
+        for value, g in zip(twins[0], [gradient_at(step), 0.0, -1.0], strict=True):
+            value.grad = g
+        eager.step()
+        compiled.step_arrays(np, order, w, np.array([-1.0, gradient_at(step)]))
+
+    same = pytest.approx if clip else list
+    assert w.tolist() == same([twins[0][2].data, twins[0][0].data])
+    assert compiled.steps == eager.steps == 5
+    assert compiled.state[1] == (0.0,) * make.state_size
+    for mine, right in zip(compiled.state, eager.state, strict=True):
+        assert list(mine) == same(list(right))
+
+
+def test_a_state_that_is_set_counts_for_the_next_step_on_arrays():
+    """As a checkpoint sets it between two steps."""
+    w, vector = Value(1.0), np.array([1.0])
+    optimizer = SGD([w], 0.5, momentum=0.5)
+    optimizer.step_arrays(np, (w,), vector, np.array([1.0]))
+
+    optimizer.state = [(10.0,)]
+    optimizer.step_arrays(np, (w,), vector, np.array([0.0]))
+
+    assert vector.tolist() == [1.0 - 0.5 - 0.5 * 5.0]
+    assert optimizer.state == [(5.0,)]
 
 
 def test_an_interrupted_step_changes_no_weight():

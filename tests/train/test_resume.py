@@ -96,23 +96,6 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path):
     assert resumed == expected != ""
 
 
-def test_patience_ends_the_run_and_restores_the_best_weights():
-    """Validation that gets worse: the weights are those of its best epoch, not the last."""
-    net, seen = nn.MLP(2, [4, 2], rng=Random(0)), []
-    validation = (X[:10], [1 - y for y in Y[:10]])  # the opposite: it gets worse soon
-
-    history = fit(
-        net, nn.cross_entropy, X, Y, epochs=200, batch_size=10, patience=3, progress=False,
-        validation=validation, callbacks=[lambda _, model: seen.append(numbers(model))],
-        optimizer=SGD(net.parameters(), 0.3),
-    )  # fmt: skip
-
-    best = min(range(len(seen)), key=lambda i: history.validation_loss[i])
-    assert history.stopped == "patience"
-    assert len(seen) == best + 1 + 3
-    assert numbers(net) == seen[best]
-
-
 def test_the_best_weights_survive_a_restart(tmp_path):
     """Stopped after the best epoch, resumed until patience ends: still the best ones."""
     runs = []
@@ -127,15 +110,6 @@ def test_the_best_weights_survive_a_restart(tmp_path):
         runs.append(numbers(net))
 
     assert runs[0] == runs[1]
-
-
-def test_a_callback_ends_the_run():
-    """By True alone; other answers mean nothing."""
-    answers = iter([None, 1, "stop", True])
-    history = train(model(), 9, False, callbacks=[lambda *_: next(answers)])
-
-    assert history.stopped == "callback"
-    assert len(history.loss) == 4
 
 
 def test_a_file_of_another_optimizer_is_refused(tmp_path):
@@ -181,13 +155,6 @@ def test_a_folder_that_is_a_file_is_refused_before_training(tmp_path):
 
     with pytest.raises(FileError, match="can't be written to"):
         train(model(), 1, False, checkpoint=tmp_path / "file" / "run.json")
-
-
-@pytest.mark.parametrize("patience", [0, -1, 1.5, True])
-def test_patience_is_a_whole_number(patience):
-    """Refused before work starts."""
-    with pytest.raises(SettingError, match="patience is"):
-        train(model(), 1, False, patience=patience)
 
 
 def test_a_history_may_be_filled_on():

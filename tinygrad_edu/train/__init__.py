@@ -1,30 +1,21 @@
-"""Training: data, optimisers, the loop, and a report of what was reached.
+"""Training: data, optimisers, schedules, the loop, its history and its checkpoints.
 
 The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``, stand in
 :mod:`tinygrad_edu.train.estimators`, which imports scikit-learn.
 """
 
 from tinygrad_edu.compiled.predict import Predictor
-from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.shared.moved import moved
-from tinygrad_edu.train.data import (
-    Split,
-    digits,
-    minibatches,
-    one_hot,
-    split,
-    standardize,
-)
-from tinygrad_edu.train.datasets import DATA_SETS, load
+from tinygrad_edu.train.data import Split, minibatches, split, standardize
+from tinygrad_edu.train.datasets import DATA_SETS, digits, load
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
+from tinygrad_edu.train.measures import evaluate, gradient_sizes
 from tinygrad_edu.train.optim import OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop
 from tinygrad_edu.train.resume import Checkpoint
-from tinygrad_edu.train.runners import evaluate, gradient_sizes
 from tinygrad_edu.train.schedules import (
     ClipByNorm,
     ClipByValue,
-    constant,
     cosine,
     linear,
     step_decay,
@@ -34,6 +25,8 @@ from tinygrad_edu.train.schedules import (
 # these stood here in the first edition
 __getattr__ = moved(
     __name__,
+    collector_paused="tinygrad_edu.engine.collector",
+    constant="tinygrad_edu.train.schedules",
     decision_boundary="tinygrad_edu.diagnose",
     gradient_flow="tinygrad_edu.diagnose",
     learning_rate_range="tinygrad_edu.diagnose",
@@ -54,8 +47,6 @@ __all__ = [
     "Predictor",
     "RMSprop",
     "Split",
-    "collector_paused",
-    "constant",
     "cosine",
     "digits",
     "evaluate",
@@ -64,7 +55,6 @@ __all__ = [
     "linear",
     "load",
     "minibatches",
-    "one_hot",
     "split",
     "standardize",
     "step_decay",

@@ -1,15 +1,14 @@
-"""Data as plain lists of floats: split, standardised, and in minibatches."""
+"""Handle data as plain lists of floats: split, standardize, draw minibatches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import frexp, fsum, inf, isfinite, ldexp, sqrt
-from operator import index
 from random import Random
 from typing import Any, NamedTuple
 
-from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.errors import LengthError, OperandError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra, same_length, whole, within
 
@@ -27,13 +26,13 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """Samples to train on and others, held out, to test on.
+    """Samples to train on, and others that are held out to test on.
 
     Attributes
     ----------
     X : list of list of float, shape (n_samples, n_features)
-    y : list of n_samples targets: the numbers of the classes, or what else is to be learned
-    X_test, y_test : the same, held out
+    y : list of n_samples targets: the indices of classes, or other numbers to be learned
+    X_test, y_test : the same of the samples held out
 
     Examples
     --------
@@ -49,7 +48,7 @@ class Split:
     y_test: list[Any]
 
     def arrays(self) -> Arrays:
-        """The same numbers as NumPy arrays: X of float64, y of one dtype in both parts.
+        """Return the same numbers as NumPy arrays: X of float64, y of one dtype in both parts.
 
         Raises
         ------
@@ -74,17 +73,17 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
     X : samples, each a sequence of features, or an array of shape (n_samples, n_features)
     y : their n_samples targets
     test_share : float, at least 0 and below 1. The number of samples held out is rounded, and at
-        least one stays to train on
+        least one sample is kept to train on
     rng : random.Random that draws them; it shuffles both parts
 
     Raises
     ------
     LengthError
-        If there are not as many targets as samples, or as many features in one as in another.
+        If there are not as many targets as samples, or samples differ in their number of features.
     OperandError
-        If a feature is no finite number.
+        If a feature is not a finite number.
     SettingError
-        If the share is out of bounds, or rng is no random.Random.
+        If the share is out of bounds, or rng is not a random.Random.
 
     Examples
     --------
@@ -119,9 +118,9 @@ def standardize(data: Split) -> Split:
     Raises
     ------
     LengthError
-        If the training part is empty, or a sample has fewer features than another.
+        If the training part is empty, or samples differ in their number of features.
     OperandError
-        If a feature is no finite number.
+        If a feature is not a finite number.
 
     References
     ----------
@@ -141,47 +140,8 @@ def standardize(data: Split) -> Split:
     return replace(data, X=scaled[: len(data.X)], X_test=scaled[len(data.X) :])
 
 
-def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
-    """Each class as a list with 1.0 in its place and 0.0 elsewhere.
-
-    Parameters
-    ----------
-    y : sequence of int, the numbers of the classes, from 0
-    classes : int, how many there are; by default one more than the largest in y
-
-    Returns
-    -------
-    list of list of float, shape (n_samples, classes)
-
-    Raises
-    ------
-    SettingError
-        If an entry of y is no int of 0 .. classes - 1: says which.
-
-    Examples
-    --------
-    >>> from tinygrad_edu.train.data import one_hot
-    >>> one_hot([2, 0])
-    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    numbers = [_class(f"y[{i}]", target, None) for i, target in enumerate(y)]
-    width = max(numbers, default=0) + 1 if classes is None else whole("classes", classes)
-    for i, number in enumerate(numbers):
-        _class(f"y[{i}]", number, width)
-    return [[1.0 if k == number else 0.0 for k in range(width)] for number in numbers]
-
-
-def digits(test_share: float = 0.2, *, rng: Random) -> Split:
-    """Scikit-learn's 1,797 images of handwritten digits, 8 x 8 pixels scaled to 0 .. 1.
-
-    Source: Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part.
-    """
-    raw = extra("sklearn.datasets", "scikit-learn", "the data of handwritten digits").load_digits()
-    return split(raw.data / 16.0, raw.target, test_share, rng=rng)
-
-
 def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
-    """The numbers 0 .. samples - 1 in random order, ``batch_size`` at a time, each once.
+    """Yield the numbers 0 .. samples - 1 in random order, ``batch_size`` at a time, each once.
 
     Examples
     --------
@@ -197,7 +157,7 @@ def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int
 
 
 def _rows(X: Sequence[Any]) -> Rows:
-    """The samples as lists of finite floats, all of one length."""
+    """Return the samples as lists of finite floats, all of one length."""
     rows = []
     for i, sample in enumerate(X):
         try:
@@ -208,20 +168,20 @@ def _rows(X: Sequence[Any]) -> Rows:
             raise OperandError(
                 f"X[{i}] is {sample!r:.60}.",
                 expected="a sequence of finite numbers, the features of one sample",
-                fix="drop samples with missing values; write a single feature as [x].",
+                fix="drop samples with missing values; write a single feature as [x], not x.",
             )
         rows.append(row)
         if len(row) != len(rows[0]):
             raise LengthError(
                 f"X[{i}] has {len(row)} features, X[0] has {len(rows[0])}.",
-                expected="as many features in each sample",
-                fix="check how X was made.",
+                expected=f"{len(rows[0])} features in each sample, as in the first",
+                fix=f"check X[{i}]: each sample needs the same features in the same order.",
             )
     return rows
 
 
 def _standardized(column: tuple[float, ...], training: int) -> list[float]:
-    """(x - mean) / deviation, both of the first entries.
+    """Return (x - mean) / deviation, both of the first entries, which are the training part.
 
     Dividing by a power of two first costs no digit, and keeps squares and sums of very large and
     very small numbers within the range of floats.
@@ -236,23 +196,6 @@ def _standardized(column: tuple[float, ...], training: int) -> list[float]:
     return [(x / unit - mean) / deviation for x in column]
 
 
-def _class(name: str, target: Any, classes: int | None) -> int:
-    """A target as the number of a class."""
-    try:
-        number = index(target)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(target, bool) or (classes is not None and number >= classes):
-        raise SettingError(
-            f"{name} is {target!r:.60}.",
-            expected="the number of a class: 0, 1, ..."
-            if classes is None
-            else f"the number of one of {classes} classes: 0 .. {classes - 1}",
-            fix="number the classes from 0.",
-        )
-    return number
-
-
 def by_position(data: Any) -> Any:
-    """Data whose ``[i]`` is the i-th: that of a pandas table or column is the one labelled i."""
+    """Index by position: ``table[i]`` of a pandas object would look up the label i."""
     return data.to_numpy() if hasattr(data, "iloc") else data

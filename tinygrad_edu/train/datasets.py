@@ -1,4 +1,4 @@
-"""The data sets by name: some are drawn point by point, others were measured."""
+"""Load data sets by name: some are drawn point by point, others were measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import extra, whole, within
+from tinygrad_edu.shared.arguments import extra, one_of, whole, within
 from tinygrad_edu.train.data import Rows, Split, split
 
 Points = tuple[Rows, list[int]]
@@ -19,18 +19,17 @@ SPIRAL_TURNS = 1.5  # of each arm
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is known about a data set before it is loaded.
+    """The facts about a data set, known before it is loaded.
 
     Attributes
     ----------
     name : str, by which ``load`` knows it
     classes, features : int, how many
     source : str, who measured it, or who uses it
-    make : function ``(rng, samples, noise)`` to (X, y), all of it
+    make : function of (rng, samples, noise) that returns all of (X, y)
     samples : int, how many were measured; None where any number can be drawn
-    noise : float, standard deviation of what is added to each feature of a set that is drawn,
-        where no other is asked for
-    class_names : tuple of str, one a class, where they have names
+    noise : float, the default standard deviation of what is added to each feature of a drawn set
+    class_names : tuple of str, one per class, where they have names
     """
 
     name: str
@@ -44,7 +43,7 @@ class DataSet:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is drawn from a rule, not measured."""
+        """Check whether it is drawn from a rule, not measured."""
         return self.samples is None
 
 
@@ -56,7 +55,7 @@ def load(
     noise: float | None = None,
     test_share: float = 0.2,
 ) -> Split:
-    """A data set of ``DATA_SETS``, by name, with a share of it held out.
+    """Load a data set of ``DATA_SETS`` by its name, with a share of it held out.
 
     Parameters
     ----------
@@ -73,15 +72,15 @@ def load(
     Returns
     -------
     Split
-        X of shape (n_samples, n_features) as lists of floats, y the numbers of the classes; as
+        X of shape (n_samples, n_features) as lists of floats, y the indices of the classes; as
         NumPy arrays with ``.arrays()``.
 
     Raises
     ------
     SettingError
-        If there is no such set, it has not so many samples, or another setting is not allowed.
+        If there is no such set, it has fewer samples, or another setting is not allowed.
     MissingExtraError
-        If scikit-learn, which has the set, is not installed.
+        If the set comes with scikit-learn, and that is not installed.
 
     Examples
     --------
@@ -93,7 +92,7 @@ def load(
     >>> DATA_SETS["iris"].class_names
     ('setosa', 'versicolor', 'virginica')
     """
-    kind = _known(name)
+    kind = DATA_SETS[one_of("name", name, DATA_SETS)]
     rng = choose_rng(rng)
     within("test_share", test_share, least=0.0, below=1.0)
     number, deviation = _samples(kind, samples), _noise(kind, noise)
@@ -102,6 +101,11 @@ def load(
         chosen = rng.sample(range(len(X)), number)
         X, y = [X[i] for i in chosen], [y[i] for i in chosen]
     return split(X, y, test_share, rng=rng)
+
+
+def digits(test_share: float = 0.2, *, rng: Random) -> Split:
+    """Load the 1,797 images of handwritten digits: ``load("digits", ...)`` in fewer words."""
+    return load("digits", rng=rng, test_share=test_share)
 
 
 def _moons(rng: Random, samples: int, noise: float) -> Points:
@@ -121,7 +125,7 @@ def _circles(rng: Random, samples: int, noise: float) -> Points:
 
 
 def _spiral(rng: Random, samples: int, noise: float) -> Points:
-    """Two arms, half a turn apart, whose distance from the middle grows with the angle."""
+    """Draw two arms, half a turn apart, whose distance from the middle grows with the angle."""
     X, y = [], []
     for i in range(samples):
         arm, radius = i % 2, (i // 2 + 1) / ((samples + 1) // 2)
@@ -132,7 +136,7 @@ def _spiral(rng: Random, samples: int, noise: float) -> Points:
 
 
 def _xor(rng: Random, samples: int, noise: float) -> Points:
-    """Points of the square -1 .. 1: class 1 where the signs of the features differ."""
+    """Draw points of the square -1 .. 1: class 1 where the signs of the features differ."""
     X, y = [], []
     for _ in range(samples):
         point = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)]
@@ -142,7 +146,7 @@ def _xor(rng: Random, samples: int, noise: float) -> Points:
 
 
 def _measured(loader: str, unit: float = 1.0) -> Callable[[Random, int, float], Points]:
-    """All samples of one of scikit-learn's sets, features in multiples of a unit."""
+    """Make a loader of one of scikit-learn's sets, with features in multiples of a unit."""
 
     def make(rng: Random, samples: int, noise: float) -> Points:
         sets = extra("sklearn.datasets", "scikit-learn", f"the data set {loader}")
@@ -214,16 +218,6 @@ DATA_SETS: dict[str, DataSet] = {
 }
 
 
-def _known(name: str) -> DataSet:
-    if isinstance(name, str) and name in DATA_SETS:
-        return DATA_SETS[name]
-    raise SettingError(
-        f"there is no data set {name!r:.60}.",
-        expected=", ".join(DATA_SETS),
-        fix="choose one of these.",
-    )
-
-
 def _samples(kind: DataSet, asked: int | None) -> int:
     if asked is None:
         return SAMPLES if kind.samples is None else kind.samples
@@ -232,7 +226,7 @@ def _samples(kind: DataSet, asked: int | None) -> int:
         raise SettingError(
             f"samples is {number}, but {kind.name} has {kind.samples}.",
             expected=f"at most {kind.samples}, or None for all",
-            fix="ask for fewer.",
+            fix=f"pass samples={kind.samples}, or leave it out for all of them.",
         )
     return number
 
@@ -245,6 +239,6 @@ def _noise(kind: DataSet, asked: float | None) -> float:
         raise SettingError(
             f"noise is {noise:g}, but {kind.name} was measured, not drawn.",
             expected="None for " + ", ".join(k.name for k in DATA_SETS.values() if not k.drawn),
-            fix="leave noise out.",
+            fix=f'leave noise out, or draw points: load("moons", noise={noise:g}, rng=rng).',
         )
     return noise

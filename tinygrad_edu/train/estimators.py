@@ -1,4 +1,4 @@
-"""The same networks with scikit-learn's conventions: fit, predict, score, get_params.
+"""Use the same networks by scikit-learn's conventions: fit, predict, score, get_params.
 
 They stand in its pipelines, grid searches and cross-validations. Settings have the names they have
 in scikit-learn's own MLPClassifier and MLPRegressor where they mean the same.
@@ -16,13 +16,13 @@ from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
-from tinygrad_edu.shared.arguments import extra, whole, within
+from tinygrad_edu.shared.arguments import extra, one_of, whole, within
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer
 
 _WHAT = "tinygrad_edu.train.estimators"
-extra("sklearn", "scikit-learn", _WHAT)  # here, for the classes below are built on its own
+extra("sklearn", "scikit-learn", _WHAT)  # here, since the classes below inherit from its classes
 np = extra("numpy", "numpy", _WHAT)
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier  # noqa: E402
@@ -42,7 +42,7 @@ SOLVERS = ("adam", "sgd", "rmsprop")
 
 
 class _Perceptron(BaseEstimator):  # type: ignore[misc]
-    """What classifier and regressor share: the settings and the training."""
+    """The part that classifier and regressor share: the settings and the training."""
 
     def __init__(
         self,
@@ -98,28 +98,27 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         sizes = self.hidden_layer_sizes
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
         widths = [whole(f"hidden_layer_sizes[{i}]", size) for i, size in enumerate(sizes)]
-        activation = ACTIVATIONS[_one_of("activation", self.activation, ACTIVATIONS)]
+        activation = ACTIVATIONS[one_of("activation", self.activation, ACTIVATIONS)]
         return MLP(features, [*widths, outputs], activation, initializer="glorot_uniform", rng=rng)
 
     def _optimizer(self, model: MLP, samples: int) -> Optimizer:
-        """The solver, with the gradient of scikit-learn's L2 penalty added for each weight."""
-        _one_of("solver", self.solver, SOLVERS)
+        """Build the solver; it adds the gradient of scikit-learn's L2 penalty for each weight."""
         strength = within("alpha", self.alpha, least=0.0) / self._batch_size(samples)
         rate = within("learning_rate_init", self.learning_rate_init, above=0.0)
         nesterov = bool(self.nesterovs_momentum and self.momentum)
         own: Any = {"momentum": self.momentum, "nesterov": nesterov} if self.solver == "sgd" else {}
-        solver = OPTIMIZERS[self.solver](model.parameters(), rate, **own)
+        solver = OPTIMIZERS[one_of("solver", self.solver, SOLVERS)](model.parameters(), rate, **own)
         weights = {w for layer in model.layers for neuron in layer.neurons for w in neuron.w}
         return _Decaying(solver, [strength if p in weights else 0.0 for p in solver.parameters])
 
     def _batch_size(self, samples: int) -> int:
         if isinstance(self.batch_size, str):
-            _one_of("batch_size", self.batch_size, ["auto"])
+            one_of("batch_size", self.batch_size, ["auto"])
             return min(200, samples)
         return min(whole("batch_size", self.batch_size), samples)
 
     def _held_out(self, X: Any, y: Any, state: Any) -> tuple[Any, Any, Any]:
-        """X and y to train on, and a pair of lists to validate on or None."""
+        """Return X and y to train on, and a pair of lists to validate on, or None."""
         if not self.early_stopping:
             return X, y, None
         share = within("validation_fraction", self.validation_fraction, above=0.0, below=1.0)
@@ -130,18 +129,18 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         return X, y, (others.tolist(), their_y.tolist())
 
     def _outputs(self, X: Any) -> Any:
-        """What the model says, an array of shape (n_samples, n_outputs)."""
+        """Return the model's outputs, an array of shape (n_samples, n_outputs)."""
         validation.check_is_fitted(self)
         X = validation.validate_data(self, X, dtype=np.float64, reset=False)
-        return np.array(self._predictor(X, checked=0))  # an MLP branches on no data
+        return np.array(self._predictor(X, checked=0))  # an MLP never branches on data
 
 
 class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
     """A classifier: ``nn.MLP`` on Values, trained by ``fit``.
 
-    Two classes are told apart by one logit, as in scikit-learn: its sigmoid is the probability of
-    the second class. A logit for each would say the same, since softmax depends on differences
-    only, with more weights. Three classes or more have a logit each.
+    Two classes share one logit, as in scikit-learn: its sigmoid is the probability of the second
+    class. Softmax depends on differences of logits only, so two logits would predict the same with
+    more weights. Three classes or more have one logit each.
 
     Parameters
     ----------
@@ -149,12 +148,12 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
     activation : "relu", "tanh", "logistic" or "identity", of the hidden layers
     solver : "adam", "sgd" or "rmsprop"
     alpha : float, at least 0, strength of the L2 penalty: ``alpha / batch_size`` times each weight
-        is added to its gradient, as scikit-learn does
+        is added to its gradient, as in scikit-learn
     batch_size : int, or "auto" for the smaller of 200 and the number of samples
-    learning_rate_init : float, above 0; it stays so throughout
-    max_iter : int, epochs at most
+    learning_rate_init : float, above 0; it does not change during training
+    max_iter : int, the largest number of epochs
     random_state : int, RandomState or None, for the first weights, the order of the samples and
-        what is held out; None means another run each time
+        what is held out; with None each run is another
     tol : float, at least 0, what counts as an improvement
     verbose : bool, whether to show a progress bar
     momentum, nesterovs_momentum : float and bool, for the solver "sgd"
@@ -162,7 +161,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         improves, and to end with the weights of the best epoch
     validation_fraction : float between 0 and 1, the share held out by ``early_stopping``
     n_iter_no_change : int or inf, epochs without an improvement by tol that are waited for
-    compiled : True for matrices, False for the graph of Values, "auto" for matrices where they can
+    compiled : True for matrices, False for the graph of Values, "auto" for matrices where possible
 
     Attributes
     ----------
@@ -207,7 +206,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
             raise SettingError(
                 f"y holds only one class, {self.classes_[0]!r:.60}.",
                 expected="at least two, for there to be something to tell apart",
-                fix="look at how y was selected.",
+                fix="print(set(y)), and select samples of at least two classes.",
             )
         if len(self.classes_) == 2:
             self._train(binary_cross_entropy, X, codes, 1)
@@ -216,11 +215,11 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Any:
-        """The probability of each class, an array of shape (n_samples, n_classes)."""
+        """Return the probability of each class, an array of shape (n_samples, n_classes)."""
         return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Their logarithms, finite for any finite logits."""
+        """Return the logarithms of the probabilities, finite for any finite logits."""
         logits = self._outputs(X)
         if logits.shape[1] == 1:  # softmax of (0, z) has the sigmoid of z as its second part
             logits = np.hstack([np.zeros_like(logits), logits])
@@ -228,7 +227,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> Any:
-        """The most probable label of each sample, an array of shape (n_samples,)."""
+        """Return the most probable label of each sample, an array of shape (n_samples,)."""
         best = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -263,7 +262,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Any:
-        """The answers, an array of shape (n_samples,) or (n_samples, n_outputs)."""
+        """Return the predictions, an array of shape (n_samples,) or (n_samples, n_outputs)."""
         found = self._outputs(X)
         return found[:, 0] if self.n_outputs_ == 1 else found
 
@@ -274,15 +273,15 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
 
 
 def half_mse(outputs: Any, targets: Any) -> Value:
-    """Half the mean squared error, whose gradient is output minus target."""
+    """Return half the mean squared error, whose gradient is output minus target."""
     return mse(outputs, targets) * 0.5
 
 
 class _Decaying(Optimizer):
-    """A solver whose weight decay is another for each parameter.
+    """A solver that has a weight decay of its own for each parameter.
 
-    Not ``penalty=nn.L2(...)``, whose graph costs as much as the network's own. The decays are a
-    slot of the state, which is kept in the order of the parameters.
+    Biases have none. ``penalty=nn.L2(...)`` would do, but its graph costs as much as the network's.
+    The decays are part of the state, since that is brought into the order of the arrays.
     """
 
     def __init__(self, solver: Any, decays: list[float]) -> None:
@@ -291,7 +290,7 @@ class _Decaying(Optimizer):
         self.state = [(*old, decay) for old, decay in zip(solver.state, decays, strict=True)]
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """The solver's own; the decay is a number for one parameter, an array for all."""
+        """Update as the solver does; the decay is a number for one parameter, an array for all."""
         *own, self.solver.weight_decay = state
         return (*self.solver.update(xp, steps, w, g, *own), state[-1])
 
@@ -299,8 +298,9 @@ class _Decaying(Optimizer):
 class _Stopping:
     """Scikit-learn's rule as a callback of fit; with samples held out it keeps the best weights.
 
-    An epoch counts as no change if its loss is above the best less tol or, with samples held out,
-    its score on them (accuracy, or R squared pooled over outputs) below the best plus tol.
+    An epoch does not count as an improvement if its loss is above the best loss minus tol or, with
+    samples held out, if its score on them (accuracy, or R squared pooled over outputs) is below the
+    best score plus tol.
     """
 
     def __init__(self, estimator: _Perceptron, parameters: list[Value], held_out: Any) -> None:
@@ -315,7 +315,7 @@ class _Stopping:
             self.spread = float(np.var(held_out[1], axis=0).mean()) or 1.0
 
     def __call__(self, history: History, model: Module) -> bool:
-        """Whether to stop after this epoch."""
+        """Decide whether to stop after this epoch."""
         score = self._score(history)
         self.scores.append(score)
         self.unchanged = self.unchanged + 1 if score < self.best + self.tol else 0
@@ -325,7 +325,7 @@ class _Stopping:
         return self.unchanged > self.waited
 
     def restore(self) -> None:
-        """The weights of the best epoch and the scores, where samples were held out."""
+        """Give back the weights of the best epoch and the scores, where samples were held out."""
         if self.held_out:
             set_numbers(self.parameters, "data", self.weights)
         self.estimator.validation_scores_ = self.scores if self.held_out else None
@@ -337,14 +337,3 @@ class _Stopping:
         if is_classifier(self.estimator):
             return history.validation_accuracy[-1]
         return 1.0 - 2.0 * history.validation_loss[-1] / self.spread
-
-
-def _one_of(name: str, value: Any, known: Any) -> str:
-    """The value, a string of those known; SettingError if it is none."""
-    if isinstance(value, str) and value in known:
-        return value
-    raise SettingError(
-        f"{name} is {value!r:.60}.",
-        expected=", ".join(map(repr, known)) + (" or a whole number" if "auto" in known else ""),
-        fix="choose one of these.",
-    )

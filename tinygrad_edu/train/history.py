@@ -1,4 +1,4 @@
-"""What a training run was like."""
+"""The measures of a training run, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 @dataclass
 class History:
-    """One entry for each finished epoch, but for ``batch_loss``.
+    """One entry for each finished epoch; ``batch_loss`` has one for each batch.
 
     Attributes
     ----------
     batch_loss, loss : list of float, with the penalty where there is one
     accuracy : list of float, share of the samples that were right before their update
-    validation_loss, validation_accuracy : list of float, without penalty, nothing dropped
-    gradient : list of dict, the root mean square of dL/dw by layer, of the epoch's last batch
-    learning_rate : list of float, that of the epoch's last update
+    validation_loss, validation_accuracy : list of float, in evaluation mode, without penalty
+    gradient : list of dict, the root mean square of dL/dw by layer, in the epoch's last batch
+    learning_rate : list of float, at the epoch's last update
     seconds : list of float, since the start; a resumed run counts on
-    stopped : str, why the run ended: "epochs", "threshold", "patience", "callback" or, while it
-        runs and after Ctrl-C, ""
+    stopped : str, why the run ended: "epochs", "threshold", "patience" or "callback"; "" while it
+        runs and after Ctrl-C
     """
 
     batch_loss: list[float] = field(default_factory=list)
@@ -34,11 +34,11 @@ class History:
     stopped: str = ""
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Add an epoch when all of it is known: what Ctrl-C leaves is of whole epochs."""
+        """Add an epoch once all of it is known, so that Ctrl-C leaves whole epochs."""
         for name, value in entry.items():
             getattr(self, name).append(value)
 
     @property
     def latest(self) -> float:
-        """The last epoch's validation loss or, where there is none, its training loss."""
+        """Return the last validation loss or, without validation data, the last training loss."""
         return (self.validation_loss or self.loss)[-1]

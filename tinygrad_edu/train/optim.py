@@ -1,4 +1,4 @@
-"""Optimisers: each is one update formula, the same for a float and for an array of them."""
+"""Optimizers: each is one update formula, the same for a float and for an array of them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from tinygrad_edu.train.schedules import Schedule
 
 
 class Optimizer:
-    """Changes parameters a step against their gradients; subclasses write the ``update``.
+    """Changes parameters step by step against their gradients; subclasses write ``update``.
 
     Parameters
     ----------
     parameters : Values, for example ``model.parameters()``
     learning_rate : float > 0
-    schedule : function of the number of steps made, to a factor of the learning rate
+    schedule : function of the number of steps made, whose result multiplies the learning rate
     clip : formula on gradients, such as :class:`ClipByNorm`
 
     Attributes
     ----------
-    rate : float, the learning rate of the step at hand: ``learning_rate`` times the schedule's
+    rate : float, the learning rate of the latest step: ``learning_rate`` times the schedule's
         factor
     steps : int, how many were made
+    state : list of tuple of float, what is remembered for each parameter, such as its momentum
+    state_size : int, how many numbers a subclass remembers for each parameter; they start at 0.0
     """
 
-    state_size = 0  # how many numbers are remembered for each parameter, 0.0 at the start
+    state_size = 0
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class Optimizer:
             raise SettingError("there are no parameters to train.", fix="pass model.parameters().")
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """New parameter and new state from parameter, gradient and state, all of one kind."""
+        """Return the new parameter and its new state: floats for floats, arrays for arrays."""
         raise SettingError(
             f"{type(self).__name__} has no update formula.",
             fix="define update(self, xp, steps, w, g, *state) in the class.",
@@ -56,7 +58,7 @@ class Optimizer:
 
     @property
     def state(self) -> list[tuple[float, ...]]:
-        """What is remembered for each parameter, such as its momentum, in their order."""
+        """Return what is remembered for each parameter, in their order."""
         if self._arrays is not None:
             order, arrays = self._arrays
             columns = [array.tolist() for array in arrays]
@@ -148,11 +150,12 @@ class SGD(Optimizer):
         self.nesterov = nesterov
         if nesterov and not momentum:
             raise SettingError(
-                "nesterov needs momentum, which is 0.", fix="set momentum, for example to 0.9."
+                "nesterov needs momentum, which is 0.",
+                fix="pass a momentum, for example momentum=0.9.",
             )
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """velocity = momentum * velocity + gradient; w -= rate * velocity."""
+        """Return w - rate * velocity, where velocity = momentum * velocity + gradient."""
         g = g + self.weight_decay * w
         velocity = self.momentum * state[0] + g
         ahead = g + self.momentum * velocity if self.nesterov else velocity
@@ -184,7 +187,7 @@ class RMSprop(Optimizer):
         self.weight_decay = within("weight_decay", weight_decay, least=0.0)
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """square = smoothing * square + (1 - smoothing) * gradient^2."""
+        """Divide by the root of square = smoothing * square + (1 - smoothing) * gradient^2."""
         g = g + self.weight_decay * w
         square = self.smoothing * state[0] + (1.0 - self.smoothing) * (g * g)
         return w - self.rate * g / (xp.sqrt(square) + self.epsilon), square
@@ -212,11 +215,11 @@ class Adam(Optimizer):
         self.weight_decay = within("weight_decay", weight_decay, least=0.0)
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """First and second moment of the gradient, corrected for their start at 0."""
+        """Add the weight decay to the gradient, then make Adam's step."""
         return self.adam(xp, steps, w, g + self.weight_decay * w, *state)
 
     def adam(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """The algorithm itself, which AdamW uses on other terms."""
+        """Step by the mean gradient over its root mean square, both corrected for starting at 0."""
         mean = self.beta1 * state[0] + (1.0 - self.beta1) * g
         square = self.beta2 * state[1] + (1.0 - self.beta2) * (g * g)
         unbiased = xp.sqrt(square / (1.0 - self.beta2**steps))
@@ -243,10 +246,13 @@ class AdamW(Adam):
         super().__init__(parameters, learning_rate, weight_decay=weight_decay, **settings)
 
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        """The weights shrink by rate * weight_decay, then Adam's step."""
+        """Shrink the weights by rate * weight_decay, then make Adam's step."""
         return self.adam(xp, steps, w * (1.0 - self.rate * self.weight_decay), g, *state)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW
-}  # fmt: skip
+    "sgd": SGD,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}

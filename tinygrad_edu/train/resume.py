@@ -1,28 +1,28 @@
-"""A training run on disk: all that it takes to go on as if it had never stopped."""
+"""Keep a training run on disk: all that it takes to go on as if it had never stopped."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf, isfinite
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tinygrad_edu.compiled.agreement import generators
-from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import AnomalyError, FileError
 from tinygrad_edu.nn import Module, load, read, save
 from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.stopping import Best, Stopping, named_numbers
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run is kept, and what it is a run of.
+    """The file that keeps a run, and the settings of that run.
 
     Attributes
     ----------
@@ -37,54 +37,43 @@ class Checkpoint:
 
 
 @dataclass
-class Best:
-    """The best epoch so far: its loss, and the numbers of the model then."""
-
-    loss: float | None = None
-    epoch: int = 0
-    numbers: list[float] = field(default_factory=list)
-
-    def look(self, loss: float, epoch: int, model: Module) -> None:
-        """Remember this epoch if it is the best."""
-        if loss < (inf if self.loss is None else self.loss):
-            self.loss, self.epoch = loss, epoch
-            self.numbers = [value.data for value in _numbers(model)]
-
-    def restore(self, model: Module) -> None:
-        """Give the model the numbers of the best epoch."""
-        if self.numbers:
-            set_numbers(_numbers(model), "data", self.numbers)
-
-
-@dataclass
 class Run:
-    """What changes while a model is trained."""
+    """What changes while a model is trained, and the file that keeps it, if there is one."""
 
     model: Module
     optimizer: Optimizer
     rng: Random
     history: History
-    best: Best = field(default_factory=Best)
+    stopping: Stopping
+    checkpoint: Checkpoint | None = None
     settings: dict[str, Any] = field(default_factory=dict)  # the checkpoint's, as JSON keeps them
 
-    def begin(self, checkpoint: Checkpoint | None, epochs: int) -> int:
-        """Go on from the checkpoint, if it is there; the number of the epoch to end with."""
-        if checkpoint is not None:
-            path = as_path(checkpoint.path)
+    def begin(self, epochs: int) -> int:
+        """Go on from the checkpoint if it is there; return the number of the last epoch."""
+        last = epochs if self._resumed() else len(self.history.loss) + epochs
+        self.stopping.begin(self.history)
+        return last
+
+    def _resumed(self) -> bool:
+        """Resume if there is a file to resume from; refuse a path that can't be written to."""
+        if self.checkpoint is not None:
+            path = as_path(self.checkpoint.path)
             writable_folder(path.parent)
             replaceable(path)
-            self.settings = _as_json(path, checkpoint.settings)
-            if checkpoint.resume and path.exists():
-                self.resume(checkpoint)
-                return epochs
+            self.settings = _as_json(path, self.checkpoint.settings)
+            if self.checkpoint.resume and path.exists():
+                self.resume(path)
+                return True
         self.history.stopped = ""
-        return len(self.history.loss) + epochs
+        return False
 
     def check(self, entry: Mapping[str, Any]) -> None:
-        """AnomalyError if this epoch's entry, or what it made of the model, is not finite."""
+        """Raise AnomalyError if an epoch that is to be saved has left a number not finite."""
+        if self.checkpoint is None:
+            return
         numbers = {name: x for name, x in entry.items() if isinstance(x, float)}
         numbers |= {f"the gradient of {name}": x for name, x in entry["gradient"].items()}
-        numbers |= {name: value.data for name, value in _named(self.model)}
+        numbers |= {name: value.data for name, value in named_numbers(self.model)}
         for i, state in enumerate(self.optimizer.state):
             numbers |= {f"state {j} of parameter {i}": float(x) for j, x in enumerate(state)}
         for name, x in numbers.items():
@@ -92,51 +81,51 @@ class Run:
                 raise AnomalyError(
                     f"{name} became {x}.",
                     where=f"the end of epoch {len(self.history.loss) + 1}, which is not saved",
-                    fix="lower the learning rate.",
+                    fix=f"lower the learning rate, which is {self.optimizer.rate:.4g}.",
                 )
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Write it all to one file, all or nothing."""
-        optimizer = self.optimizer
+    def save(self) -> None:
+        """Write it all to the checkpoint's file, if there is one, all or nothing."""
+        if self.checkpoint is None:
+            return
         save(
             self.model,
-            checkpoint.path,
+            self.checkpoint.path,
             settings=self.settings,
             optimizer={
-                "kind": type(optimizer).__name__,
-                "steps": optimizer.steps,
-                "state": [[*map(float, numbers)] for numbers in optimizer.state],
+                "kind": type(self.optimizer).__name__,
+                "steps": self.optimizer.steps,
+                "state": [[*map(float, numbers)] for numbers in self.optimizer.state],
             },
             rng=_plain(self.rng),
             layers={name: _plain(rng) for name, rng in generators(self.model)},
             history=asdict(self.history),
-            best=asdict(self.best),
+            best=asdict(self.stopping.best),
         )
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Go back to where a file was written; nothing is changed if it does not fit.
+    def resume(self, path: Path) -> None:
+        """Go back to where the file was written; nothing is changed if it does not fit.
 
         Raises
         ------
         FileError
             If the file can't be read, was damaged, or is of another model, optimizer or settings.
         """
-        path = Path(checkpoint.path)
         facts = read(path)
         _check_settings(path, facts.get("settings", {}), self.settings)
-        self._check(path, facts)
+        self._check_facts(path, facts)
         load(self.model, path)
-        optimizer, kept = self.optimizer, facts["optimizer"]
-        optimizer.steps = kept["steps"]
-        optimizer.state = [tuple(numbers) for numbers in kept["state"]]
+        kept = facts["optimizer"]
+        self.optimizer.steps = kept["steps"]
+        self.optimizer.state = [tuple(numbers) for numbers in kept["state"]]
         self.rng.setstate(_state(facts["rng"]))
         for name, rng in generators(self.model):
             rng.setstate(_state(facts["layers"][name]))
         for part in fields(History):
             setattr(self.history, part.name, facts["history"][part.name])
-        self.best = Best(**facts["best"])
+        self.stopping.best = Best(**facts["best"])
 
-    def _check(self, path: Path, facts: dict[str, Any]) -> None:
+    def _check_facts(self, path: Path, facts: dict[str, Any]) -> None:
         wanted = {"optimizer", "rng", "layers", "history", "best"}
         if not wanted <= facts.keys():
             raise FileError(
@@ -149,17 +138,17 @@ class Run:
             raise FileError(
                 f"{path}: written by {kind} of {len(facts['optimizer']['state'])} parameters, "
                 f"not by {mine[0]} of {mine[1]}.",
-                fix="go on with the same model and optimizer, or choose another file.",
+                fix=f"pass the same model and {kind}, or the name of a new file.",
             )
         if [*facts["layers"]] != [name for name, _ in generators(self.model)]:
             raise FileError(
                 f"{path}: of a model with other random layers: {[*facts['layers']]!r:.80}.",
-                fix="build the model as it was.",
+                fix="build the model as the script that wrote the file did.",
             )
 
 
 def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as a file gives them back: tuples as lists. FileError if it can't keep them."""
+    """Return the settings as a file gives them back, tuples as lists; FileError if it can't."""
     try:
         kept: dict[str, Any] = json.loads(json.dumps(dict(settings), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -171,7 +160,7 @@ def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """FileError, with all that differ; what an older file does not have is not compared."""
+    """Raise FileError with all settings that differ; those an older file lacks don't count."""
     other = [name for name, value in mine.items() if kept.get(name, value) != value]
     if other:
         differ = "; ".join(
@@ -179,20 +168,12 @@ def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]
         )
         raise FileError(
             f"{path}: a run with other settings: {differ}.",
-            fix="go on with those it began with, or begin anew: resume=False, or without --resume.",
+            fix="pass the settings it began with, or begin anew: resume=False, no --resume.",
         )
 
 
-def _named(model: Module) -> Sequence[tuple[str, Value]]:
-    return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _numbers(model: Module) -> Sequence[Value]:
-    return [value for _, value in _named(model)]
-
-
 def _plain(rng: Random) -> list[Any]:
-    """The state of a generator as JSON keeps it."""
+    """Return the state of a generator as JSON keeps it."""
     version, numbers, gauss = rng.getstate()
     return [version, list(numbers), gauss]
 

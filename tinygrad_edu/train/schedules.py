@@ -1,8 +1,8 @@
-"""Learning-rate schedules and gradient clipping: what is done to a step before it is taken.
+"""Schedule the learning rate and clip gradients: what is done to a step before it is taken.
 
-A schedule is a function of the number of updates made so far, and answers the factor by which the
-learning rate is multiplied. A clipping is a formula on a gradient, one float or an array, and on
-the norm of all gradients together.
+A schedule is a function of the number of updates made so far, and returns the factor that
+multiplies the learning rate. A clipping is a formula on a gradient (a float, or an array of them)
+and on the norm of all gradients together.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Schedule: TypeAlias = Callable[[int], float]
 
 
 def constant() -> Schedule:
-    """The learning rate as it was given."""
+    """Keep the learning rate as it was given."""
     return lambda step: 1.0
 
 
 def step_decay(every: int, factor: float = 0.1) -> Schedule:
-    """Times ``factor`` after each ``every`` updates.
+    """Multiply the rate by ``factor`` after every ``every`` updates.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def step_decay(every: int, factor: float = 0.1) -> Schedule:
 
 
 def linear(steps: int, end: float = 0.0) -> Schedule:
-    """From 1 to ``end`` in so many updates, then constant.
+    """Change in a straight line from 1 to ``end`` in ``steps`` updates, then stay there.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def linear(steps: int, end: float = 0.0) -> Schedule:
 
 
 def cosine(steps: int, end: float = 0.0) -> Schedule:
-    """From 1 to ``end`` along half a cosine in so many updates, then constant.
+    """Change from 1 to ``end`` along half a cosine in ``steps`` updates, then stay there.
 
     References
     ----------
@@ -66,7 +66,7 @@ def cosine(steps: int, end: float = 0.0) -> Schedule:
 
 
 def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
-    """Up in equal parts to 1 in so many updates; ``then`` starts from its step 0.
+    """Raise the rate to 1 in ``steps`` equal parts; ``then`` goes on from its own step 0.
 
     References
     ----------
@@ -84,7 +84,7 @@ def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
 
 
 class ClipByNorm:
-    """All gradients times one factor, where their norm together is above ``limit``.
+    """Clip by the norm: all gradients shrink by one factor where their norm is above ``limit``.
 
     References
     ----------
@@ -96,7 +96,7 @@ class ClipByNorm:
         self.limit = within("limit", limit, above=0.0)
 
     def __call__(self, xp: Any, g: Any, norm: float) -> Any:
-        """The gradient of one parameter, or an array of them."""
+        """Clip the gradient of one parameter, or an array of them."""
         return g * min(1.0, self.limit / (norm + 1e-6))
 
     def __repr__(self) -> str:
@@ -104,13 +104,13 @@ class ClipByNorm:
 
 
 class ClipByValue:
-    """Each gradient on its own, to within ``limit`` of 0; the direction may change."""
+    """Clip each gradient to -limit .. limit on its own; the direction of the step may change."""
 
     def __init__(self, limit: float) -> None:
         self.limit = within("limit", limit, above=0.0)
 
     def __call__(self, xp: Any, g: Any, norm: float) -> Any:
-        """The gradient of one parameter, or an array of them."""
+        """Clip the gradient of one parameter, or an array of them."""
         return xp.minimum(xp.maximum(g, -self.limit), self.limit)
 
     def __repr__(self) -> str:

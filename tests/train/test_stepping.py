@@ -8,7 +8,7 @@ import pytest
 from tinygrad_edu import nn
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import SGD, Adam, History, digits, fit
-from tinygrad_edu.train.compiled import CompiledTraining
+from tinygrad_edu.train.stepping import CompiledStepper, Task
 
 
 def problem(kind):
@@ -63,7 +63,7 @@ def test_weights_come_back_after_ctrl_c(monkeypatch):
     """Stopped in the middle of an epoch, the Values have the weights of the last update."""
     model, loss, X, y = problem("numbers")
     history, updates = History(), []
-    update = CompiledTraining.update
+    update = CompiledStepper.update
 
     def interrupted(self):
         update(self)
@@ -71,20 +71,13 @@ def test_weights_come_back_after_ctrl_c(monkeypatch):
         if len(updates) == 12:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(CompiledTraining, "update", interrupted)
+    monkeypatch.setattr(CompiledStepper, "update", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         fit(
-            model,
-            loss,
-            X,
-            y,
-            epochs=9,
-            batch_size=6,
-            history=history,
-            progress=False,
+            model, loss, X, y, epochs=9, batch_size=6, history=history, progress=False,
             compiled=True,
-        )
+        )  # fmt: skip
 
     assert sorted(p.data for p in model.parameters()) == sorted(updates[-1])
     assert len(history.loss) == 2
@@ -132,13 +125,13 @@ def test_logits_far_apart_on_another_sample_stay_finite():
     """The largest logit is found anew for each row: the shift of the traced one would overflow."""
     model = nn.MLP(1, [2])
     X, y = [[0.0], [1.0], [3000.0]], [0, 1, 0]
-    training = CompiledTraining(model, nn.cross_entropy, X, y, SGD(model.parameters(), 0.1))
+    stepper = CompiledStepper(Task(model, nn.cross_entropy, X, y, SGD(model.parameters(), 0.1)))
 
-    loss = training.step(training.rows(X, y))
+    loss, _ = stepper.forward_backward(range(3))
 
     eager = sum(nn.cross_entropy(model(x), t).data for x, t in zip(X, y, strict=True)) / 3
     assert loss == pytest.approx(eager, rel=1e-12)
-    assert np.isfinite(training.program.gradient).all()
+    assert np.isfinite(stepper.program.gradient).all()
 
 
 def test_real_digits_are_learned_compiled():

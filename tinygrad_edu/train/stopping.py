@@ -1,0 +1,95 @@
+"""What ends a training run before its last epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, TypeAlias
+
+from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.nn import Module
+from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.train.history import History
+
+Callback: TypeAlias = Callable[[History, Module], Any]
+
+
+@dataclass
+class Best:
+    """The best epoch so far: its loss, and the numbers of the model then."""
+
+    loss: float | None = None
+    epoch: int = 0
+    numbers: list[float] = field(default_factory=list)
+
+    def look(self, loss: float, epoch: int, model: Module) -> None:
+        """Remember this epoch if it is the best."""
+        if loss < (inf if self.loss is None else self.loss):
+            self.loss, self.epoch = loss, epoch
+            self.numbers = [value.data for _, value in named_numbers(model)]
+
+    def restore(self, model: Module) -> None:
+        """Give the model the numbers of the best epoch."""
+        if self.numbers:
+            set_numbers([value for _, value in named_numbers(model)], "data", self.numbers)
+
+
+@dataclass
+class Stopping:
+    """The limits of a run, its callbacks, and what it has reached.
+
+    Attributes
+    ----------
+    below : float or None, end when the validation (else training) loss has dropped below it
+    patience : int or None, end after so many epochs without a better loss
+    callbacks : functions of (history, model); one that returns True ends the run
+    best : Best, kept up where there is patience
+    """
+
+    below: float | None = None
+    patience: int | None = None
+    callbacks: Sequence[Callback] = ()
+    best: Best = field(default_factory=Best)
+
+    def __post_init__(self) -> None:
+        if self.below is not None:
+            within("stop_below", self.below)
+        if self.patience is not None:
+            whole("patience", self.patience)
+
+    @property
+    def may_change_weights(self) -> bool:
+        """Check for callbacks that look at the weights: they may also change them."""
+        return any(getattr(callback, "reads_weights", True) for callback in self.callbacks)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Check whether the weights are looked at after each epoch."""
+        return self.may_change_weights or self.patience is not None
+
+    def begin(self, history: History) -> None:
+        """Judge a run that was stopped before by the limits of this one."""
+        if self.patience is None or self.best.loss is None:
+            self.best = Best(epoch=len(history.loss))  # epochs not looked at do not count
+        if history.stopped in ("threshold", "patience"):
+            history.stopped = self._limit(history)
+
+    def verdict(self, history: History, model: Module) -> str:
+        """Look at an epoch and let the callbacks look; return why to stop, or ""."""
+        if self.patience is not None:
+            self.best.look(history.latest, len(history.loss), model)
+        asked = [callback(history, model) is True for callback in self.callbacks]
+        return self._limit(history) or ("callback" if any(asked) else "")
+
+    def _limit(self, history: History) -> str:
+        """Return the name of the limit that is reached, or ""."""
+        if self.below is not None and history.latest < self.below:
+            return "threshold"
+        waited = len(history.loss) - self.best.epoch
+        return "patience" if self.patience is not None and waited >= self.patience else ""
+
+
+def named_numbers(model: Module) -> list[tuple[str, Value]]:
+    """Return parameters and buffers: all the numbers of a model that training changes."""
+    return [*model.named_parameters(), *model.named_buffers()]
