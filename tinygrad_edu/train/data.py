@@ -197,5 +197,5 @@ def _standardized(column: tuple[float, ...], training: int) -> list[float]:
 
 
 def by_position(data: Any) -> Any:
-    """Index by position: ``table[i]`` of a pandas object would look up the label i."""
+    """Make ``[i]`` the i-th entry: ``table[i]`` of a pandas object would look up the label i."""
     return data.to_numpy() if hasattr(data, "iloc") else data

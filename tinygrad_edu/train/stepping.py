@@ -96,7 +96,7 @@ class EagerStepper:
         return gradient_sizes(self.task.model)
 
     def settle(self, *, may_change: bool = False) -> None:
-        """Do nothing: the Values are what is trained."""
+        """Leave all as it is: the Values are what is trained."""
 
     def validate(self) -> tuple[float, float]:
         """Evaluate the model on the validation data, sample by sample."""
