@@ -105,7 +105,7 @@ def test_a_loss_that_never_falls_has_no_range():
 
     assert math.isnan(found.suggestion)
     assert math.isnan(found.usable[0])
-    assert "falls at none" in str(found)
+    assert "never falls" in str(found)
 
 
 def test_it_ends_where_the_loss_diverges():

@@ -11,6 +11,7 @@ from tinygrad_edu.diagnose.plots import axes_or_new, class_looks, legend
 from tinygrad_edu.diagnose.sandbox import untouched
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError
+from tinygrad_edu.engine.ops import SIGMOID
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
 
@@ -46,7 +47,7 @@ def decision_boundary(
     Raises
     ------
     LengthError, SettingError
-        If a sample has not two features, or a setting can't be used.
+        If a sample does not have two features, or a setting can't be used.
     MissingExtraError
         If Matplotlib is not installed.
 
@@ -101,9 +102,8 @@ def _axis(column: list[float], resolution: int) -> list[float]:
 
 def _threshold(out: Any) -> float:
     """Find where a single output changes class: at 0.5 if it is a sigmoid, else at 0."""
-    single = out if isinstance(out, Value) else out[0] if len(out) == 1 else None
-    sigmoid = single is not None and single.op is not None and single.op.name == "sigmoid"
-    return 0.5 if sigmoid else 0.0
+    single = out if isinstance(out, Value) else out[0]
+    return 0.5 if single.op is SIGMOID else 0.0
 
 
 def _margins(out: list[float], threshold: float) -> list[float]:

@@ -56,7 +56,7 @@ class LossSurface:
         ]
         head = f"{len(betas) * len(self.alphas)} losses around the weights, {self.center:.4g} there"
         if not points:
-            return f"{head}; none is finite"
+            return f"{head}; all around are nan or inf"
         (low, *at), (high, *top) = min(points), max(points)
         return f"{head}\nlowest {low:.4g} at {self._at(at)}, highest {high:.4g} at {self._at(top)}"
 
@@ -78,10 +78,8 @@ class LossSurface:
         return ax
 
     def _contours(self, ax: Axes) -> None:
-        numpy, colors = (
-            extra("numpy", "numpy", WHAT),
-            extra("matplotlib.colors", "matplotlib", WHAT),
-        )
+        numpy = extra("numpy", "numpy", WHAT)
+        colors = extra("matplotlib.colors", "matplotlib", WHAT)
         losses = numpy.ma.masked_invalid(self.losses)
         if not losses.count():
             return  # nothing but nan and inf: an empty picture says so

@@ -56,7 +56,7 @@ class LearningRateRange:
         end = "where the loss diverged" if self.diverged else "and the loss never diverged"
         head = f"{len(self.losses)} steps with learning rates from {first:.2g} to {last:.2g}, {end}"
         if not isfinite(self.suggestion):
-            return f"{head}\nthe loss falls at none of them"
+            return f"{head}\nthe loss never falls"
         low, high = self.usable
         return f"{head}\nusable: {low:.2g} to {high:.2g}; try {self.suggestion:.2g}"
 
@@ -135,7 +135,7 @@ def learning_rate_range(
     A line through two points: its error shrinks by 1 - 2 r a step, so rates above 1 diverge.
 
     >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.diagnose.learning_rates import learning_rate_range
+    >>> from tinygrad_edu.diagnose import learning_rate_range
     >>> found = learning_rate_range(nn.MLP(1, [1]), nn.mse, [[-1.0], [1.0]], [-2.0, 2.0])
     >>> 0.01 < found.suggestion < 1.0 and found.diverged
     True

@@ -11,7 +11,7 @@ from tinygrad_edu.nn import Module, Neuron
 
 
 class Places:
-    """Where the layers of a model are: which parameters and which nodes belong to which."""
+    """The layers of a model, and which parameters and nodes belong to each."""
 
     def __init__(self, model: Module) -> None:
         modules = model.named_modules()
