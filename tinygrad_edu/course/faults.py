@@ -84,7 +84,7 @@ def _assign(order: list[Value]) -> None:
 
 
 def _as_met(root: Value) -> list[Value]:
-    """Order the values such that one hands its gradient on before all of it has arrived."""
+    """Sort the values so that one hands its gradient on before all of it has arrived."""
     met: dict[Value, None] = {}
     waiting = [root]
     while waiting:
@@ -117,18 +117,15 @@ def _all_alike(initializer: Any, activation: object) -> Callable[..., float]:
     return lambda rng, fan_in, fan_out: 0.5
 
 
-def _uphill_sgd(self: SGD, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-    """Mirror the right step at the weight."""
-    new, *rest = _SGD_UPDATE(self, xp, steps, w, g, *state)
-    return (w + (w - new), *rest)
+def _uphill(update: Callable[..., Any]) -> Callable[..., Any]:
+    """Mirror an optimizer's right step at the weight."""
 
+    def wrong(self: Any, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+        new, *rest = update(self, xp, steps, w, g, *state)
+        return (w + (w - new), *rest)
 
-def _uphill_adam(self: Adam, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-    new, *rest = _ADAM_UPDATE(self, xp, steps, w, g, *state)
-    return (w + (w - new), *rest)
+    return wrong
 
-
-_SGD_UPDATE, _ADAM_UPDATE = SGD.update, Adam.update
 
 _FAULTS = {
     "assign instead of accumulate": Fault(
@@ -161,7 +158,7 @@ _FAULTS = {
     ),
     "uphill step": Fault(
         "the optimizer adds the gradient where it should subtract it",
-        ((SGD, "update", _uphill_sgd), (Adam, "update", _uphill_adam)),
+        tuple((owner, "update", _uphill(owner.update)) for owner in (SGD, Adam)),
     ),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_edu.course.clock import SECONDS, TimeUp, time_limit
 from tinygrad_edu.course.exercise import Exercise
-from tinygrad_edu.course.kinds import Numbers, Point
+from tinygrad_edu.course.kinds import Drawn, Point
 from tinygrad_edu.course.outcomes import Misfit, Outcome, near, outcome_of, same, shape_of, told
 from tinygrad_edu.course.verdict import Verdict
 from tinygrad_edu.shared.tables import number
@@ -78,15 +78,15 @@ def _difference(
     """Tell what can be told about a mistake that is not known."""
     agree = [_agree(exercise, [a], [b]) for a, b in zip(given, truth, strict=True)]
     first = agree.index(False)
-    got, expected, where = given[first], truth[first], exercise.asks.where(points[first])
-    if got.problem:
-        return f"At {where} {got.words}."
-    if got.shape != expected.shape:
-        return f"At {where} it gives {shape_of(got)}; needed is {shape_of(expected)}."
-    pattern = _pattern(given, truth, exercise)
-    if not isinstance(exercise.asks, Numbers):
+    got, expected, pattern = given[first], truth[first], _pattern(given, truth, exercise)
+    if isinstance(exercise.asks, Drawn):
+        at = f"At {exercise.asks.where(points[first])}"
+        if got.problem:
+            return f"{at} {got.words}."
+        if got.shape != expected.shape:
+            return f"{at} it gives {shape_of(got)}; needed is {shape_of(expected)}."
         right = f"Right at {sum(agree)} of {len(agree)} points. " if any(agree) else ""
-        return f"{right}At {where} it gives {told(got)}, right is {told(expected)}.{pattern}"
+        return f"{right}{at} it gives {told(got)}, right is {told(expected)}.{pattern}"
     # a number that is asked for stays to be found: only the wrong ones are named
     if not got.shape:
         return f"{told(got)} is not right.{pattern}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from tinygrad_edu.course.outcomes import Misfit, Outcome, outcome_of, shape_of, written
 from tinygrad_edu.engine import Value, ieee, topological_order
@@ -24,30 +24,32 @@ Point: TypeAlias = "tuple[Any, ...]"
 Draw: TypeAlias = "Callable[[Random], Point]"
 
 
-class Kind(Protocol):
-    """A kind of answer."""
+class Kind:
+    """A kind of answer, read at several points; a mistake is written as the answer itself."""
+
+    __slots__ = ()
 
     def points(self, rng: Random, count: int) -> list[Point]:
         """Draw the points at which answers are read."""
+        raise NotImplementedError
 
     def read(self, answer: Any, points: Sequence[Point]) -> list[Outcome]:
         """Read an answer at the points; raise Misfit if it is of another kind."""
+        raise NotImplementedError
 
     def plant(self, wrong: Any) -> Any:
         """Build what a learner who makes a mistake would hand in."""
-
-    def where(self, point: Point) -> str:
-        """Write a point in words; "" if there is only one point."""
+        return wrong
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """A number, or a list of ``count`` numbers."""
+class Numbers(Kind):
+    """A number, or a list of ``count`` numbers; there is one point, as the question names them."""
 
     count: int = 0
 
     def points(self, rng: Random, count: int) -> list[Point]:
-        """Return the only point there is: the question itself names the numbers."""
+        """Return the only point there is."""
         return [()]
 
     def read(self, answer: Any, points: Sequence[Point]) -> list[Outcome]:
@@ -60,17 +62,9 @@ class Numbers:
             raise Misfit(f"Hand in {wanted}; this is {shape_of(found)}.")
         return [found]
 
-    def plant(self, wrong: Any) -> Any:
-        """Return the numbers as they are."""
-        return wrong
-
-    def where(self, point: Point) -> str:
-        """Return nothing: there is only one point."""
-        return ""
-
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Kind):
     """An answer that is read at points drawn at random, and at ``corners`` first."""
 
     names: str  # of what is drawn, for example "x, y"
@@ -80,10 +74,6 @@ class Drawn:
     def points(self, rng: Random, count: int) -> list[Point]:
         """Draw ``count`` points, after the corners."""
         return [*self.corners, *(self.draw(rng) for _ in range(count))]
-
-    def plant(self, wrong: Any) -> Any:
-        """Return the mistake as it is."""
-        return wrong
 
     def where(self, point: Point) -> str:
         """Write a point in words, for example "x = 2, y = 3"."""

@@ -86,13 +86,12 @@ def _parsed(text: str) -> dict[str, State]:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise ValueError("it is of another version of the course")
-        return {str(id): _state(**state) for id, state in content["exercises"].items()}
+        return {
+            str(id): State(bool(state["solved"]), int(state["tries"]), int(state["hints"]))
+            for id, state in content["exercises"].items()
+        }
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("it is not a record of progress") from None
-
-
-def _state(solved: bool, tries: int, hints: int) -> State:
-    return State(bool(solved), int(tries), int(hints))
 
 
 @dataclass(frozen=True)
