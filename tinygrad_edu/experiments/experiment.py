@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import ceil
@@ -35,6 +35,13 @@ from tinygrad_edu.train import (
     standardize,
 )
 
+# how the learning rate changes over so many updates
+SCHEDULES: dict[str, Callable[[int], schedules.Schedule]] = {
+    "constant": lambda updates: schedules.constant(),
+    "step": lambda updates: schedules.step_decay(max(updates // 3, 1)),
+    "linear": schedules.linear,
+    "cosine": schedules.cosine,
+}
 NORMS = {"none": None, "batch": nn.BatchNorm, "layer": nn.LayerNorm}
 CHOICES: dict[str, Iterable[Any]] = {
     "data": DATA_SETS,
@@ -42,7 +49,7 @@ CHOICES: dict[str, Iterable[Any]] = {
     "initializer": [None, *nn.INITIALIZERS],
     "norm": NORMS,
     "optimizer": OPTIMIZERS,
-    "schedule": ["constant", "step", "linear", "cosine"],
+    "schedule": SCHEDULES,
 }
 MOST_WEIGHTS = 1_000_000
 LIMITS = ("epochs", "patience", "stop_below", "eager")  # a resumed run may have others
@@ -157,22 +164,18 @@ class Experiment:
 
     def choose_optimizer(self, model: nn.Module, updates: int) -> Optimizer:
         """Build the optimizer of the model, with its schedule over so many updates."""
-        left = max(updates - self.warm_up, 1)
-        schedule = {
-            "constant": schedules.constant(),
-            "step": schedules.step_decay(max(left // 3, 1)),
-            "linear": schedules.linear(left),
-            "cosine": schedules.cosine(left),
-        }[self.schedule]
-        settings: dict[str, Any] = {
+        schedule = SCHEDULES[self.schedule](max(updates - self.warm_up, 1))
+        if self.warm_up:
+            schedule = schedules.warm_up(self.warm_up, schedule)
+        clip: Any = None if self.clip_norm is None else ClipByNorm(self.clip_norm)
+        if self.clip_value is not None:
+            clip = ClipByValue(self.clip_value)
+        settings = {
             "learning_rate": self.learning_rate,
             "momentum": self.momentum,
-            "schedule": schedules.warm_up(self.warm_up, schedule) if self.warm_up else schedule,
+            "schedule": schedule,
+            "clip": clip,
         }
-        if self.clip_norm is not None:
-            settings["clip"] = ClipByNorm(self.clip_norm)
-        if self.clip_value is not None:
-            settings["clip"] = ClipByValue(self.clip_value)
         given = {name: setting for name, setting in settings.items() if setting is not None}
         make: Any = OPTIMIZERS[self.optimizer]
         chosen: Optimizer = make(model.parameters(), **given)
