@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from benchmarks.report import README, RESULTS, as_text, load, missed, with_figures
+from benchmarks import report
+from benchmarks.timing import Disagreement
 
 _EXAMPLES = """examples:
   python -m benchmarks eager               measure, print the table, write results/eager.json
@@ -17,13 +18,13 @@ _EXAMPLES = """examples:
   python -m benchmarks eager --out my.json
   python -m benchmarks compiled            against NumPy by hand, PyTorch, JAX, micrograd, and
                                            a million nodes; writes results/compiled.json
-  python -m benchmarks compiled --quick    the same on small networks; writes nothing
   python -m benchmarks estimators          against scikit-learn's MLPClassifier: accuracy and time
   python -m benchmarks promises            every promise with its stated number of cases, in half an
                                            hour; writes results/promises.json and docs/promises.md
   python -m benchmarks promises --only depth labels
   python -m benchmarks promises --quick    fewer cases, within minutes; writes nothing
-  python -m benchmarks mutation            small changes of ops.py and engine.py: which test fails?
+  python -m benchmarks mutation            small changes of the table and the engine: which test
+                                           fails?
   python -m benchmarks readme              make README's table from results/
 
 needs micrograd and scikit-learn: pip install -e ".[test,peers]"
@@ -31,6 +32,12 @@ compiled does without micrograd, PyTorch and JAX, and says so in their rows
 exit codes: 0 done, 1 the engines disagree, or a promise is missed,
             2 something is missing or was not understood
 """
+_CONTENDERS = {
+    "eager": "against micrograd",
+    "compiled": "matrices found, against NumPy, PyTorch, JAX",
+    "estimators": "against scikit-learn's MLPClassifier",
+}
+_PACKAGES = ("micrograd", "numpy", "sklearn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,122 +54,54 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=shape,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    eager = commands.add_parser("eager", help="against micrograd", epilog=_EXAMPLES)
-    eager.add_argument("--quick", action="store_true", help="small graphs, to see that it works")
-    eager.add_argument("--out", type=Path, help=f"JSON file (default: results/{RESULTS.name})")
-    eager.set_defaults(run=_eager)
-    compiled = commands.add_parser(
-        "compiled", help="matrices found, against NumPy, PyTorch, JAX", epilog=_EXAMPLES
-    )
-    compiled.add_argument("--quick", action="store_true", help="small networks and graphs")
-    compiled.add_argument("--out", type=Path, help="JSON file (default: results/compiled.json)")
-    compiled.set_defaults(run=_compiled)
-    estimators = commands.add_parser(
-        "estimators", help="against scikit-learn's MLPClassifier", epilog=_EXAMPLES
-    )
-    estimators.add_argument("--quick", action="store_true", help="fewer folds and epochs")
-    estimators.add_argument("--out", type=Path, help="JSON file (default: results/estimators.json)")
-    estimators.set_defaults(run=_estimators)
-    checks = _add_promises(commands)
-    readme = commands.add_parser("readme", help="write the figures into README.md")
-    readme.set_defaults(run=_readme)
-    for command in (eager, compiled, estimators, *checks, readme):
-        command.formatter_class = shape
-    return parser
-
-
-def _add_promises(commands: Any) -> list[argparse.ArgumentParser]:
-    promises: argparse.ArgumentParser = commands.add_parser(
-        "promises", help="measure every promise of the project", epilog=_EXAMPLES
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, words in _CONTENDERS.items():
+        command = commands.add_parser(name, help=words, epilog=_EXAMPLES, formatter_class=shape)
+        command.add_argument("--quick", action="store_true", help="smaller; writes nothing")
+        command.add_argument("--out", type=Path, help=f"JSON file (default: results/{name}.json)")
+        command.set_defaults(run=_measure)
+    promises = commands.add_parser("promises", help="measure every promise of the project")
     promises.add_argument("--only", nargs="+", metavar="NAME", help="these promises alone")
     promises.add_argument("--quick", action="store_true", help="fewer cases; writes nothing")
-    promises.set_defaults(run=_promises)
-    mutation: argparse.ArgumentParser = commands.add_parser(
-        "mutation", help="change ops.py and engine.py: do the tests notice?", epilog=_EXAMPLES
+    promises.set_defaults(run=lambda options: import_module("benchmarks.promises").run(options))
+    mutation = commands.add_parser(
+        "mutation", help="change the table and the engine: do the tests notice?"
     )
     mutation.add_argument("--minutes", type=float, default=120.0, help="stop then (default: 120)")
     mutation.add_argument("--most", type=int, help="so many mutants; writes nothing")
-    mutation.set_defaults(run=_mutation)
-    return [promises, mutation]
+    mutation.set_defaults(run=lambda options: import_module("benchmarks.mutation").run(options))
+    readme = commands.add_parser("readme", help="write the figures into README.md")
+    readme.set_defaults(run=_readme)
+    return parser
 
 
-def _promises(options: argparse.Namespace) -> int:
-    from benchmarks.promises import run
-
-    return run(options)
-
-
-def _mutation(options: argparse.Namespace) -> int:
-    from benchmarks.mutation import run
-
-    return run(options)
-
-
-def _eager(options: argparse.Namespace) -> int:
+def _measure(options: argparse.Namespace) -> int:
+    """Run a benchmark, print its tables and what was promised, and keep its figures."""
     try:
-        from benchmarks.eager import QUICK, Disagreement, Sizes, measure
-
-        figures = measure(QUICK if options.quick else Sizes())
+        benchmark = import_module(f"benchmarks.{options.command}")
+        figures = benchmark.measure(benchmark.QUICK if options.quick else benchmark.Sizes())
     except ModuleNotFoundError as error:
-        return _not_installed(error, "micrograd", "sklearn")
+        if error.name not in _PACKAGES:
+            raise
+        print(f"{error}.\n  Fix : pip install -e '.[test,peers]'", file=sys.stderr)
+        return 2
     except Disagreement as error:
-        return _disagreed(error)
-    print(as_text(figures))
-    _write(figures, options, RESULTS)
-    print("missed: " + ("; ".join(missed(figures)) or "nothing"))
-    return 0
-
-
-def _compiled(options: argparse.Namespace) -> int:
-    try:
-        from benchmarks import verdicts
-        from benchmarks.compiled import QUICK, Disagreement, Sizes, measure
-
-        figures = measure(QUICK if options.quick else Sizes())
-    except ModuleNotFoundError as error:
-        return _not_installed(error, "numpy", "sklearn")
-    except Disagreement as error:
-        return _disagreed(error)
-    print(verdicts.as_text(figures))
-    _write(figures, options, RESULTS.with_name("compiled.json"))
+        print(f"the engines disagree: {error}", file=sys.stderr)
+        return 1
+    print(report.as_text(figures))
+    out = options.out
     if not options.quick:
-        print("\n" + verdicts.promised(figures))
-    return 0
-
-
-def _estimators(options: argparse.Namespace) -> int:
-    try:
-        from benchmarks.estimators import run
-    except ModuleNotFoundError as error:
-        return _not_installed(error, "numpy", "sklearn")
-    return run(options.quick, options.out)
-
-
-def _not_installed(error: ModuleNotFoundError, *expected: str) -> int:
-    if error.name not in expected:
-        raise error
-    print(f"{error}.\n  Fix : pip install -e '.[test,peers]'", file=sys.stderr)
-    return 2
-
-
-def _disagreed(error: Exception) -> int:
-    print(f"the engines disagree: {error}", file=sys.stderr)
-    return 1
-
-
-def _write(figures: Mapping[str, Any], options: argparse.Namespace, default: Path) -> None:
-    """Keep the figures; those of a quick run only where asked."""
-    out = options.out or (None if options.quick else default)
+        print(f"\n{report.promised(figures)}")
+        out = out or report.RESULTS / f"{options.command}.json"
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0
 
 
 def _readme(options: argparse.Namespace) -> int:
-    text = with_figures(README.read_text(encoding="utf-8"), load())
-    README.write_text(text, encoding="utf-8")
+    text = report.with_figures(report.README.read_text(encoding="utf-8"), report.load())
+    report.README.write_text(text, encoding="utf-8")
     return 0
 
 

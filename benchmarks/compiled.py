@@ -15,13 +15,10 @@ os.environ.update(  # before NumPy and JAX are imported: one thread each
 )
 
 import gc
-import platform
 import sys
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from random import Random
 from statistics import median
 from time import perf_counter, process_time
@@ -40,10 +37,10 @@ from benchmarks.peers import (
     Problem,
     peer,
 )
-from benchmarks.timing import in_turns, ratio
-from benchmarks.verdicts import HAND, OURS, SLOWEST, STRAIGHT
+from benchmarks.report import HAND, NUMPY, PYTHON, SLOWEST, setting_of
+from benchmarks.timing import Disagreement, in_turns, ratio
 from benchmarks.workloads import moons, moons_loss
-from tinygrad_edu import Value, __version__, compile_graph
+from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.compiler import Program, recording
 from tinygrad_edu.nn import MLP, cross_entropy
 
@@ -68,10 +65,6 @@ class Sizes(NamedTuple):
 
 
 QUICK = Sizes(1, 3, 1, (2, 2), 5, 10, (6, 5, 3), (20, 8, 3), (4, 8), 5_000)
-
-
-class Disagreement(Exception):
-    """A contender computed another loss: there is nothing to compare."""
 
 
 class Work(NamedTuple):
@@ -107,12 +100,7 @@ def measure(sizes: Sizes) -> Figures:
     )
     packages = ("numpy", *(package for package, _ in PEERS.values()))
     return {
-        "benchmark": "compiled",
-        "date": date.today().isoformat(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {"tinygrad_edu": __version__} | {name: _version(name) for name in packages},
+        **setting_of("compiled", *packages),
         "workloads": {work.problem.name: measure_work(work, sizes) for work in works},
         "million": measure_million(sizes.million),
     }
@@ -176,8 +164,8 @@ def measure_work(work: Work, sizes: Sizes) -> Figures:
         "compile_seconds": seconds,
         "compile_mib": peak_mib(lambda: work.compile("numpy")),
     }
-    found: dict[str, Contender | str] = {OURS: ours, HAND: ByHand(work.problem)}
-    found |= {name: enter(name, work) for name in (*PEERS, STRAIGHT)}
+    found: dict[str, Contender | str] = {NUMPY: ours, HAND: ByHand(work.problem)}
+    found |= {name: enter(name, work) for name in (*PEERS, PYTHON)}
     there = {name: one for name, one in found.items() if not isinstance(one, str)}
     apart = agreement(work, there, sizes.descents)
     figures["contenders"] = {
@@ -194,7 +182,7 @@ def enter(name: str, work: Work) -> Contender | str:
     reason = work.few.get(name)
     if isinstance(reason, str):
         return reason
-    return work.compile("python") if name == STRAIGHT else peer(name, work.problem)
+    return work.compile("python") if name == PYTHON else peer(name, work.problem)
 
 
 def agreement(work: Work, contenders: Mapping[str, Contender], descents: int) -> Figures:
@@ -229,16 +217,16 @@ def timed(contenders: Mapping[str, Contender], sizes: Sizes) -> Figures:
 
     Straight-line Python and micrograd take turns with ours in rounds of their own, which are few.
     """
-    slow = dict(zip((STRAIGHT, SLOWEST), sizes.slow_blocks, strict=True))
+    slow = dict(zip((PYTHON, SLOWEST), sizes.slow_blocks, strict=True))
     fast = {n: (c.step, sizes.block) for n, c in contenders.items() if n not in slow}
     few = {n: (contenders[n].step, size) for n, size in slow.items() if n in contenders}
-    few = {OURS: fast[OURS], **few}
+    few = {NUMPY: fast[NUMPY], **few}
     seconds = in_turns(few, sizes.slow_rounds, collecting=True) if len(few) > 1 else {}
-    figures = {name: _row(blocks, seconds[OURS]) for name, blocks in seconds.items()}
-    if STRAIGHT in seconds and SLOWEST in seconds:
-        figures[STRAIGHT]["micrograd_ratio"] = ratio(seconds[SLOWEST], seconds[STRAIGHT])
+    figures = {name: _row(blocks, seconds[NUMPY]) for name, blocks in seconds.items()}
+    if PYTHON in seconds and SLOWEST in seconds:
+        figures[PYTHON]["micrograd_ratio"] = ratio(seconds[SLOWEST], seconds[PYTHON])
     seconds = in_turns(fast, sizes.rounds, collecting=True)
-    figures |= {name: _row(blocks, seconds[OURS]) for name, blocks in seconds.items()}
+    figures |= {name: _row(blocks, seconds[NUMPY]) for name, blocks in seconds.items()}
     for name, (step, size) in fast.items():
         figures[name]["threads"] = busy_threads(step, size)
     return figures
@@ -275,12 +263,5 @@ def _mnist_few(sizes: Sizes) -> dict[str, str]:
         return {}
     return {
         SLOWEST: "left out: two minutes a step",
-        STRAIGHT: "left out: 300,000 nodes are beyond straight-line code's 100,000",
+        PYTHON: "left out: 300,000 nodes are beyond straight-line code's 100,000",
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from importlib.metadata import version
 from math import isclose
 from statistics import median
 from time import process_time
@@ -18,12 +14,20 @@ from typing import Any, NamedTuple
 from micrograd.engine import Value as MicrogradValue
 from micrograd.nn import MLP as MicrogradMLP
 
-from benchmarks.timing import Step, bytes_held, collector, in_turns, progress, ratio
+from benchmarks.report import OURS, PEER, setting_of
+from benchmarks.timing import (
+    Disagreement,
+    Step,
+    bytes_held,
+    collector,
+    in_turns,
+    progress,
+    ratio,
+)
 from benchmarks.workloads import Build, chain, moons, moons_loss, random_program, run
-from tinygrad_edu import Value, __version__
+from tinygrad_edu import Value
 from tinygrad_edu.nn import MLP
 
-OURS, PEER = "tinygrad_edu", "micrograd"
 MODES = {"collector on": True, "collector off": False}
 SEED = 1337  # of micrograd's own demo
 Figures = dict[str, Any]
@@ -41,10 +45,6 @@ class Sizes(NamedTuple):
 
 
 QUICK = Sizes(rounds=1, blocks=(2, 2), graph=5_000, chain=20_000, repeats=1, samples=20)
-
-
-class Disagreement(Exception):
-    """The two engines gave different answers: there is nothing to compare."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,7 @@ ENGINES = (
 def measure(sizes: Sizes) -> Figures:
     """All figures of this benchmark, ready for JSON."""
     return {
-        "benchmark": "eager",
-        "date": date.today().isoformat(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {OURS: __version__, PEER: version("micrograd")},
+        **setting_of("eager", PEER),
         "moons": measure_moons(sizes),
         "graph": measure_graph(sizes),
         "chain": measure_chain(sizes),

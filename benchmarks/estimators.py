@@ -12,14 +12,9 @@ os.environ.update(  # before NumPy is imported: one thread
     dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 )
 
-import json
-import platform
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
-from importlib.metadata import version
-from pathlib import Path
 from statistics import mean, median, pstdev
 from typing import Any, NamedTuple
 
@@ -31,13 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.compiled import busy_threads
+from benchmarks.report import THEIRS, setting_of
 from benchmarks.timing import in_turns, progress, ratio
-from benchmarks.verdicts import MISSED, REACHED, Verdict
-from tinygrad_edu import __version__
 from tinygrad_edu.train import estimators
 
-RESULTS = Path(__file__).parent / "results" / "estimators.json"
-OURS, THEIRS = "ours", "scikit-learn"
+OURS = "ours"
 KINDS: Mapping[str, Any] = {
     OURS: estimators.MLPClassifier,
     THEIRS: neural_network.MLPClassifier,
@@ -75,32 +68,13 @@ class Sizes(NamedTuple):
 QUICK = Sizes(("iris",), 2, (0,), 1, 3)
 
 
-def run(quick: bool = False, out: Path | None = None) -> int:
-    """Measure, print the tables, keep the figures; the exit code."""
-    figures = measure(QUICK if quick else Sizes())
-    print(as_text(figures))
-    if not quick:
-        print("\n" + promised(figures))
-    out = out or (None if quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
 def measure(sizes: Sizes) -> Figures:
     """All figures of this benchmark, ready for JSON."""
-    packages = ("numpy", "scipy", "scikit-learn")
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 200 epochs are few for both
         data = {name: measure_data(name, sizes) for name in sizes.data}
     return {
-        "benchmark": "estimators",
-        "date": date.today().isoformat(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {"tinygrad_edu": __version__} | {name: version(name) for name in packages},
+        **setting_of("estimators", "numpy", "scipy", "scikit-learn"),
         "settings": dict(SETTINGS) | {"max_iter": sizes.epochs},
         "folds": sizes.folds,
         "seeds": list(sizes.seeds),
@@ -159,68 +133,6 @@ def timed(X: Any, y: Any, sizes: Sizes) -> dict[str, Figures]:
     }
 
 
-def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
-    """What was promised: as accurate within a hundredth, and faster on digits."""
-    lines = []
-    for name, work in figures["data"].items():
-        apart = work["difference"]
-        kept = REACHED if apart >= -0.01 else MISSED
-        lines.append(Verdict(f"{name}: accuracy", "at least -1.0 %", f"{apart:+.1%}", kept))
-    if "digits" in figures["data"]:
-        times = figures["data"]["digits"]["contenders"][THEIRS]["ratio"]
-        kept = REACHED if times > 1.0 else MISSED
-        what = "digits: scikit-learn's time of a fit in ours"
-        lines.append(Verdict(what, "above 1.00 x", f"{times:.2f} x", kept))
-    return lines
-
-
-def missed(figures: Mapping[str, Any]) -> list[str]:
-    """What was promised and not reached."""
-    return [line.what for line in verdicts(figures) if line.verdict == MISSED]
-
-
-def as_text(figures: Mapping[str, Any]) -> str:
-    """What was measured, for a terminal."""
-    parts: list[str] = []
-    for name, work in figures["data"].items():
-        size = f"{work['samples']:,} samples of {work['features']} features"
-        parts += [f"{name}: {size}, {work['classes']} classes"]
-        parts += [*_aligned(list(_rows(work))), ""]
-    said = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
-    cases = f"{figures['folds']} folds and {len(figures['seeds'])} seeds"
-    return "\n".join(
-        [
-            *parts,
-            f"Accuracy over {cases}, mean ± standard deviation. Time: medians of CPU time in one",
-            f"process, one thread, on {figures['date']}: Python {figures['python']}, "
-            f"{figures['machine']}, {figures['cpus']} CPUs; {said}.",
-        ]
-    )
-
-
-def promised(figures: Mapping[str, Any]) -> str:
-    """What was promised and whether it was kept, for a terminal; of a full run only."""
-    head = Verdict("", "target", "measured", "")
-    failed = "; ".join(missed(figures)) or "nothing"
-    table = _aligned([head, *verdicts(figures)])
-    return "\n".join(["Promised", *table, "", f"missed: {failed}"])
-
-
-def _rows(work: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    yield "", "accuracy", "difference", "epochs", "a fit", "one epoch", "ratio to ours", "threads"
-    for kind, row in work["contenders"].items():
-        yield (
-            kind,
-            f"{row['mean']:.1%} ± {row['spread']:.1%}",
-            f"{work['difference']:+.1%}" if kind == OURS else "",
-            f"{median(row['epochs']):.0f}",
-            f"{row['fit_seconds']:.3f} s",
-            f"{row['one_epoch_seconds']:.3f} s",
-            f"{row['ratio']:.2f}",
-            f"{row['threads']:.2f}",
-        )
-
-
 def _folds(X: Any, y: Any, seed: int, folds: int) -> Iterator[tuple[int, Any, Any]]:
     """The seed, and the numbers of the samples to train on and to test on."""
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y):
@@ -233,13 +145,3 @@ def _fit(kind: str, X: Any, y: Any, epochs: int) -> Callable[[], Any]:
 
 def _flat(blocks: Sequence[Sequence[float]]) -> list[float]:
     return [second for block in blocks for second in block]
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Columns to the right, the first to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for first, *cells in rows:
-        pairs = zip(cells, widths[1:], strict=True)
-        lines.append("  ".join([f"  {first:<{widths[0]}}", *(f"{c:>{w}}" for c, w in pairs)]))
-    return [line.rstrip() for line in lines]

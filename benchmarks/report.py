@@ -1,134 +1,289 @@
-"""What was measured against what was promised: one table, as text and as README's Markdown."""
+"""The figures of the benchmarks as tables, and what was promised of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import operator
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
-RESULTS = Path(__file__).parent / "results" / "eager.json"
+RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- figures: python -m benchmarks readme -->", "<!-- end of figures -->"
-OURS, PEER = "tinygrad_edu", "micrograd"
+NOT_MEASURED, REACHED, MISSED = "not measured", "reached", "missed"
+BOUNDS = {"at least": operator.ge, "at most": operator.le, "above": operator.gt}
+ENGINES = OURS, PEER = "tinygrad_edu", "micrograd"
+Figures = Mapping[str, Any]
+Row = tuple[str, ...]
 
 
-class Line(NamedTuple):
-    """One line of the table; ``target`` and ``verdict`` are "" where nothing was promised."""
+class Verdict(NamedTuple):
+    """A promise, what was measured of it, and whether it was kept."""
 
     what: str
-    ours: str
-    peer: str
-    ratio: str
-    target: str = ""
-    verdict: str = ""
+    target: str
+    measured: str
+    verdict: str
 
 
-HEAD = Line("", OURS, PEER, "ratio", "target", "")
+def judged(
+    what: str, bound: str, target: float, measured: float | None, unit: str, digits: int = 2
+) -> Verdict:
+    """Compare a figure with its target, which is a bound of BOUNDS and a number."""
+    words = f"{bound} {target:,g} {unit}"
+    if measured is None:
+        return Verdict(what, words, "", NOT_MEASURED)
+    kept = BOUNDS[bound](measured, target)
+    return Verdict(what, words, f"{measured:,.{digits}f} {unit}", REACHED if kept else MISSED)
 
 
-def lines(figures: Mapping[str, Any]) -> list[Line]:
-    """The table of one run of ``python -m benchmarks eager``."""
-    moons, graph, chain = figures["moons"], figures["graph"], figures["chain"]
-    nodes = f"{graph['nodes'][OURS]:,}"
-    on, off = "collector on", "collector off"
-    return [
-        _versus(f"moons training step, {on}", moons[on], least=8.0),
-        _versus(f"moons training step, {off}", moons[off], least=2.0),
-        _versus(f"random graph of {nodes} nodes, {on}", graph[on], least=4.0),
-        _versus(f"random graph of {nodes} nodes, {off}", graph[off]),
-        _per_node("time per node, moons, " + off, moons[off]["ns_per_node"], "ns"),
-        _per_node("memory per node", graph["bytes_per_node"], "bytes", most=160.0),
-        _chain("build", chain),
-        _chain("backward", chain, most=2.0),
-        _chain("delete", chain, most=0.2),
-    ]
-
-
-def as_text(figures: Mapping[str, Any]) -> str:
-    """The table for a terminal."""
-    table = [HEAD, *lines(figures)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEAD))]
-    rows = [_join(line, widths) for line in table]
-    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:], "", _setting(figures)])
-
-
-def as_markdown(figures: Mapping[str, Any]) -> str:
-    """Write what was promised of that table for README.md."""
-    head = Line(*(cell or " " for cell in HEAD))
-    ruler = Line("---", "---:", "---:", "---:", "---", "---")
-    promised = [line for line in lines(figures) if line.target]
-    rows = ["| " + " | ".join(line) + " |" for line in [head, ruler, *promised]]
-    return "\n".join([*rows, "", _setting(figures)])
-
-
-def with_figures(readme: str, figures: Mapping[str, Any]) -> str:
-    """The text of a README with the block of these figures made anew."""
-    return with_block(readme, START, END, as_markdown(figures))
-
-
-def with_block(readme: str, start: str, end: str, block: str) -> str:
-    """The text with what stands between two markers replaced."""
-    before, found, rest = readme.partition(start)
-    _, ended, after = rest.partition(end)
-    if not found or not ended:
-        raise ValueError(f"no block between {start!r} and {end!r} in the README: add both lines.")
-    return f"{before}{start}\n{block}\n{end}{after}"
-
-
-def missed(figures: Mapping[str, Any]) -> list[str]:
-    """What was promised and not reached."""
-    return [line.what for line in lines(figures) if line.verdict == "missed"]
-
-
-def load(path: Path = RESULTS) -> dict[str, Any]:
-    """The figures of a finished run."""
-    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def load(name: str = "eager") -> dict[str, Any]:
+    """Read the figures of a finished run."""
+    text = (RESULTS / f"{name}.json").read_text(encoding="utf-8")
+    figures: dict[str, Any] = json.loads(text)
     return figures
 
 
-def _versus(what: str, figures: Mapping[str, Any], least: float | None = None) -> Line:
-    ours, peer = (f"{1e3 * figures['seconds'][name]:.1f} ms" for name in (OURS, PEER))
-    ratio = figures["ratio"]
-    target = f"at least {least:g} x" if least else ""
-    return Line(what, ours, peer, f"{ratio:.2f} x", target, _verdict(least, ratio, least))
+def setting_of(benchmark: str, *packages: str) -> dict[str, Any]:
+    """Return what a run's figures begin with: its name, the day, the machine and the versions."""
+    return {
+        "benchmark": benchmark,
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "versions": {name: _version(name) for name in (OURS, *packages)},
+    }
 
 
-def _per_node(
-    what: str, figures: Mapping[str, float], unit: str, most: float | None = None
-) -> Line:
-    ours, peer = (f"{figures[name]:,.0f} {unit}" for name in (OURS, PEER))
-    ratio = f"{figures[PEER] / figures[OURS]:.2f} x"
-    target = f"at most {most:g} {unit}" if most else ""
-    return Line(what, ours, peer, ratio, target, _verdict(most, most, figures[OURS]))
+def as_text(figures: Figures) -> str:
+    """Show what was measured, for a terminal."""
+    tables, _, note = BENCHMARKS[figures["benchmark"]]
+    parts = [line for title, rows in tables(figures) for line in (title, *aligned(rows), "")]
+    return "\n".join([*parts, f"{_setting(figures)} {note}"])
 
 
-def _chain(what: str, figures: Mapping[str, Any], most: float | None = None) -> Line:
-    """One line of the chain, in the slower of the two collector modes."""
-    seconds = max(figures[mode][what] for mode in ("collector on", "collector off"))
-    peer = f"RecursionError beyond {figures['deepest'][PEER]:,}" if what == "backward" else ""
-    target = f"at most {most:g} s" if most else ""
-    name = f"chain of {figures['nodes']:,} nodes: {what}"
-    return Line(name, f"{seconds:.2f} s", peer, "", target, _verdict(most, most, seconds))
+def verdicts(figures: Figures) -> list[Verdict]:
+    """Judge all that was promised of a benchmark."""
+    return list(BENCHMARKS[figures["benchmark"]][1](figures))
 
 
-def _verdict(promised: float | None, larger: float | None, smaller: float | None) -> str:
-    """Whether ``larger`` is at least ``smaller``, one of which was promised."""
-    if promised is None or larger is None or smaller is None:
-        return ""
-    return "reached" if larger >= smaller else "missed"
+def promised(figures: Figures) -> str:
+    """Show what was promised and whether it was kept, for a terminal; of a full run only."""
+    lines = verdicts(figures)
+    missed = "; ".join(line.what for line in lines if line.verdict == MISSED) or "nothing"
+    head = Verdict("", "target", "measured", "")
+    return "\n".join(["Promised", *aligned([head, *lines]), "", f"missed: {missed}"])
 
 
-def _setting(figures: Mapping[str, Any]) -> str:
+def as_markdown(figures: Figures) -> str:
+    """Write what was promised of the eager engine, for README.md."""
+    rows = {row[0]: row for row in _eager_rows(figures)}
+    lines = [(*rows[line.what], line.target, line.verdict) for line in verdicts(figures)]
+    head = (" ", *ENGINES, "ratio", "target", " ")
+    ruler = ("---", "---:", "---:", "---:", "---", "---")
+    table = ["| " + " | ".join(line) + " |" for line in (head, ruler, *lines)]
+    return "\n".join([*table, "", f"{_setting(figures)} {BENCHMARKS['eager'][2]}"])
+
+
+def with_figures(readme: str, figures: Figures) -> str:
+    """Return the text of a README with the block of these figures made anew."""
+    before, found, rest = readme.partition(START)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise ValueError(f"no block between {START!r} and {END!r} in the README: add both lines.")
+    return f"{before}{START}\n{as_markdown(figures)}\n{END}{after}"
+
+
+def aligned(rows: Iterable[Row]) -> list[str]:
+    """Put columns to the right, the first to the left; a shorter row widens none but the first."""
+    table = list(rows)
+    whole = [row for row in table if len(row) == len(table[0])]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    widths[0] = max(len(row[0]) for row in table)
+    lines = []
+    for name, *cells in table:
+        pairs = zip(cells, widths[1:], strict=False)
+        padded = [f"{name:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in pairs)]
+        lines.append("  ".join(["", *padded]).rstrip())
+    return lines
+
+
+def _setting(figures: Figures) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
     return (
         f"Medians of CPU time in one process on {figures['date']}: Python {figures['python']}, "
-        f"{figures['machine']}, {figures['cpus']} CPUs, "
-        f"micrograd {figures['versions'][PEER]}; memory as `tracemalloc` counts it, "
-        "after a backward pass."
+        f"{figures['machine']}, {figures['cpus']} CPUs; {versions}."
     )
 
 
-def _join(cells: Iterable[str], widths: Iterable[int]) -> str:
-    """A line of the terminal's table: the first column to the left, the others to the right."""
-    first, *others = zip(cells, widths, strict=True)
-    return f"{first[0]:<{first[1]}}  " + "  ".join(f"{cell:>{width}}" for cell, width in others)
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+# --- eager ---
+
+
+def _eager_rows(figures: Figures) -> Iterator[Row]:
+    moons, graph, chain = figures["moons"], figures["graph"], figures["chain"]
+    yield "", *ENGINES, "ratio"
+    for name, part in (("moons training step", moons), (_graph(figures), graph)):
+        for mode in ("collector on", "collector off"):
+            ours, peer = (f"{1e3 * part[mode]['seconds'][who]:.1f} ms" for who in ENGINES)
+            yield f"{name}, {mode}", ours, peer, f"{part[mode]['ratio']:.2f} x"
+    for name, each, unit in (
+        ("time per node, moons, collector off", moons["collector off"]["ns_per_node"], "ns"),
+        ("memory per node", graph["bytes_per_node"], "bytes"),
+    ):
+        ours, peer = (f"{each[who]:,.0f} {unit}" for who in ENGINES)
+        yield name, ours, peer, f"{each[PEER] / each[OURS]:.2f} x"
+    for stage in ("build", "backward", "delete"):
+        beyond = f"RecursionError beyond {chain['deepest'][PEER]:,}" if stage == "backward" else ""
+        yield _chain(figures, stage), f"{_seconds(figures, stage):.2f} s", beyond, ""
+
+
+def _eager_verdicts(figures: Figures) -> Iterator[Verdict]:
+    for name, part, mode, least in (
+        ("moons training step", "moons", "collector on", 8.0),
+        ("moons training step", "moons", "collector off", 2.0),
+        (_graph(figures), "graph", "collector on", 4.0),
+    ):
+        yield judged(f"{name}, {mode}", "at least", least, figures[part][mode]["ratio"], "x")
+    held = figures["graph"]["bytes_per_node"][OURS]
+    yield judged("memory per node", "at most", 160.0, held, "bytes", 0)
+    for stage, most in (("backward", 2.0), ("delete", 0.2)):
+        yield judged(_chain(figures, stage), "at most", most, _seconds(figures, stage), "s")
+
+
+def _graph(figures: Figures) -> str:
+    return f"random graph of {figures['graph']['nodes'][OURS]:,} nodes"
+
+
+def _chain(figures: Figures, stage: str) -> str:
+    return f"chain of {figures['chain']['nodes']:,} nodes: {stage}"
+
+
+def _seconds(figures: Figures, stage: str) -> float:
+    """Return the time of the slower of the two collector modes."""
+    chain = figures["chain"]
+    return max(chain[mode][stage] for mode in ("collector on", "collector off"))
+
+
+# --- compiled ---
+
+NUMPY, PYTHON, HAND, SLOWEST = "ours, numpy", "ours, python", "NumPy by hand", "micrograd"
+
+
+def _compiled_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    for name, work in figures["workloads"].items():
+        made = f"{work['compile_seconds']:.2f} s and {work['compile_mib']:.0f} MiB"
+        title = f"{name}: {work['nodes']:,} nodes, graph and program made in {made}"
+        yield title, list(_contenders(work["contenders"]))
+    yield "A million nodes", list(_cases(figures["million"]))
+
+
+def _contenders(rows: Figures) -> Iterator[Row]:
+    yield "", "a step", "ratio to ours", "steps", "threads", "losses apart", "descents"
+    for name, row in rows.items():
+        if "absent" in row:
+            yield name, row["absent"]
+            continue
+        threads = f"{row['threads']:.2f}" if "threads" in row else ""
+        apart, descents = f"{row['losses_apart']:.0e}", str(row["descents"])
+        ratio = f"{row['ratio']:,.2f}" if row["ratio"] < 100 else f"{row['ratio']:,.0f}"
+        yield name, f"{row['us']:,.1f} µs", ratio, str(row["steps"]), threads, apart, descents
+
+
+def _cases(rows: Iterable[Figures]) -> Iterator[Row]:
+    yield "", "nodes", "build", "compile", "a step", "memory at most", ""
+    for row in rows:
+        seconds = (row.get(f"{stage}_seconds") for stage in ("build", "compile", "run"))
+        stages = ("" if s is None else f"{s:.2f} s" for s in seconds)
+        memory = f"{row['peak_mib']:,.0f} MiB" if "peak_mib" in row else ""
+        stopped = f"stopped at {row['stopped']}" if "stopped" in row else ""
+        yield _case(row), f"{row.get('nodes', row['asked']):,}", *stages, memory, stopped
+
+
+def _case(row: Figures) -> str:
+    return f"{row['graph']} of {row['asked']:,}, target {row['target']}"
+
+
+def _compiled_verdicts(figures: Figures) -> Iterator[Verdict]:
+    works = {name.partition(",")[0]: work for name, work in figures["workloads"].items()}
+    for (name, work), most in zip(works.items(), (1.0, 1.1, 1.2), strict=True):
+        ratio = 1.0 / work["contenders"][HAND]["ratio"]
+        yield judged(f"{name}: in times of NumPy by hand", "at most", most, ratio, "x")
+    rows = works["moons"]["contenders"]
+    ratio = rows[SLOWEST].get("ratio")
+    yield judged("moons: micrograd's time", "at least", 8_000, ratio, "x", 0)
+    ratio = rows[PYTHON].get("micrograd_ratio")
+    what = "moons: micrograd's time in straight-line Python's"
+    yield judged(what, "at least", 200, ratio, "x", 0)
+    name, work = list(works.items())[-1]
+    what = f"{name}: graph and program made"
+    yield judged(what, "at most", 3.0, work["compile_seconds"], "s")
+    for row in figures["million"]:
+        within = "stopped" not in row and row["compile_seconds"] <= 60 and row["peak_mib"] <= 4096
+        measured = row.get("stopped") or (
+            f"{row['compile_seconds']:.1f} s, {row['peak_mib'] / 1024:.2f} GiB"
+        )
+        yield Verdict(_case(row), "at most 60 s, 4 GiB", measured, REACHED if within else MISSED)
+
+
+# --- estimators ---
+
+THEIRS = "scikit-learn"
+
+
+def _estimators_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    for name, work in figures["data"].items():
+        size = f"{work['samples']:,} samples of {work['features']} features"
+        cases = f"{figures['folds']} folds and {len(figures['seeds'])} seeds"
+        head = ("", "accuracy", "epochs", "a fit", "one epoch", "ratio to ours", "threads")
+        rows = [
+            (
+                kind,
+                f"{row['mean']:.1%} ± {row['spread']:.1%}",
+                f"{median(row['epochs']):.0f}",
+                f"{row['fit_seconds']:.3f} s",
+                f"{row['one_epoch_seconds']:.3f} s",
+                f"{row['ratio']:.2f}",
+                f"{row['threads']:.2f}",
+            )
+            for kind, row in work["contenders"].items()
+        ]
+        yield f"{name}: {size}, {work['classes']} classes; {cases}", [head, *rows]
+
+
+def _estimators_verdicts(figures: Figures) -> Iterator[Verdict]:
+    for name, work in figures["data"].items():
+        yield judged(f"{name}: accuracy", "at least", -1.0, 100.0 * work["difference"], "%", 1)
+    if "digits" in figures["data"]:
+        times = figures["data"]["digits"]["contenders"][THEIRS]["ratio"]
+        yield judged("digits: scikit-learn's time of a fit in ours", "above", 1.0, times, "x")
+
+
+Tables = Callable[[Figures], Iterable[tuple[str, Iterable[Row]]]]
+# for each benchmark its tables, its promises, and a note on how it measures
+BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], str]] = {
+    "eager": (
+        lambda figures: [("This engine and micrograd", _eager_rows(figures))],
+        _eager_verdicts,
+        "Memory as `tracemalloc` counts it, after a backward pass.",
+    ),
+    "compiled": (_compiled_tables, _compiled_verdicts, "float64, one thread each."),
+    "estimators": (
+        _estimators_tables,
+        _estimators_verdicts,
+        "Accuracy is a mean ± its standard deviation. One thread each.",
+    ),
+}

@@ -24,6 +24,10 @@ T = TypeVar("T")
 Step = Callable[[], Any]
 
 
+class Disagreement(Exception):
+    """A contender gave another answer: there is nothing to compare."""
+
+
 @contextmanager
 def collector(on: bool) -> Iterator[None]:
     """Switch the garbage collector on or off; what is alive now no longer counts for it."""

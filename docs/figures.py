@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report, verdicts
+from benchmarks import report
 
 SETTING = ("benchmark", "date", "python", "machine", "cpus", "versions")
 _DIGITS = 4
@@ -43,10 +43,10 @@ def _promised(name: str, figures: Mapping[str, Any]) -> list[str]:
     """Write the tables of targets of the benchmarks that have some."""
     if name == "eager":
         return [report.as_markdown(figures).partition("\n\n")[0]]
-    if name == "compiled":
-        head = ("promise", "target", "measured", "")
-        return [table(head, verdicts.verdicts(figures)), *_contenders(figures["workloads"])]
-    return []
+    if name not in report.BENCHMARKS:
+        return []
+    promised = table(("promise", "target", "measured", ""), report.verdicts(figures))
+    return [promised, *_contenders(figures.get("workloads", {}))]
 
 
 def _contenders(workloads: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,9 @@ from sklearn import neural_network  # noqa: E402
 from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
 
 from benchmarks import estimators  # noqa: E402
-from benchmarks.estimators import KINDS, OURS, QUICK, SETTINGS, THEIRS  # noqa: E402
+from benchmarks.__main__ import main  # noqa: E402
+from benchmarks.estimators import KINDS, OURS, QUICK, SETTINGS  # noqa: E402
+from benchmarks.report import THEIRS, as_text  # noqa: E402
 
 
 class Constant(ClassifierMixin, BaseEstimator):
@@ -35,24 +37,15 @@ class Constant(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.label)
 
 
-@pytest.fixture
-def figures():
-    """Figures of a full run in which each promise is kept, just."""
-    rows = {OURS: {"ratio": 1.0}, THEIRS: {"ratio": 1.001}}
-    return {
-        "data": {name: {"difference": -0.01, "contenders": rows} for name in estimators.DATA},
-    }
-
-
 def test_a_quick_run_measures_both_and_writes_what_it_is_told(tmp_path, capsys):
     """The text is made of the figures in the file, which are complete."""
     out = tmp_path / "there" / "figures.json"
 
-    code = estimators.run(quick=True, out=out)
+    code = main(["estimators", "--quick", "--out", str(out)])
 
     measured = json.loads(out.read_text(encoding="utf-8"))
     assert code == 0
-    assert capsys.readouterr().out.strip() == estimators.as_text(measured)
+    assert capsys.readouterr().out.strip() == as_text(measured)
     assert list(measured["data"]) == ["iris"]
     rows = measured["data"]["iris"]["contenders"]
     assert set(rows) == {OURS, THEIRS}
@@ -102,20 +95,3 @@ def test_the_accuracy_is_the_share_that_was_right(monkeypatch):
     assert work["contenders"][THEIRS]["mean"] == pytest.approx(59 / 178, abs=0.01)
     assert work["difference"] == pytest.approx(12 / 178, abs=0.01)
     assert work["contenders"][OURS]["epochs"] == [7] * QUICK.folds
-
-
-def test_figures_at_their_targets_are_reached(figures):
-    """A hundredth less accurate is good enough, and any time below theirs."""
-    assert estimators.missed(figures) == []
-    assert {line.verdict for line in estimators.verdicts(figures)} == {"reached"}
-
-
-def test_figures_beyond_their_targets_are_missed(figures):
-    """Each promise fails by itself, and the text says which."""
-    for work in figures["data"].values():
-        work["difference"] = -0.0101
-    figures["data"]["digits"]["contenders"][THEIRS]["ratio"] = 1.0
-
-    assert {line.verdict for line in estimators.verdicts(figures)} == {"missed"}
-    assert len(estimators.missed(figures)) == 5
-    assert "missed: breast cancer: accuracy; wine" in estimators.promised(figures)
