@@ -14,6 +14,7 @@ from tinygrad_edu import *
 from tinygrad_edu import compiler, course, diagnose, nn, train
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.course.gpt import GPT
+from tinygrad_edu.expression import evaluate
 from tinygrad_edu.train import Adam, SGD, fit, load
 
 w, x = Value(0.5, "w"), Value(2.0, "x")
@@ -42,6 +43,39 @@ ERRORS = {
     "a learning rate below 0": ("", "Adam(model.parameters(), learning_rate=-1.0)"),
     "no epoch": ("", "fit(model, squared, X, y, epochs=0, progress=False)"),
     "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
+    "an input that is not in the graph": ("", "compile_graph(loss, inputs=[Value(0.0)])"),
+    "an input that is a number": ("", "compile_graph(loss, inputs=[2.0])"),
+    "statistics of a number": ("", "graph_stats(3.0)"),
+    "a graph without a leaf": ("", "check_graph(Value(3.0).detach() * 2.0)"),
+    "an argument that is not given": ("f, y = (lambda a, b: a * b), w", "grad(f, 1)(2.0)"),
+    "an unknown ending": ("figure = draw(loss)", "figure.save('figure.xyz')"),
+    "a step of a kind without steps": ("figure = draw(loss)", "figure.save('a.dot', step=0)"),
+    "a step that is not there": ("figure = draw(loss)", "figure.save('a.svg', step=99)"),
+    "a highlight of a number": ("", "draw(loss, highlight=3)"),
+    "an unknown engine": ("", "draw(loss, engine='bultin')"),
+    "an unknown function in an expression": ("", "evaluate('foo(x)', {'x': 1.0})"),
+    "a method in an expression": ("", "evaluate('x.real', {'x': 1.0})"),
+    "nesterov without momentum": ("", "SGD(model.parameters(), nesterov=True)"),
+    "an unknown data set": ("", "load(name='digts', rng=Random(0))"),
+    "noise on a data set without": ("rng = Random(0)", "load('digits', noise=0.1, rng=rng)"),
+    "more samples than there are": ("", "load('digits', samples=10**6, rng=Random(0))"),
+    "a single class": (
+        "from tinygrad_edu.train.estimators import MLPClassifier; y = [0, 0]",
+        "MLPClassifier().fit(X, y)",
+    ),
+    "a model without parameters": (
+        "",
+        "diagnose.learning_rate_range(nn.Sequential('relu'), squared, X, y)",
+    ),
+    "three directions": (
+        "directions = [[1.0] * 13] * 3",
+        "diagnose.loss_surface(model, squared, X, y, directions=directions)",
+    ),
+    "a boundary of three features": (
+        "X = [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0]]; model = nn.MLP(3, [3, 1])",
+        "diagnose.decision_boundary(model, X, y)",
+    ),
+    "a width of 0": ("", "nn.Layer(2, fan_out=0)"),
     "an unknown fault": ("", "course.fault(name='no order').__enter__()"),
     "a seed below 0": ("", "course.worksheet(seed=-1)"),
     "a level that is not one": ("", "course.worksheet(7, level=4)"),
@@ -107,8 +141,10 @@ def fix_of(setup, failing):
 
 
 @pytest.mark.parametrize(("setup", "failing"), ERRORS.values(), ids=ERRORS)
-def test_the_code_in_a_fix_runs(setup, failing):
+def test_the_code_in_a_fix_runs(setup, failing, tmp_path, monkeypatch):
     """Each piece of code, in the place of what failed."""
+    monkeypatch.chdir(tmp_path)
+
     found = pieces(fix_of(setup, failing))
 
     assert found
