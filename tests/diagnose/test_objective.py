@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_edu import Value, nn
 from tinygrad_edu.diagnose.objective import CompiledObjective, Objective, objective
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine.errors import SettingError
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
@@ -23,7 +23,7 @@ def mlp():
 def test_objectives_are_the_mean_loss_and_its_gradient(kind, batch):
     """Against one graph of the batch; at weights that were set after it was made."""
     model, twin = mlp(), mlp()
-    mean_loss = kind(Task(model, nn.mse, X, Y))
+    mean_loss = kind(Subject(model, nn.mse, X, Y))
     for parameter, other in zip(model.parameters(), twin.parameters(), strict=True):
         parameter.data = other.data = other.data + 0.25
         parameter.grad = 99.0
@@ -45,7 +45,7 @@ def test_parameters_that_the_loss_does_not_depend_on_get_zero():
     model.spare = Value(1.0)
     model.spare.grad = 5.0
 
-    CompiledObjective(Task(model, nn.mse, X, Y)).backward()
+    CompiledObjective(Subject(model, nn.mse, X, Y)).backward()
 
     assert (model.spare.data, model.spare.grad) == (1.0, 0.0)
 
@@ -57,19 +57,19 @@ def branching(out, target):
 
 def test_what_can_t_be_compiled_runs_on_graphs():
     """Silently for "auto", with an error for True."""
-    task = objective(Task(mlp(), branching, X, Y))
+    subject = objective(Subject(mlp(), branching, X, Y))
 
-    assert type(task) is Objective
+    assert type(subject) is Objective
     with pytest.raises(SettingError, match=r"compiled, the loss "):
-        objective(Task(mlp(), branching, X, Y, compiled=True))
+        objective(Subject(mlp(), branching, X, Y, compiled=True))
 
 
 def test_without_numpy_graphs_do_it(monkeypatch):
     """NumPy makes it faster; the number is the same."""
-    with_numpy = objective(Task(mlp(), nn.mse, X, Y)).forward()
+    with_numpy = objective(Subject(mlp(), nn.mse, X, Y)).forward()
     monkeypatch.setitem(sys.modules, "numpy", None)
 
-    task = objective(Task(mlp(), nn.mse, X, Y))
+    subject = objective(Subject(mlp(), nn.mse, X, Y))
 
-    assert type(task) is Objective
-    assert task.forward() == pytest.approx(with_numpy, rel=1e-12)
+    assert type(subject) is Objective
+    assert subject.forward() == pytest.approx(with_numpy, rel=1e-12)

@@ -12,7 +12,7 @@ from tinygrad_edu.diagnose import (
     learning_rate_range,
     loss_surface,
 )
-from tinygrad_edu.diagnose.sandbox import Task, untouched
+from tinygrad_edu.diagnose.sandbox import Subject, untouched
 from tinygrad_edu.train import Adam
 
 X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
@@ -152,7 +152,7 @@ def test_a_copied_optimizer_moves_the_same_values():
     optimizer = Adam(model.parameters(), 0.1)
     model(X[0]).backward()
 
-    twin = Task(model, nn.mse, X, Y, optimizer).mover(0.5)
+    twin = Subject(model, nn.mse, X, Y, optimizer).mover(0.5)
     twin.step()
 
     assert twin.parameters == optimizer.parameters

@@ -7,7 +7,7 @@ import pytest
 from tests.networks import X, Y, mlp
 from tinygrad_edu import nn
 from tinygrad_edu.diagnose.flow import gradient_flow
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.trials import Trial, run_trials
 from tinygrad_edu.train import SGD
 
@@ -35,11 +35,11 @@ def test_a_loss_that_is_not_finite_grew():
 
 def test_larger_rates_are_tried_while_the_loss_hardly_falls():
     """Each a hundred times as large and from the same weights, until the loss falls."""
-    task, trials = Task(mlp(), nn.mse, X, Y), []
+    subject, trials = Subject(mlp(), nn.mse, X, Y), []
 
     for rate in (1e-7, 1e-3):
-        with task.untouched():
-            trials.append(run_trials(task, rate))
+        with subject.untouched():
+            trials.append(run_trials(subject, rate))
 
     slow, usual = trials
     assert [trial.learning_rate for trial in slow] == pytest.approx([1e-7, 1e-5, 1e-3])

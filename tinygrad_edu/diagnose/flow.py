@@ -1,6 +1,7 @@
 """``gradient_flow``: is this network ready to learn, and if not, what is wrong with it?
 
-Three steps: :mod:`layers` measures, :mod:`verdicts` judges, the result shows itself.
+Read it in three steps: ``measurements`` are taken, ``verdicts`` are found in them, and the result,
+:class:`GradientFlow`, shows both.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.layers import LayerFlow, Summary, ratio, run_passes
+from tinygrad_edu.diagnose.measurements import LayerFlow, Summary, ratio, run_passes
 from tinygrad_edu.diagnose.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.trials import Trial, run_trials
 from tinygrad_edu.diagnose.verdicts import (
     RULE_OF_THUMB,
@@ -197,12 +198,12 @@ def gradient_flow(
     ['vanishing']
     """
     rate = _rate(learning_rate, optimizer)
-    task = Task(model, loss, X, y, optimizer, compiled).part(samples)
-    with task.untouched() as parameters:
-        passes = run_passes(task)
-        step = [] if rate is None else _first_step(task, parameters, passes.gradient, rate)
-    with task.untouched():  # once more, so that the trials begin as the passes did
-        trials = [] if rate is None else run_trials(task, rate)
+    subject = Subject(model, loss, X, y, optimizer, compiled).part(samples)
+    with subject.untouched() as parameters:
+        passes = run_passes(subject)
+        step = [] if rate is None else _first_step(subject, parameters, passes.gradient, rate)
+    with subject.untouched():  # once more, so that the trials begin as the passes did
+        trials = [] if rate is None else run_trials(subject, rate)
 
     layers = passes.flows(step)
     findings = find_faults(layers, passes.losses, X, trials, ratio(step, passes.weights))
@@ -229,12 +230,12 @@ def _rate(learning_rate: float | None, optimizer: Optimizer | None) -> float | N
 
 
 def _first_step(
-    task: Task, parameters: Sequence[Value], gradient: Sequence[float], rate: float
+    subject: Subject, parameters: Sequence[Value], gradient: Sequence[float], rate: float
 ) -> list[float]:
     """Compute what the first step adds to each parameter; the weights are changed."""
     before = [p.data for p in parameters]
     set_numbers(parameters, "grad", gradient)
-    task.mover(rate).step()
+    subject.mover(rate).step()
     return [p.data - data for p, data in zip(parameters, before, strict=True)]
 
 

@@ -12,7 +12,7 @@ from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.places import unit_name
 from tinygrad_edu.diagnose.plots import BLUE, ORANGE, axes_or_new, legend
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
@@ -162,7 +162,7 @@ def loss_surface(
     >>> surface.losses
     ((1.0, 0.0, 1.0),)
     """
-    task = Task(model, loss, X, y, compiled=compiled).part(samples)
+    subject = Subject(model, loss, X, y, compiled=compiled).part(samples)
     span, points = within("span", span, above=0.0), whole("points", points, least=3)
     rng = choose_rng(rng)
     if directions is None:
@@ -172,8 +172,8 @@ def loss_surface(
         lines = _given(model, directions)
     steps = tuple(span * (2.0 * i / (points - 1) - 1.0) for i in range(points))
     betas = steps if len(lines) == 2 else (0.0,)
-    with task.untouched() as parameters, model.evaluating():
-        mean_loss, start = objective(task), [p.data for p in parameters]
+    with subject.untouched() as parameters, model.evaluating():
+        mean_loss, start = objective(subject), [p.data for p in parameters]
 
         def loss_at(alpha: float, beta: float) -> float:
             moved = zip(start, lines[0], lines[-1], strict=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.plots import BLUE, GREY, ORANGE, axes_or_new, legend
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import whole, within
@@ -140,15 +140,15 @@ def learning_rate_range(
     >>> 0.01 < found.suggestion < 1.0 and found.diverged
     True
     """
-    task = Task(model, loss, X, y, optimizer, compiled)
+    subject = Subject(model, loss, X, y, optimizer, compiled)
     smallest = within("smallest", smallest, above=0.0)
     largest = within("largest", largest, above=smallest)
     steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
-    chosen, batches = task.spread(samples), _batches(len(X), batch_size, choose_rng(rng))
+    chosen, batches = subject.spread(samples), _batches(len(X), batch_size, choose_rng(rng))
     rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
     losses = list[float]()
-    with task.untouched():
-        mean_loss, mover = objective(task), task.mover(smallest)
+    with subject.untouched():
+        mean_loss, mover = objective(subject), subject.mover(smallest)
         for rate, batch in zip(rates, batches, strict=False):
             losses.append(mean_loss.quiet(chosen))
             if _diverged(losses):

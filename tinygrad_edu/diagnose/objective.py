@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
 from tinygrad_edu.compiled.symbolic import whole_batch_part
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
 
@@ -16,10 +16,10 @@ from tinygrad_edu.engine.errors import SettingError
 class Objective:
     """The mean loss at the weights that the model has when it is asked, on graphs of Values."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.parameters = task.model.parameters()
-        self.whole = whole_batch_part(task.model) is not None
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.parameters = subject.model.parameters()
+        self.whole = whole_batch_part(subject.model) is not None
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
         """Return the mean loss of the samples with these numbers, by default of all."""
@@ -28,13 +28,13 @@ class Objective:
 
     def quiet(self, batch: Sequence[int]) -> float:
         """Return it without dropout's noise; BatchNorm still normalises by the batch itself."""
-        with nullcontext() if self.whole else self.task.model.evaluating():
+        with nullcontext() if self.whole else self.subject.model.evaluating():
             return self.forward(batch)
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
         """Return the same as forward, and leave its gradient in the parameters' ``grad``."""
         self._zero()
-        share = 1.0 / len(self.task.X if batch is None else batch)
+        share = 1.0 / len(self.subject.X if batch is None else batch)
         if self.whole:
             losses = [*self._losses(batch)]
             total = sum(losses[1:], losses[0]) * share
@@ -48,12 +48,12 @@ class Objective:
 
     def _losses(self, batch: Sequence[int] | None) -> Iterator[Value]:
         """Yield the losses, one graph at a time where layers look at one sample at a time."""
-        task = self.task
-        numbers = range(len(task.X)) if batch is None else batch
-        some = [task.X[i] for i in numbers]
-        outputs = iter(task.model.batch(some)) if self.whole else map(task.model, some)
+        subject = self.subject
+        numbers = range(len(subject.X)) if batch is None else batch
+        some = [subject.X[i] for i in numbers]
+        outputs = iter(subject.model.batch(some)) if self.whole else map(subject.model, some)
         for i, out in zip(numbers, outputs, strict=True):
-            yield task.loss(out, task.y[i])
+            yield subject.loss(out, subject.y[i])
 
     def _zero(self) -> None:
         set_numbers(self.parameters, "grad", [0.0] * len(self.parameters))
@@ -70,17 +70,17 @@ class CompiledObjective(Objective):
         If NumPy is not installed.
     """
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
         if self.whole:
             raise SettingError(
-                f"{task.model!r:.60} looks at whole batches, so it has no program for one sample.",
+                f"{subject.model!r:.60} looks at whole batches: one sample has no program.",
                 fix='pass compiled=False or compiled="auto".',
             )
-        with task.model.evaluating():
-            self.compiled = ModelProgram(task.model, task.loss, task.X, task.y)
+        with subject.model.evaluating():
+            self.compiled = ModelProgram(subject.model, subject.loss, subject.X, subject.y)
         Agreement(self.compiled).check()
-        self.rows = self.compiled.rows(task.X, task.y)
+        self.rows = self.compiled.rows(subject.X, subject.y)
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
         """Return the mean loss, as :class:`Objective` does."""
@@ -96,8 +96,8 @@ class CompiledObjective(Objective):
         return loss
 
 
-def objective(task: Task) -> Objective:
+def objective(subject: Subject) -> Objective:
     """Choose: compiled for True, on graphs for False, for "auto" compiled where possible."""
     return compiled_or_graph(
-        task.compiled, lambda: CompiledObjective(task), lambda: Objective(task)
+        subject.compiled, lambda: CompiledObjective(subject), lambda: Objective(subject)
     )

@@ -19,7 +19,7 @@ from tinygrad_edu.train.optim import SGD, Optimizer
 
 
 @dataclass(frozen=True)
-class Task:
+class Subject:
     """What is diagnosed: a model, its loss, samples with targets, and how it is to be trained."""
 
     model: Module
@@ -37,8 +37,8 @@ class Task:
         """Choose at most so many samples, evenly spread over all; return their numbers."""
         return range(0, len(self.X), -(-len(self.X) // whole("samples", samples)))
 
-    def part(self, samples: int) -> Task:
-        """Return the same task on at most so many samples."""
+    def part(self, samples: int) -> Subject:
+        """Return the same subject on at most so many samples."""
         chosen = self.spread(samples)
         return replace(self, X=[self.X[i] for i in chosen], y=[self.y[i] for i in chosen])
 

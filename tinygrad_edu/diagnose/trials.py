@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from tinygrad_edu.diagnose.objective import objective
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import set_numbers
 
 STEPS = 10  # enough for a loss that grows by a twentieth a step to reach GROWS
@@ -39,17 +39,17 @@ class Trial:
         return (first - last) / first if first else 0.0
 
 
-def run_trials(task: Task, rate: float) -> list[Trial]:
+def run_trials(subject: Subject, rate: float) -> list[Trial]:
     """Try the rate; while the loss neither grows nor falls, try one that is ``FASTER`` times it.
 
     The weights are changed: call it while the model is lent.
     """
-    mean_loss, trials = objective(task), list[Trial]()
+    mean_loss, trials = objective(subject), list[Trial]()
     start = [p.data for p in mean_loss.parameters]
     for i in range(ATTEMPTS):
         set_numbers(mean_loss.parameters, "data", start)
         tried = rate * FASTER**i
-        mover = task.mover(tried)
+        mover = subject.mover(tried)
         losses = [mean_loss.backward()]
         while isfinite(losses[-1]) and len(losses) <= STEPS:
             mover.step()

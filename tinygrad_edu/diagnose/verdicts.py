@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from tinygrad_edu.diagnose.layers import LayerFlow, Summary
+from tinygrad_edu.diagnose.measurements import LayerFlow, Summary
 from tinygrad_edu.diagnose.trials import HARDLY, Trial
 from tinygrad_edu.engine.errors import TinygradEduError
 

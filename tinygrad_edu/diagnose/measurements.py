@@ -9,7 +9,7 @@ from math import hypot, inf, isfinite, sqrt
 
 from tinygrad_edu.compiled.symbolic import whole_batch_part
 from tinygrad_edu.diagnose.places import Places, unit_name
-from tinygrad_edu.diagnose.sandbox import Task
+from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.saturation import saturated
 from tinygrad_edu.engine import Value, hooks
 from tinygrad_edu.engine.ops import RELU
@@ -131,12 +131,12 @@ def ratio(step: Sequence[float], weights: Sequence[float]) -> float:
     return size / base if base else (inf if size else 0.0)
 
 
-def run_passes(task: Task) -> Passes:
+def run_passes(subject: Subject) -> Passes:
     """Run the samples forwards and backwards; gradients of the parameters are overwritten.
 
     Samples run one at a time or, where a layer looks at the whole batch, all at once.
     """
-    named, places = task.model.named_parameters(), Places(task.model)
+    named, places = subject.model.named_parameters(), Places(subject.model)
     parameters = [p for _, p in named]
     passes = Passes(
         names=[name for name, _ in named],
@@ -145,11 +145,11 @@ def run_passes(task: Task) -> Passes:
         gradient=[0.0] * len(named),
     )
     owners = dict(zip(parameters, passes.layers, strict=True))
-    at_once = len(task.X) if whole_batch_part(task.model) is not None else 1
-    for start in range(0, len(task.X), at_once):
+    at_once = len(subject.X) if whole_batch_part(subject.model) is not None else 1
+    for start in range(0, len(subject.X), at_once):
         for parameter in parameters:
             parameter.grad = 0.0
-        losses, nodes = _run(task, slice(start, start + at_once))
+        losses, nodes = _run(subject, slice(start, start + at_once))
         passes.losses += losses
         passes.gradient = [a + p.grad for a, p in zip(passes.gradient, parameters, strict=True)]
         _look(nodes, places.of_nodes(nodes, owners), passes.seen, at_once)
@@ -169,16 +169,16 @@ class _Nodes(hooks.PassOn):
         super().built(node)
 
 
-def _run(task: Task, some: slice) -> tuple[list[float], list[Value]]:
+def _run(subject: Subject, some: slice) -> tuple[list[float], list[Value]]:
     """Run some samples both ways; return their losses and the nodes that the model built."""
-    X, y = task.X[some], task.y[some]
+    X, y = subject.X[some], subject.y[some]
     watcher = _Nodes()
     before = hooks.watch(watcher)
     try:
-        outputs = [task.model(X[0])] if len(X) == 1 else task.model.batch(X)
+        outputs = [subject.model(X[0])] if len(X) == 1 else subject.model.batch(X)
     finally:
         hooks.watch(before)
-    losses = [task.loss(out, target) for out, target in zip(outputs, y, strict=True)]
+    losses = [subject.loss(out, target) for out, target in zip(outputs, y, strict=True)]
     sum(losses[1:], losses[0]).backward()
     return [one.data for one in losses], watcher.nodes
 
