@@ -71,6 +71,7 @@ def test_a_promise_is_kept_missed_or_left_out(report, name, verdict, measured):
     assert row["measured"].startswith(measured)
 
 
+@pytest.mark.slow
 def test_a_number_of_cases_may_be_chosen(tmp_path):
     """Instead of the promised one."""
     done = pytest_on(tmp_path, SUITE.replace("measured(f", "print(f"), "-s", "--cases", "7")
@@ -85,6 +86,7 @@ def test_nonsense_for_a_number_of_cases_is_refused(nonsense):
         number_of_cases(nonsense)
 
 
+@pytest.mark.slow
 def test_a_refusal_is_shown_by_pytest(tmp_path):
     """As an error in how it was called, before any test runs."""
     done = pytest_on(tmp_path, SUITE, "--cases", "few")
@@ -93,6 +95,7 @@ def test_a_refusal_is_shown_by_pytest(tmp_path):
     assert "'few' is not a number of cases" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_test_of_no_promise_is_refused(tmp_path):
     """A mark with a slip of the pen would be a test that nobody counts."""
     done = pytest_on(tmp_path, SUITE.replace('"sum"', '"sums"'))

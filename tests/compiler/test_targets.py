@@ -21,6 +21,7 @@ def chain(length, step):
     return node, weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "target"),
     [

@@ -58,6 +58,7 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path):
     assert json.loads(text)["gradient_flow"]["layers"][0]["weight"]["norm"] is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(tmp_path):
     """Words and numbers are the same to the byte."""
     for name in ("one", "two"):

@@ -199,6 +199,7 @@ print(*[v.grad.hex() for v in leaves])
 """
 
 
+@pytest.mark.slow
 def test_processes_agree_to_the_last_bit():
     """Eight processes with a random seed for hashes print the same gradients."""
     environment = os.environ | {
@@ -218,6 +219,7 @@ def test_processes_agree_to_the_last_bit():
     assert set(printed) == {printed[0]}
 
 
+@pytest.mark.slow
 def test_grad_of_a_million_additions():
     """The functional transform walks a deep graph as backward does."""
     n = DEEP // 4

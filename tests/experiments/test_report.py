@@ -63,6 +63,7 @@ def test_the_files_keep_what_the_page_shows(report):
     assert nn.read(folder / "model.json")["settings"] == asdict(settings)
 
 
+@pytest.mark.slow
 def test_a_run_without_an_epoch_has_a_report(tmp_path):
     """Ctrl-C came in the first one."""
     settings = Experiment(samples=40, hidden=[4])

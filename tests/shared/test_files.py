@@ -39,6 +39,7 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_a_killed_writer_never_loses_the_file(tmp_path):
     """SIGKILL at any moment: the file holds one of the contents in whole."""
     path = tmp_path / "a.txt"

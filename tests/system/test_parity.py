@@ -29,6 +29,7 @@ def micrograd():
     return pytest.importorskip("micrograd.engine")
 
 
+@pytest.mark.slow
 @pytest.mark.promise(name="torch")
 def test_10_000_programs_against_pytorch(on_torch, cases, measured):
     """Every row, every kind of operand, every shape: values and gradients agree to 1e-12."""

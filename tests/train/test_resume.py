@@ -59,6 +59,7 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, stop, comp
     assert resumed == history
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_bits(tmp_path):
     """kill -9 in the middle of training, the same script again: the same weights."""
     script = tmp_path / "run.py"
