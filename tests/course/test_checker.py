@@ -15,7 +15,7 @@ def test_a_right_answer_is_printed_and_true(capsys):
 
 
 def test_a_wrong_answer_prints_and_does_not_raise(capsys):
-    """With the mistake, and where help is to be had."""
+    """With the mistake, and how to get a hint."""
     verdict = check.chain_rule_2(lambda x, y: [x, y + 3])
 
     assert not verdict
@@ -92,7 +92,7 @@ def test_after_the_last_hint_the_solution_is_offered(capsys):
 
 
 def test_an_unknown_exercise_gets_those_like_it():
-    """A slip of the finger is no riddle."""
+    """A slip of the finger is answered with names that are similar."""
     with pytest.raises(AttributeError, match=r"no exercise is called 'chain_rul_2'.*chain_rule_2"):
         check.chain_rul_2  # noqa: B018
 

@@ -15,7 +15,7 @@ def graded(id, answer):
 
 @pytest.mark.parametrize("answer", [..., None, lambda x, y: None, lambda x, y: ...])
 def test_what_is_not_filled_in_is_open(answer):
-    """``...`` and functions without a body are no wrong answers."""
+    """``...`` and functions without a body are not wrong: nothing is graded yet."""
     verdict = graded("chain_rule_2", answer)
 
     assert verdict.status == "open"

@@ -46,7 +46,7 @@ def test_few_points_are_marked(count, marker):
 
 
 def test_no_figure_is_left_for_the_notebook_to_show_again():
-    """pyplot knows of none afterwards."""
+    """pyplot holds no figure of it afterwards."""
     pyplot = pytest.importorskip("matplotlib.pyplot")
     before = pyplot.get_fignums()
 

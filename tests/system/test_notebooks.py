@@ -35,20 +35,20 @@ def _progress_elsewhere(tmp_path, monkeypatch):
 
 
 def read(file):
-    """A notebook, checked against the format's schema."""
+    """Read a notebook, and check it against the schema of the format."""
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     return notebook
 
 
 def exercise_of(cell):
-    """The id of the exercise that a cell asks for, or ""."""
+    """Return the id of the exercise that a cell asks for, or ""."""
     found = EXERCISE.search(cell.source) if cell.cell_type == "code" else None
     return found[1] if found else ""
 
 
 def filled_in(notebook):
-    """The notebook with a right answer in every exercise."""
+    """Fill in a right answer in every exercise of a notebook."""
     for cell in notebook.cells:
         if name := exercise_of(cell):
             cell.source = f"{EXERCISES[name].solution}\ncheck.{name}(answer)"
@@ -56,13 +56,13 @@ def filled_in(notebook):
 
 
 def sentences(text):
-    """How many there are in a markdown cell, formulas and headings aside."""
+    """Count the sentences of a markdown cell, without formulas and headings."""
     text = re.sub(r"```.*?```|\$\$.*?\$\$|^#.*$", "", text, flags=re.DOTALL | re.MULTILINE)
     return len(re.findall(r"[.?!][*)\"]*(?=\s|$)", text))
 
 
 def last_shown(tree):
-    """Whether the last statement shows something: an expression, alone or at the end of a loop."""
+    """Check that the last statement shows something, alone or at the end of a loop."""
     last = tree.body[-1]
     while isinstance(last, (ast.For, ast.With)):
         last = last.body[-1]
@@ -70,7 +70,7 @@ def last_shown(tree):
 
 
 def is_open(source):
-    """Whether an exercise is left to the reader: dots in place of a value or of a body."""
+    """Check that an exercise is left to the reader: dots stand for a value or for a body."""
     tree = ast.parse(source)
     assigned = [ast.unparse(n) for n in tree.body if isinstance(n, ast.Assign)]
     dots = [line == "answer = ..." for line in assigned if "answer" in line]
@@ -83,7 +83,7 @@ def is_open(source):
 
 
 def code_problems(cell):
-    """What is wrong with a code cell."""
+    """List what is wrong with a code cell."""
     source = cell.source
     if re.search(r"^\s*[%!]", source, re.MULTILINE):
         return ["a magic"]
@@ -108,7 +108,7 @@ def code_problems(cell):
 
 
 def problems(notebook):
-    """What is wrong with a notebook, cell by cell."""
+    """List what is wrong with a notebook, cell by cell."""
     cells, found = notebook.cells, []
     for cell in cells:
         if cell.cell_type == "code":
@@ -201,7 +201,7 @@ def test_a_missing_beginning_or_end_is_noticed(place):
 
 
 def run(notebook, folder, **environment):
-    """Run it in a kernel of its own; the seconds it took."""
+    """Run a notebook in a kernel of its own, and return the seconds it took."""
     start = perf_counter()
     client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}})
     client.execute(env={**os.environ, **environment})
@@ -262,7 +262,7 @@ for cell in json.loads(pathlib.Path(sys.argv[1]).read_text("utf-8"))["cells"]:
 
 
 def run_bare(number):
-    """Run a notebook where only the standard library and this package are to be had."""
+    """Run a notebook where only the standard library and this package can be imported."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", BARE, str(FILES[number - 1])],
         capture_output=True,
@@ -294,7 +294,7 @@ def test_a_notebook_that_needs_a_package_says_which(number, extra):
 
 
 def execute(source, names):
-    """Run a cell here; the value of its last expression."""
+    """Run a cell here, and return the value of its last expression."""
     tree = ast.parse(source)
     *first, last = tree.body
     exec(compile(ast.Module(first, []), "cell", "exec"), names)

@@ -51,7 +51,7 @@ def test_a_pdf_is_written_beside_the_page(tmp_path):
 
 @pytest.mark.parametrize("names", ["Ada", ["x"] * (printing.MOST_NAMES + 1)])
 def test_names_are_a_list_of_some(names, tmp_path):
-    """One text would be a sheet a letter."""
+    """One text would give a sheet for each of its letters."""
     with pytest.raises(SettingError, match="names is"):
         write_worksheets(tmp_path, 7, names)
 
@@ -65,7 +65,7 @@ def test_a_class_list_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n\n", b"\xff\xfe\x00"])
-def test_a_class_list_that_is_none_is_refused(content, tmp_path):
+def test_what_is_not_a_class_list_is_refused(content, tmp_path):
     """Missing, empty, or no text."""
     file = tmp_path / "names.txt"
     if content is not None:
