@@ -1,7 +1,13 @@
 """A layered layout of a graph, left to right, for where no Graphviz is: sizes in, places out.
 
-It knows nothing of Values. ranks.py chooses the columns, ordering.py the order in each,
-heights.py the heights; here are the interface, the widths and the routes.
+It knows nothing of Values, and follows Sugiyama, Tagawa and Toda (1981) in four steps::
+
+    ranks.py     the column of each node, and a point in each column that a wire passes
+    ordering.py  the order in each column, with few crossings
+    heights.py   heights that keep the order
+    layered.py   widths of columns, routes of wires
+
+Here are the interface and the last step.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from tinygrad_edu.viz.layout.placement import Frame, Link, Placement, Point, Siz
 from tinygrad_edu.viz.layout.ranks import Layers, Nesting, assign_ranks, check_length
 
 BOXES: Mapping[str, str] = MappingProxyType({})
+RANK_GAP = 54.0  # between columns of nodes, with a column of labels in it
 STEEPEST = 0.35  # width of a turn by its height
 PORT_STEP = 12.0  # between two wires that enter a node
 
@@ -29,8 +36,6 @@ def layered(
     frames: Sequence[Frame] = (),
     *,
     shapes: Mapping[str, str] = BOXES,
-    node_gap: float = 25.0,
-    rank_gap: float = 54.0,
 ) -> Placement:
     """Place nodes in columns from left to right and route wires between them.
 
@@ -40,7 +45,6 @@ def layered(
     links : wires; those into one node in operand order, the first arrives highest.
     frames : frames round nodes, nested by ``parent``.
     shapes : "circle" or "box" (the default) by node, for where wires meet the border.
-    node_gap, rank_gap : least room between nodes of a column, and between columns, in points.
 
     Raises
     ------
@@ -63,41 +67,42 @@ def layered(
     """
     nest = _nest(sizes, frames)
     number = {name: i for i, name in enumerate(sizes)}
-    wires = [(_known(number, w.source, w), _known(number, w.target, w)) for w in links]
-    check_length(ranks := assign_ranks(wires, nest), wires)
+    wires = [_ends(number, link) for link in links]
+    ranks = assign_ranks(wires, nest)
+    check_length(ranks, wires)
     layers = Layers(ranks, wires, nest)
     layers.order = Ordering(layers).best()
     circles = [shapes.get(name) == "circle" for name in sizes]
-    board = _Board(layers, list(sizes.values()), circles, links)
-    tall = [size.height for size in board.sizes]
+    vertices = _Vertices(layers, list(sizes.values()), circles, links)
+    tall = [size.height for size in vertices.sizes]
     titles = [frame.title for frame in frames]
-    heights = Heights(layers, tall, [title.height for title in titles], board.ports, node_gap)
+    heights = Heights(layers, tall, [title.height for title in titles], vertices.ports)
     y = heights.solve()
-    columns = _Columns(layers, board.sizes, titles, y, rank_gap)
-    return _placement(list(sizes), links, frames, _Drawing(layers, board, columns, y))
+    columns = _Columns(layers, vertices.sizes, titles, y)
+    return _Drawing(layers, vertices, columns, y).placement(list(sizes), links, frames)
 
 
-def _known(number: Mapping[str, int], node: str, wire: Link) -> int:
-    if node not in number:
-        raise SettingError(
-            f"Wire {wire.id!r} ends at {node!r}, which has no size.",
-            fix="pass a size for it in sizes.",
-        )
-    return number[node]
+def _ends(number: Mapping[str, int], wire: Link) -> tuple[int, int]:
+    """Look up the two ends of a wire."""
+    for node in (wire.source, wire.target):
+        if node not in number:
+            raise SettingError(
+                f"Wire {wire.id!r} ends at {node!r}, which has no size.",
+                fix="pass a size for it in sizes.",
+            )
+    return number[wire.source], number[wire.target]
 
 
 def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nesting:
-    """Frames as numbers, checked."""
+    """Number the frames, and refuse those that can't be nested."""
     index = {frame.id: i for i, frame in enumerate(frames)} | {"": -1}
     home = dict.fromkeys(sizes, -1)
-    parent = []
     for i, frame in enumerate(frames):
         if frame.parent not in index:
             raise SettingError(
                 f"Frame {frame.id!r} is in {frame.parent!r}, which is not a frame.",
                 fix="pass the outer frame too.",
             )
-        parent.append(index[frame.parent])
         for member in frame.members:
             if home.get(member, 0) != -1:
                 what = "is in another frame already" if member in home else "has no size"
@@ -106,27 +111,20 @@ def _nest(sizes: Mapping[str, Size], frames: Sequence[Frame]) -> Nesting:
                     fix="list each node once, in the innermost frame it is in.",
                 )
             home[member] = i
-    _check_nesting(parent, frames)
+    parent = [index[frame.parent] for frame in frames]
+    for i, frame in enumerate(frames):
+        outer, steps = parent[i], 0
+        while outer not in (-1, i) and steps < len(frames):
+            outer, steps = parent[outer], steps + 1
+        if outer == i:
+            raise SettingError(
+                f"Frame {frame.id!r} is inside itself.",
+                fix="pass parent='' for the outermost frame.",
+            )
     return Nesting(list(sizes), list(home.values()), parent)
 
 
-def _check_nesting(parent: Sequence[int], frames: Sequence[Frame]) -> None:
-    """A frame is not inside itself."""
-    rooted: set[int] = {-1}
-    for frame in range(len(parent)):
-        trail: dict[int, None] = {}
-        while frame not in rooted:
-            if frame in trail:
-                raise SettingError(
-                    f"Frame {frames[frame].id!r} is inside itself.",
-                    fix="follow the parents; the last one is ''.",
-                )
-            trail[frame] = None
-            frame = parent[frame]
-        rooted.update(trail)
-
-
-class _Board:
+class _Vertices:
     """Sizes by vertex, the vertex of each label, and where wires enter a target."""
 
     def __init__(
@@ -151,7 +149,7 @@ class _Board:
                 self.ports[last] = (k - (len(wires) - 1) / 2) * step
 
     def border(self, node: int, dy: float) -> float:
-        """How far from a node's centre its border is, dy above or below the centre."""
+        """Return how far from a node's centre its border is, dy above or below the centre."""
         size = self.sizes[node]
         if not self.circles[node] or not size.height:
             return size.width / 2
@@ -167,7 +165,6 @@ class _Columns:
         sizes: Sequence[Size],
         titles: Sequence[Size],
         y: Sequence[float],
-        rank_gap: float,
     ) -> None:
         self.layers, self.titles = layers, titles
         count = len(layers.order)
@@ -184,11 +181,11 @@ class _Columns:
         at = 0.0
         for layer in range(count):
             if layer:  # a steep wire has more room to turn
-                at += min(max(rank_gap / 2, STEEPEST * steep[layer]), 2 * rank_gap)
+                at += min(max(RANK_GAP / 2, STEEPEST * steep[layer]), 2 * RANK_GAP)
             at = self._column(layer, at, wide[layer])
 
     def _insets(self, ends: Sequence[int]) -> list[float]:
-        """How far each frame reaches beyond its column: further round frames that end there too."""
+        """Return how far each frame reaches beyond its column: further round inner frames."""
         inset = [MARGIN] * len(ends)
         for frame in self.layers.inside_out:
             outer = self.layers.nest.parent[frame]
@@ -206,7 +203,11 @@ class _Columns:
         right = end = left + wide
         for f in frames:
             if self.layers.last[f] == layer:
-                inner = [self.frame_right[g] + MARGIN for g in self._inside(f)]
+                inner = [
+                    self.frame_right[g] + MARGIN
+                    for g, parent in enumerate(self.layers.nest.parent)
+                    if parent == f and self.layers.last[g] >= 0
+                ]
                 title = self.frame_left[f] + self.titles[f].width
                 self.frame_right[f] = max(right + self.right_inset[f], title, *inner)
                 end = max(end, self.frame_right[f])
@@ -214,28 +215,23 @@ class _Columns:
         self.centre.append((left + right) / 2)
         return end
 
-    def _inside(self, frame: int) -> list[int]:
-        """Frames directly in a frame that are not empty."""
-        parent, last = self.layers.nest.parent, self.layers.last
-        return [g for g, p in enumerate(parent) if p == frame and last[g] >= 0]
-
 
 @dataclass(frozen=True)
 class _Drawing:
-    """All that is known at the end."""
+    """All that is known at the end, from which the wires are routed."""
 
     layers: Layers
-    board: _Board
+    vertices: _Vertices
     columns: _Columns
     y: Sequence[float]
 
     def route(self, chain: Sequence[int], twin: bool) -> list[Point]:
-        """Level through the layers, S curves between them."""
+        """Run a wire level through the layers, in S curves between them."""
         source, target, last = chain[0], chain[-1], chain[-2]
         layers, level = self.layers.layer, self.columns.level
-        dy = self.board.ports[last]
-        start = self.columns.centre[layers[source]] + self.board.border(source, 0.0)
-        end = self.columns.centre[layers[target]] - self.board.border(target, dy)
+        dy = self.vertices.ports[last]
+        start = self.columns.centre[layers[source]] + self.vertices.border(source, 0.0)
+        end = self.columns.centre[layers[target]] - self.vertices.border(target, dy)
         stretches = [(start, level[layers[source]][1], self.y[source])]
         for v in chain[1:-1]:
             left, right = level[layers[v]]
@@ -245,25 +241,54 @@ class _Drawing:
         stretches.append((level[layers[target]][0], end, self.y[target] + dy))
         return _curve(stretches)
 
-    def boxes(self) -> dict[int, tuple[float, float, float, float]]:
-        """Left, top, right, bottom of each frame that holds something."""
-        edges = self.y[len(self.board.sizes) :]
-        left, right = self.columns.frame_left, self.columns.frame_right
-        return {
-            f: (left[f], edges[2 * f], right[f], edges[2 * f + 1])
-            for f, last in enumerate(self.layers.last)
+    def placement(
+        self, names: Sequence[str], links: Sequence[Link], frames: Sequence[Frame]
+    ) -> Placement:
+        """Collect all places by id, moved to the top left."""
+        layers, vertices, columns, y = self.layers, self.vertices, self.columns, self.y
+        seen = [*range(len(names)), *vertices.carriers]  # the others are points of wires
+        at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
+        ends = [(chain[0], chain[-1]) for chain in layers.chains]
+        many = Counter(ends)
+        routes = [self.route(c, many[e] > 1) for c, e in zip(layers.chains, ends, strict=True)]
+        edges = y[len(vertices.sizes) :]
+        boxes = {
+            f: (columns.frame_left[f], edges[2 * f], columns.frame_right[f], edges[2 * f + 1])
+            for f, last in enumerate(layers.last)
             if last >= 0
         }
+        corners = [corner for box in boxes.values() for corner in (box[:2], box[2:])]
+        for v, (x, middle) in at.items():
+            w, h = vertices.sizes[v].width / 2, vertices.sizes[v].height / 2
+            corners += [(x - w, middle - h), (x + w, middle + h)]
+        xs, ys = [x for x, _ in corners], [*(corner for _, corner in corners), *y]
+        dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
+        moved = {v: (x + dx, middle + dy) for v, (x, middle) in at.items()}
+        return Placement(
+            width=max(xs, default=0.0) + dx + MARGIN,
+            height=max(ys, default=0.0) + dy + MARGIN,
+            nodes={name: moved[v] for v, name in enumerate(names)},
+            routes={
+                link.id: tuple([(x + dx, v + dy) for x, v in route])
+                for link, route in zip(links, routes, strict=True)
+            },
+            labels={link.id: moved[c] for link, c in zip(links, vertices.carriers, strict=True)},
+            frames={
+                frames[f].id: (left + dx, top + dy, right - left, bottom - top)
+                for f, (left, top, right, bottom) in boxes.items()
+            },
+        )
 
 
 def _curve(stretches: Iterable[tuple[float, float, float]]) -> list[Point]:
-    """A path through level stretches (from, to, height)."""
+    """Draw a path through level stretches (from, to, height)."""
     points: list[Point] = []
     for left, right, y in stretches:
         if not points:
             points = [(left, y)]
         else:
             x, above = points[-1]
+            # a stretch on the level of the last one goes on with it, without a curve
             if abs(above - y) < 1e-9 and len(points) > 1 and abs(points[-3][1] - y) < 1e-9:
                 x, _ = points[-4]
                 del points[-3:]
@@ -272,37 +297,3 @@ def _curve(stretches: Iterable[tuple[float, float, float]]) -> list[Point]:
         if right > left:
             points += [((2 * left + right) / 3, y), ((left + 2 * right) / 3, y), (right, y)]
     return points
-
-
-def _placement(
-    names: Sequence[str], links: Sequence[Link], frames: Sequence[Frame], drawing: _Drawing
-) -> Placement:
-    """Collect by id, moved to the top left."""
-    layers, board, columns, y = drawing.layers, drawing.board, drawing.columns, drawing.y
-    seen = [*range(len(names)), *board.carriers]  # the others are points of wires
-    at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
-    ends = [tuple(chain[:: len(chain) - 1]) for chain in layers.chains]
-    twins = {pair for pair, many in Counter(ends).items() if many > 1}
-    routes = [drawing.route(c, pair in twins) for c, pair in zip(layers.chains, ends, strict=True)]
-    boxes = drawing.boxes()
-    corners = [corner for box in boxes.values() for corner in (box[:2], box[2:])]
-    for v, (x, middle) in at.items():
-        w, h = board.sizes[v].width / 2, board.sizes[v].height / 2
-        corners += [(x - w, middle - h), (x + w, middle + h)]
-    xs, ys = [x for x, _ in corners], [*(corner for _, corner in corners), *y]
-    dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
-    moved = {v: (x + dx, middle + dy) for v, (x, middle) in at.items()}
-    return Placement(
-        width=max(xs, default=0.0) + dx + MARGIN,
-        height=max(ys, default=0.0) + dy + MARGIN,
-        nodes={name: moved[v] for v, name in enumerate(names)},
-        routes={
-            link.id: tuple([(x + dx, v + dy) for x, v in route])
-            for link, route in zip(links, routes, strict=True)
-        },
-        labels={link.id: moved[c] for link, c in zip(links, board.carriers, strict=True)},
-        frames={
-            frames[f].id: (left + dx, top + dy, right - left, bottom - top)
-            for f, (left, top, right, bottom) in boxes.items()
-        },
-    )

@@ -1,6 +1,11 @@
 """Second step of a layered drawing: the order in each layer, with few crossings.
 
-Barycenter sweeps after Sugiyama, Tagawa and Toda (1981). What is in a frame stays together.
+Barycenter sweeps after Sugiyama, Tagawa and Toda (1981): each vertex goes to the mean place of its
+neighbours in the layer before, from the left to the right, then back, as long as that undoes
+crossings. To find the fewest is NP-hard, even for two layers.
+
+What is in a frame stays together: a layer is sorted frame by frame, a frame being one unit of the
+frame around it. Units are vertices, and ~frames.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from tinygrad_edu.viz.layout.ranks import Layers
 
 SWEEPS = 12  # more find hardly fewer crossings
-PATIENCE = 3  # sweeps in a row that find none fewer
+PATIENCE = 3  # sweeps in a row that find no fewer crossings
 
 
 class Ordering:
@@ -19,21 +24,21 @@ class Ordering:
 
     def __init__(self, layers: Layers) -> None:
         self.layers = layers
-        self.place = [0.0] * len(layers.layer)
+        self.place = [0.0] * len(layers.layer)  # of each vertex, from the middle of its layer
         first = self._operands_first()
-        mean: dict[int, list[int]] = {}
+        found: dict[int, list[int]] = {}
         for v, frame in enumerate(layers.home):
             while frame >= 0:
-                mean.setdefault(frame, []).append(first[v])
+                found.setdefault(frame, []).append(first[v])
                 frame = layers.nest.parent[frame]
         # one order of frames for all layers: they are bands, and bands can't swap on the way
-        self.band = {f: sum(firsts) / len(firsts) for f, firsts in mean.items()}
+        self.band = {f: sum(firsts) / len(firsts) for f, firsts in found.items()}
         self.groups = self._grouped(sorted(range(len(first)), key=first.__getitem__))
         for layer in range(len(layers.order)):
             self._arrange(layer, [])
 
     def best(self) -> list[list[int]]:
-        """Order by layer with the fewest crossings seen; of equals the first."""
+        """Sweep to and fro, and return the order with the fewest crossings; of equals the first."""
         layers = self.layers
         best, fewest, idle = [list(o) for o in layers.order], self.crossings(), 0
         for sweep in range(layers.sweeps(SWEEPS)):
@@ -49,12 +54,12 @@ class Ordering:
         return best
 
     def crossings(self) -> int:
-        """Pairs of wires that cross."""
+        """Count the pairs of wires that cross."""
         layers, place, total = self.layers, self.place, 0
-        for odd in layers.order[1::2]:
+        for odd in layers.order[1::2]:  # every wire has a vertex in each odd layer that it crosses
             wires = [v for v in odd if layers.before[v]]
-            total += _inversions([place[layers.before[v][0]] for v in wires])
-            total += _inversions([place[layers.after[v][0]] + layers.port[v] for v in wires])
+            total += inversions([place[layers.before[v][0]] for v in wires])
+            total += inversions([place[layers.after[v][0]] + layers.port[v] for v in wires])
         return total
 
     def _operands_first(self) -> list[int]:
@@ -73,7 +78,7 @@ class Ordering:
         return number
 
     def _grouped(self, vertices: Sequence[int]) -> list[dict[int, list[int]]]:
-        """For each layer what stands directly in each frame: vertices and ~frames, inner first."""
+        """Group each layer by what units stand directly in each frame, inner frames first."""
         layers = self.layers
         groups: list[dict[int, list[int]]] = [{} for _ in layers.order]
         for v in vertices:
@@ -100,7 +105,7 @@ class Ordering:
                     aims[v] = sum([place[u] for u in near]) / len(near)
         for frame, units in group.items():
             ordered = _fill(units, sorted((u for u in units if u in aims), key=aims.__getitem__))
-            if len(group) > 1 and (frame >= 0 or _has_frames(units)):
+            if frame >= 0 or any(u < 0 for u in units):
                 bands = sorted((u for u in units if u < 0), key=lambda u: self.band[~u])
                 ordered = _fill(ordered, bands)
                 known = [aims[u] for u in units if u in aims]
@@ -113,11 +118,6 @@ class Ordering:
             place[v] = i - middle
 
 
-def _has_frames(units: Sequence[int]) -> bool:
-    """Whether some of the units are ~frames."""
-    return any(u < 0 for u in units)
-
-
 def _fill(units: list[int], ordered: list[int]) -> list[int]:
     """Put ``ordered`` where its members stand among the units; the others keep their places."""
     if len(ordered) == len(units):
@@ -127,9 +127,7 @@ def _fill(units: list[int], ordered: list[int]) -> list[int]:
 
 
 def _flatten(group: dict[int, list[int]]) -> list[int]:
-    """The vertices of a layer from the top, frames opened."""
-    if len(group) == 1:
-        return list(group[-1])
+    """List the vertices of a layer from the top, frames opened."""
     flat: list[int] = []
     stack = list(reversed(group[-1]))
     while stack:
@@ -141,8 +139,8 @@ def _flatten(group: dict[int, list[int]]) -> list[int]:
     return flat
 
 
-def _inversions(numbers: Iterable[float]) -> int:
-    """Pairs in which the greater number comes first."""
+def inversions(numbers: Iterable[float]) -> int:
+    """Count the pairs in which the greater number comes first."""
     seen: list[float] = []
     total = 0
     for number in numbers:

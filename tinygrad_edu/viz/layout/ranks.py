@@ -1,18 +1,25 @@
 """First step of a layered drawing: the column each node stands in, and the layers of vertices.
 
-Nodes, links and frames are numbers here. Frames are kept apart as in Sander (1996). Even layers
-hold nodes, the odd ones between them the labels of wires; where a wire crosses a layer it has a
-vertex, so that order and room are settled for nodes, labels and passing wires at once.
+Nodes, links and frames are numbers here. A node's rank is the length of the longest path that ends
+in it, so every wire runs to the right. Frames must not be torn apart by that, so each has two
+borders that take part as if they were nodes (Sander, Layout of compound directed graphs, 1996):
+what is in a frame stands between its borders.
+
+Even layers hold nodes, the odd ones between them the labels of wires. Where a wire crosses a layer
+it has a vertex of its own, so that the next steps settle order and room for nodes, labels and
+passing wires at once (the dummy vertices of Sugiyama, Tagawa and Toda, 1981).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 from tinygrad_edu.engine.errors import SettingError
 
-FEW_SWEEPS = ((20_000, 2), (8_000, 3))  # vertices from which on there are so few sweeps
+FEW_SWEEPS = ((20_000, 2), (8_000, 3))  # with more vertices than that, fewer sweeps
 MOST_CROSSINGS = 40_000  # of wires with columns: two seconds of work, and more than anyone reads
 
 
@@ -24,28 +31,27 @@ class Nesting:
     home: list[int]
     parent: list[int]
 
-    def depths(self) -> list[int]:
-        """Depth by frame, outermost 1; a last entry 0, so that -1 finds it."""
-        depth = [0] * (len(self.parent) + 1)
+    @cached_property
+    def depth(self) -> list[int]:
+        """Count the frames around each frame, itself included; a last entry 0 is found by -1."""
+        depth = []
         for frame in range(len(self.parent)):
-            trail = []
-            while frame >= 0 and not depth[frame]:
-                trail.append(frame)
-                frame = self.parent[frame]
-            for inner in reversed(trail):
-                depth[inner] = depth[self.parent[inner]] + 1
-        return depth
+            count = 0
+            while frame >= 0:
+                count, frame = count + 1, self.parent[frame]
+            depth.append(count)
+        return [*depth, 0]
 
+    @cached_property
     def inside_out(self) -> list[int]:
-        """Frames, each before the one it is in."""
-        depth = self.depths()
-        return sorted(range(len(self.parent)), key=lambda frame: -depth[frame])
+        """Sort the frames, each before the one it is in."""
+        return sorted(range(len(self.parent)), key=lambda frame: -self.depth[frame])
 
-    def part(self, depth: list[int], u: int, v: int) -> tuple[int, int, int]:
-        """The innermost frame round both nodes, and what in it holds each: a node or ~frame."""
+    def meeting(self, u: int, v: int) -> tuple[int, int, int]:
+        """Find the innermost frame round both, and what in it holds each: the node or a ~frame."""
         a, b, above_a, above_b = u, v, self.home[u], self.home[v]
         while above_a != above_b:
-            if depth[above_a] >= depth[above_b]:
+            if self.depth[above_a] >= self.depth[above_b]:
                 a, above_a = ~above_a, self.parent[above_a]
             else:
                 b, above_b = ~above_b, self.parent[above_b]
@@ -53,7 +59,7 @@ class Nesting:
 
 
 def assign_ranks(links: Sequence[tuple[int, int]], nest: Nesting) -> list[int]:
-    """Longest-path ranks; then what has room to move stands right before its consumer."""
+    """Find the column of each node: longest paths, but leaves stand right before what they feed."""
     count = len(nest.home)
     after: list[list[tuple[int, int]]] = [[] for _ in range(count + 2 * len(nest.parent))]
     for u, v, length in _constraints(links, nest):
@@ -64,12 +70,15 @@ def assign_ranks(links: Sequence[tuple[int, int]], nest: Nesting) -> list[int]:
         left_border = u >= count and (u - count) % 2 == 0
         if after[u] and (left_border or (u < count and movable[u])):
             rank[u] = min(rank[v] - length for v, length in after[u])
-    used = {r: i for i, r in enumerate(sorted(set(rank[:count])))}
+    used = {r: i for i, r in enumerate(sorted(set(rank[:count])))}  # no column stays empty
     return [used[r] for r in rank[:count]]
 
 
 def _constraints(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tuple[int, int, int]]:
-    """(u, v, length): v stands at least length ranks after u; a frame has a left, right border."""
+    """Yield (u, v, length): v stands at least length ranks after u.
+
+    Frame f has its left border at count + 2 f and its right border behind that.
+    """
     count = len(nest.home)
     yield from ((u, v, 1) for u, v in links)
     for inner, outer in [*enumerate(nest.home), *((~f, p) for f, p in enumerate(nest.parent))]:
@@ -82,26 +91,25 @@ def _constraints(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tu
 
 
 def _separable(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tuple[int, int]]:
-    """Neighbours in a frame that can stand side by side, because no wires run both ways."""
+    """Yield neighbours in a frame that can stand side by side: no wires run both ways."""
     if not nest.parent:
         return
-    depth = nest.depths()
     pairs: dict[int, dict[tuple[int, int], None]] = {}
     for u, v in links:
-        outer, a, b = nest.part(depth, u, v)
+        outer, a, b = nest.meeting(u, v)
         pairs.setdefault(outer, {})[a, b] = None
     mixed: set[int] = set()  # frames on a cycle of frames: their insides must stay flexible
-    for outer in [-1, *reversed(nest.inside_out())]:
+    for outer in [-1, *reversed(nest.inside_out)]:
         if outer >= 0 and nest.parent[outer] in mixed:
             mixed.add(outer)
-        core = _core(list(pairs.get(outer, {})))
+        core = _on_cycles(list(pairs.get(outer, {})))
         mixed.update(~unit for unit in core if unit < 0)
         if outer not in mixed:
             yield from (p for p in pairs.get(outer, {}) if not (p[0] in core and p[1] in core))
 
 
-def _core(pairs: Sequence[tuple[int, int]]) -> dict[int, None]:
-    """What is left after sources and sinks are peeled off again and again: all cycles."""
+def _on_cycles(pairs: Sequence[tuple[int, int]]) -> dict[int, None]:
+    """Peel off sources, then sinks, again and again: what is left is on cycles or between them."""
     core = dict.fromkeys(unit for pair in pairs for unit in pair)
     for side in (0, 1):
         degree = dict.fromkeys(core, 0)
@@ -124,7 +132,7 @@ def _core(pairs: Sequence[tuple[int, int]]) -> dict[int, None]:
 def _longest_paths(
     after: list[list[tuple[int, int]]], nest: Nesting
 ) -> tuple[list[int], list[int]]:
-    """Rank of each, and an order in which none comes before what it needs."""
+    """Return the rank of each, and an order in which each comes after what it needs."""
     waiting, rank = [0] * len(after), [0] * len(after)
     for followers in after:
         for v, _ in followers:
@@ -136,31 +144,24 @@ def _longest_paths(
             waiting[v] -= 1
             if not waiting[v]:
                 order.append(v)
-    if len(order) < len(after):
-        raise _cycle_error(after, waiting, nest)
-    return rank, order
-
-
-def _cycle_error(
-    after: list[list[tuple[int, int]]], waiting: list[int], nest: Nesting
-) -> SettingError:
-    """Name the nodes of a cycle: every node that waits has a wire from another one that waits."""
+    if len(order) == len(after):
+        return rank, order
+    # whoever still waits has a wire from another one that waits: back along them to a cycle
     count = len(nest.home)
     feeder = {v: u for u in range(count) if waiting[u] for v, _ in after[u] if v < count}
-    node = next(v for v in range(count) if waiting[v])
-    trail: dict[int, None] = {}
+    node, trail = next(v for v in range(count) if waiting[v]), dict[int, None]()
     while node not in trail:
         trail[node] = None
         node = feeder[node]
     cycle = [*trail, node][list(trail).index(node) :]
-    return SettingError(
+    raise SettingError(
         f"The wires run in a circle: {' -> '.join(nest.names[v] for v in reversed(cycle))}.",
         fix="leave out one of these wires; a computation never feeds itself.",
     )
 
 
 def _movable(links: Sequence[tuple[int, int]], count: int, order: Sequence[int]) -> list[bool]:
-    """Whether moving a node right, with what feeds it alone, makes no more wires longer."""
+    """Tell whether moving a node right, with what feeds it alone, makes no more wires longer."""
     fan_out, held = [0] * count, [0] * count
     feeds: list[list[int]] = [[] for _ in range(count)]
     for u, v in links:
@@ -174,7 +175,7 @@ def _movable(links: Sequence[tuple[int, int]], count: int, order: Sequence[int])
 
 
 def crossings(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> int:
-    """How many columns all wires cross: a chain of 2,000 values that share a leaf has 2 million."""
+    """Count the columns all wires cross: for a chain of 2,000 that share a leaf, 2 million."""
     return sum(ranks[target] - ranks[source] for source, target in wires)
 
 
@@ -190,58 +191,64 @@ def check_length(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> None
 
 
 class Layers:
-    """Vertices by layer, in order from the top, and the wires between neighbouring layers."""
+    """Vertices by layer, in order from the top, and the wires between neighbouring layers.
+
+    The first vertices are the nodes; behind them come those of wires, and those that hold a frame
+    open where nothing else of it stands. All lists but ``order``, ``first`` and ``last`` are by
+    vertex.
+    """
 
     def __init__(
         self, ranks: Sequence[int], links: Sequence[tuple[int, int]], nest: Nesting
     ) -> None:
         self.nest = nest
+        self.inside_out = nest.inside_out
         self.layer = [2 * rank for rank in ranks]
         self.home = list(nest.home)
         self.before: list[list[int]] = [[] for _ in ranks]
         self.after: list[list[int]] = [[] for _ in ranks]
-        self.port = [0.0] * len(ranks)  # by last vertex of a wire: -0.5 .. 0.5 down the target
-        self.inside_out = nest.inside_out()
+        self.port = [0.0] * len(ranks)  # of a wire's last vertex: -0.5 .. 0.5 down the target
         self.first, self.last = self._spans()
-        self.chains = self._chains(links)
+        self.chains = [self._chain(u, v) for u, v in links]
+        for wires in self.before[: len(ranks)]:
+            for place, last in enumerate(wires, 1):
+                self.port[last] = place / (len(wires) + 1) - 0.5
         self._hold_frames_open()
         self.order: list[list[int]] = [[] for _ in range(max(self.layer, default=-1) + 1)]
 
     def sweeps(self, usual: int) -> int:
-        """How often to go to and fro: less often where there are very many vertices."""
+        """Choose how often to go to and fro: less often where there are very many vertices."""
         return next((few for least, few in FEW_SWEEPS if len(self.layer) > least), usual)
 
     def _spans(self) -> tuple[list[int], list[int]]:
-        """First and last layer of each frame; an empty frame has none (first > last)."""
+        """Find the first and last layer of each frame; an empty frame has first > last."""
         far = max(self.layer, default=0) + 1
         first, last = [far] * len(self.nest.parent), [-1] * len(self.nest.parent)
-        inner = [(frame, layer, layer) for frame, layer in zip(self.home, self.layer, strict=True)]
-        for f, low, high in inner:
+        for f, layer in zip(self.home, self.layer, strict=True):
             if f >= 0:
-                first[f], last[f] = min(first[f], low), max(last[f], high)
+                first[f], last[f] = min(first[f], layer), max(last[f], layer)
         for f in self.inside_out:
             p = self.nest.parent[f]
             if p >= 0:
                 first[p], last[p] = min(first[p], first[f]), max(last[p], last[f])
         return first, last
 
-    def _chains(self, links: Sequence[tuple[int, int]]) -> list[list[int]]:
-        """For each wire its vertices, from source to target."""
-        depth, chains = self.nest.depths(), []
-        for u, v in links:
-            outer = self.nest.part(depth, u, v)[0] if self.nest.parent else -1
-            chain = [u]
-            for layer in range(self.layer[u] + 1, self.layer[v]):
-                chain.append(self._add(layer, self._home_between(u, v, layer, outer)))
-                self._join(*chain[-2:])
-            self._join(chain[-1], v)
-            chains.append([*chain, v])
-        for v in range(len(self.nest.home)):
-            for place, last in enumerate(self.before[v], 1):
-                self.port[last] = place / (len(self.before[v]) + 1) - 0.5
-        return chains
+    def _chain(self, u: int, v: int) -> list[int]:
+        """Lay a wire from source to target, over a new vertex in each layer between them."""
+        outer = self.nest.meeting(u, v)[0] if self.nest.parent else -1
+        between = range(self.layer[u] + 1, self.layer[v])
+        chain = [
+            u,
+            *[self._vertex(layer, self._home_between(u, v, layer, outer)) for layer in between],
+            v,
+        ]
+        for a, b in pairwise(chain):
+            self.after[a].append(b)
+            self.before[b].append(a)
+        return chain
 
-    def _add(self, layer: int, home: int) -> int:
+    def _vertex(self, layer: int, home: int) -> int:
+        """Add a vertex, and return its number."""
         self.layer.append(layer)
         self.home.append(home)
         self.before.append([])
@@ -249,12 +256,8 @@ class Layers:
         self.port.append(0.0)
         return len(self.layer) - 1
 
-    def _join(self, u: int, v: int) -> None:
-        self.after[u].append(v)
-        self.before[v].append(u)
-
     def _home_between(self, u: int, v: int, layer: int, outer: int) -> int:
-        """A wire stays in the frames of its source as far as they reach, then in the target's."""
+        """Keep a wire in the frames of its source as far as they reach, then in the target's."""
         frame = self.home[u]
         while frame != outer and self.last[frame] < layer:
             frame = self.nest.parent[frame]
@@ -274,6 +277,5 @@ class Layers:
         for frame in self.inside_out:
             for layer in range(self.first[frame], self.last[frame] + 1):
                 if (frame, layer) not in held:
-                    self._add(layer, frame)
-                parent = self.nest.parent[frame]
-                held.add((parent, layer))
+                    self._vertex(layer, frame)
+                held.add((self.nest.parent[frame], layer))
