@@ -16,9 +16,6 @@ NOT_YET = {
     "tinygrad_edu/engine/guards.py",
     "tinygrad_edu/engine/hooks.py",
     "tinygrad_edu/engine/symbols.py",
-    "tinygrad_edu/viz/layout/heights.py",
-    "tinygrad_edu/viz/layout/ordering.py",
-    "tinygrad_edu/viz/layout/ranks.py",
 }
 
 

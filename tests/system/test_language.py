@@ -43,9 +43,7 @@ NOT_YET = {
     "tinygrad_edu/nn/normalization.py",
     "tinygrad_edu/nn/penalties.py",
     "tinygrad_edu/shared/files.py",
-    "tinygrad_edu/viz/layout/heights.py",
     "tinygrad_edu/viz/layout/ordering.py",
-    "tinygrad_edu/viz/layout/ranks.py",
 }
 
 _VERBS = """
