@@ -68,8 +68,8 @@ def test_the_suggestion_trains(optimizer):
     found = learning_rate_range(model, nn.hinge, X, Y, optimizer=optimizer(model.parameters()))
     before = evaluate(model, nn.hinge, X, Y)[0]
 
-    fit(model, nn.hinge, X, Y, epochs=15, progress=False,
-        optimizer=optimizer(model.parameters(), found.suggestion))  # fmt: skip
+    mover = optimizer(model.parameters(), found.suggestion)
+    fit(model, nn.hinge, X, Y, epochs=15, progress=False, optimizer=mover)
 
     assert evaluate(model, nn.hinge, X, Y)[0] < 0.7 * before
 

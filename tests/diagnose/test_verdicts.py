@@ -41,8 +41,8 @@ def test_nothing_is_found_in_healthy_networks(depth, activation, loss, targets, 
 def test_nothing_is_found_in_a_trained_network(activation, optimizer, batch_size):
     """The gradients of the last minibatch, which ``fit`` leaves behind, do not matter."""
     model = mlp(3, activation)
-    fit(model, nn.mse, X, Y, epochs=20, batch_size=batch_size, progress=False,
-        optimizer=optimizer(model.parameters(), 0.01))  # fmt: skip
+    mover = optimizer(model.parameters(), 0.01)
+    fit(model, nn.mse, X, Y, epochs=20, batch_size=batch_size, progress=False, optimizer=mover)
 
     flow = gradient_flow(model, nn.mse, X, Y)
 
