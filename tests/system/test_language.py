@@ -50,23 +50,23 @@ _VERBS = """
 accept accumulate add adjust advance allow answer append apply approximate arrange ask assemble
 assign attach average begin bind blur break bring build cache calculate call cancel cast center
 change check choose classify clear clip close collapse collect color combine compare compile
-complete compute concatenate connect construct continue convert copy correct count cover create
-cut decide declare decode define delete derive describe detach detect determine diagnose
+complete compose compute concatenate connect construct continue convert copy correct count cover
+create cut decide declare decode define delete derive describe detach detect determine diagnose
 differentiate discard display divide download draw drop emit enable encode end enter estimate
-evaluate execute exit expand explain export extend extract fail fetch fill filter find finish fit
-flatten flip fold follow forbid forget format forward freeze generate get give go grade guard hand
-handle hash hide hold identify ignore import initialize insert install interpolate invert join
-judge keep label lay leave lend let limit link list load locate look lower make map mark match
-measure merge mirror mix move multiply name normalize number observe offer open outline pack pad
-pair parse pass patch pause permute pick place plan plot predict prepare print produce propagate
-prove pull push put raise rank read rebuild receive recognize recompute record reduce refuse
-register remember remove rename render reorder repeat replace replay report represent require
-rescale reset reshape resolve restore resume return reverse rewrite round run save say scale scan
-score search select send separate serve set shift shorten show shrink shuffle sign simplify skip
-snapshot solve sort split stack standardize start step stop store stretch strip substitute
-subtract suggest sum summarize suspend swap switch take tell test trace track train transform
-translate transpose try turn undo unpack unroll update use validate verify visit wait walk warn
-watch weigh widen wrap write yield zero
+evaluate execute exit expand explain export extend extract extrapolate fail fetch fill filter find
+finish fit flatten flip fold follow forbid forget format forward freeze generate get give go grade
+guard hand handle hash hide hold identify ignore import initialize insert install interpolate
+invert join judge keep label lay leave lend let limit link list load locate look lower make map
+mark match measure merge mirror mix move multiply name normalize notice number observe offer open
+outline pack pad pair parse pass patch pause permute pick pickle place plan plant plot predict
+prepare print produce propagate prove pull push put quote raise rank read rebuild receive
+recognize recompute record reduce refuse register remember remove rename render reorder repeat
+replace replay report represent require rescale reset reshape resolve restore restrict resume
+return reverse rewrite round run save say scale scan score search select send separate serve set
+shift shorten show shrink shuffle sign simplify skip snapshot solve sort split stack standardize
+start step stop store stretch strip substitute subtract suggest sum summarize suspend swap switch
+take tell test trace track train transform translate transpose try turn undo unlink unpack unroll
+update use validate verify visit wait walk warn watch weigh widen wrap write yield zero
 """
 VERBS = {*_VERBS.split()}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
 
-from tinygrad_edu.course.kinds import Kind
+from tinygrad_edu.course.kinds import AnswerKind
 
 # the notebooks, in order: the stem of their exercises, and their title
 NOTEBOOKS = {
@@ -52,7 +52,7 @@ class Exercise:
     ----------
     id : str, the stem of its notebook and a number, for example "chain_rule_2"
     statement : str, the question
-    asks : Kind, the kind of answer, and the points at which it is read
+    asks : AnswerKind, the kind of answer, and the points at which it is read
     truth : function that returns the right answer at a point, computed without ``solution``
     mistakes : known mistakes; the first that agrees with the answer at all points is named
     hints : str each, from a nudge to nearly the whole answer, without its code
@@ -62,7 +62,7 @@ class Exercise:
 
     id: str
     statement: str
-    asks: Kind
+    asks: AnswerKind
     truth: Callable[..., Any]
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]

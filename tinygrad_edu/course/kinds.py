@@ -24,7 +24,7 @@ Point: TypeAlias = "tuple[Any, ...]"
 Draw: TypeAlias = "Callable[[Random], Point]"
 
 
-class Kind:
+class AnswerKind:
     """A kind of answer, read at several points; a mistake is written as the answer itself."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers(Kind):
+class Numbers(AnswerKind):
     """A number, or a list of ``count`` numbers; there is one point, as the question names them."""
 
     count: int = 0
@@ -64,7 +64,7 @@ class Numbers(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn(Kind):
+class Drawn(AnswerKind):
     """An answer that is read at points drawn at random, and at ``corners`` first."""
 
     names: str  # of what is drawn, for example "x, y"

@@ -51,7 +51,7 @@ def detect_anomaly() -> Iterator[None]:
 
 
 def source_line(node: Value) -> str:
-    """The line of code that built a node inside ``detect_anomaly()``; "" outside it."""
+    """Return the line of code that built a node inside ``detect_anomaly()``; "" outside it."""
     return node.origin.partition("@")[2]
 
 

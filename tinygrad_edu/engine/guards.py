@@ -45,7 +45,7 @@ class Guarded:
 
     @property
     def kind(self) -> Kind:
-        """What the value is in its graph: "operation", "constant" or "leaf"."""
+        """Tell what the value is in its graph: "operation", "constant" or "leaf"."""
         return "operation" if self.op else "constant" if self.constant else "leaf"
 
     __lt__ = _comparison(operator.lt)

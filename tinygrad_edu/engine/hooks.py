@@ -12,44 +12,44 @@ from typing import Any, Protocol
 
 
 class Watcher(Protocol):
-    """Looks on while graphs are built and walked, as ``detect_anomaly`` does."""
+    """An object that watches while graphs are built and walked, as ``detect_anomaly`` does."""
 
     def built(self, node: Any) -> None:
-        """Called when an operation has made a node."""
+        """Take notice that an operation has made a node."""
 
     def compared(self, node: Any) -> None:
-        """Called when a node is compared: Python code may branch on its data."""
+        """Take notice that a node is compared: Python code may branch on its data."""
 
     def walked(self, order: Sequence[Any]) -> None:
-        """Called when a backward pass is done, before it is added to the leaves."""
+        """Take notice that a backward pass is done, before it is added to the leaves."""
 
     def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
-        """Called when ``grad`` has added ``upstream`` times ``slope`` to what an input has."""
+        """Take notice that ``grad`` has added ``upstream`` times ``slope`` to an input."""
 
 
 class PassOn:
-    """A watcher that tells the one before it all it sees; a subclass adds what it looks for."""
+    """A watcher that passes on to an earlier one; a subclass adds what it looks for."""
 
     def __init__(self, before: Watcher | None) -> None:
         self.before = before
 
     def built(self, node: Any) -> None:
-        """See :class:`Watcher`."""
+        """Pass it on to the earlier watcher."""
         if self.before is not None:
             self.before.built(node)
 
     def compared(self, node: Any) -> None:
-        """See :class:`Watcher`."""
+        """Pass it on to the earlier watcher."""
         if self.before is not None:
             self.before.compared(node)
 
     def walked(self, order: Sequence[Any]) -> None:
-        """See :class:`Watcher`."""
+        """Pass it on to the earlier watcher."""
         if self.before is not None:
             self.before.walked(order)
 
     def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
-        """See :class:`Watcher`."""
+        """Pass it on to the earlier watcher."""
         if self.before is not None:
             self.before.flowed(node, child, slope, upstream, total)
 

@@ -1,4 +1,4 @@
-"""Floating-point functions that answer as IEEE 754 does, where :mod:`math` raises.
+"""Floating-point functions that follow IEEE 754 where :mod:`math` raises.
 
 The names are NumPy's, so that a row of ``ops.py`` written for ``xp`` runs unchanged on this
 module (plain floats), on ``numpy`` (arrays) and on ``tinygrad_edu.engine.functions`` (Values).
@@ -14,7 +14,7 @@ INF, NAN = math.inf, math.nan
 
 
 def exp(x: float) -> float:
-    """e to the x; inf where the result is too large for a float."""
+    """Compute e to the x; inf if the result is too large for a float."""
     try:
         return math.exp(x)
     except OverflowError:
@@ -22,7 +22,7 @@ def exp(x: float) -> float:
 
 
 def cosh(x: float) -> float:
-    """Hyperbolic cosine; inf where the result is too large for a float."""
+    """Compute the hyperbolic cosine; inf if the result is too large for a float."""
     try:
         return math.cosh(x)
     except OverflowError:
@@ -30,7 +30,7 @@ def cosh(x: float) -> float:
 
 
 def log(x: float) -> float:
-    """Natural logarithm; -inf at 0 and nan below."""
+    """Compute the natural logarithm; -inf at 0 and nan below."""
     try:
         return math.log(x)
     except ValueError:
@@ -38,7 +38,7 @@ def log(x: float) -> float:
 
 
 def log1p(x: float) -> float:
-    """log(1 + x), accurate near 0; -inf at -1 and nan below."""
+    """Compute log(1 + x), accurate near 0; -inf at -1 and nan below."""
     try:
         return math.log1p(x)
     except ValueError:
@@ -46,7 +46,7 @@ def log1p(x: float) -> float:
 
 
 def sqrt(x: float) -> float:
-    """Square root; nan below 0."""
+    """Compute the square root; nan below 0."""
     try:
         return math.sqrt(x)
     except ValueError:
@@ -54,7 +54,7 @@ def sqrt(x: float) -> float:
 
 
 def sin(x: float) -> float:
-    """Sine of an angle in radians; nan at infinity."""
+    """Compute the sine of an angle in radians; nan at infinity."""
     try:
         return math.sin(x)
     except ValueError:
@@ -62,7 +62,7 @@ def sin(x: float) -> float:
 
 
 def cos(x: float) -> float:
-    """Cosine of an angle in radians; nan at infinity."""
+    """Compute the cosine of an angle in radians; nan at infinity."""
     try:
         return math.cos(x)
     except ValueError:
@@ -70,7 +70,7 @@ def cos(x: float) -> float:
 
 
 def divide(x: float, y: float) -> float:
-    """x / y; a signed infinity for a number over zero, nan for 0 / 0."""
+    """Compute x / y; a signed infinity for a number over zero, nan for 0 / 0."""
     try:
         return x / y
     except ZeroDivisionError:
@@ -78,7 +78,7 @@ def divide(x: float, y: float) -> float:
 
 
 def power(x: float, y: float) -> float:
-    """x to the y; nan where the result is not real, a signed infinity where it is too large."""
+    """Compute x to the y; nan if it is not real, a signed infinity if it is too large."""
     try:
         return math.pow(x, y)
     except (OverflowError, ValueError):
@@ -89,20 +89,20 @@ def power(x: float, y: float) -> float:
 
 
 def maximum(x: float, y: float) -> float:
-    """The larger of two numbers; nan where either is nan."""
+    """Return the larger of two numbers; nan if either is nan."""
     return x if x >= y or x != x else y
 
 
 def minimum(x: float, y: float) -> float:
-    """The smaller of two numbers; nan where either is nan."""
+    """Return the smaller of two numbers; nan if either is nan."""
     return x if x <= y or x != x else y
 
 
 def where(condition: bool, x: float, y: float) -> float:
-    """x where the condition holds, y elsewhere."""
+    """Return x if the condition holds, else y."""
     return x if condition else y
 
 
 def equal(x: float, y: float) -> bool:
-    """Whether two numbers are equal."""
+    """Check that two numbers are equal."""
     return x == y

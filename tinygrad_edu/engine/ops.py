@@ -35,7 +35,7 @@ class Primitive:
 
     @property
     def arity(self) -> int:
-        """The number of inputs."""
+        """Count the inputs."""
         return len(self.domain)
 
     def __reduce__(self) -> tuple[Callable[[str], "Primitive"], tuple[str]]:
@@ -171,8 +171,8 @@ COS = primitive(
     partials=lambda xp, out, x: (-xp.sin(x),),
 )
 
-# tanh' is 1/cosh(x)^2 and sigmoid' is s(x) s(-x): the textbook's 1 - z^2 and z (1 - z) lose all
-# digits where z rounds to 1
+# tanh' is 1/cosh(x)^2 and sigmoid' is s(x) s(-x): the usual formulas, 1 - z^2 and z (1 - z), lose
+# all digits where z rounds to 1
 TANH = primitive(
     "tanh",
     r"\tanh x",

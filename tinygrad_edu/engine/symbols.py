@@ -79,28 +79,28 @@ SYMBOLS = SimpleNamespace(**{name: _function_of(name) for name in NAMES.split()}
 
 
 def variable(name: str) -> Expression:
-    """A name that stands for a number or an array."""
+    """Create a name that stands for a number or an array."""
     return Expression(name)
 
 
 def inputs_of(count: int, literal: float | None) -> list[Atom]:
-    """The inputs of a row: variables x0, x1, and a number that is part of the code."""
+    """Return the inputs of a row: variables x0, x1, and a number that is part of the code."""
     inputs: list[Atom] = [variable(f"x{i}") for i in range(count)]
     return inputs if literal is None else [*inputs, literal]
 
 
 def forward_of(op: Primitive, *inputs: Atom) -> Atom:
-    """The row's value, as an expression in its inputs."""
+    """Write the value of a row as an expression in its inputs."""
     return simplify(op.forward(SYMBOLS, *inputs))
 
 
 def partials_of(op: Primitive, out: Atom, *inputs: Atom) -> tuple[Atom, ...]:
-    """The row's slopes, as expressions in its output and inputs."""
+    """Write the partials of a row as expressions in its output and inputs."""
     return tuple(simplify(partial) for partial in op.partials(SYMBOLS, out, *inputs))
 
 
 def times(x: Atom, y: Atom) -> Atom:
-    """The product, without factors of 1 and with a sign for a factor of -1: the same bits."""
+    """Multiply, without factors of 1 and with a sign for a factor of -1: the same bits."""
     return simplify(Expression("multiply", (x, y)))
 
 
@@ -134,12 +134,12 @@ _FOLDED = {"subtract": operator.sub, "equal": operator.eq, "greater_equal": oper
 
 
 def is_number(x: Atom, number: float) -> bool:
-    """Whether an atom is that number; an expression is none."""
+    """Check that an atom is that number; an expression never is."""
     return not isinstance(x, Expression) and x == number
 
 
 def _same(x: Atom, y: Atom) -> bool:
-    """Whether two expressions are written alike."""
+    """Check that two expressions are written alike."""
     if isinstance(x, Expression) and isinstance(y, Expression):
         alike = x.function == y.function and len(x.arguments) == len(y.arguments)
         return alike and all(map(_same, x.arguments, y.arguments))
@@ -147,7 +147,7 @@ def _same(x: Atom, y: Atom) -> bool:
 
 
 def names_in(atom: Atom) -> set[str]:
-    """The variables of an expression."""
+    """Collect the variables of an expression."""
     if not isinstance(atom, Expression):
         return set()
     if not atom.arguments:
@@ -156,7 +156,7 @@ def names_in(atom: Atom) -> set[str]:
 
 
 def plain(x: float) -> str:
-    """A number as in mathematics, with a real minus sign."""
+    """Write a number as in mathematics, with a real minus sign."""
     return f"{x:g}".replace("-", "−")
 
 
@@ -166,7 +166,7 @@ _SIGNS |= {"logical_and": "∧"}
 
 
 def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
-    """An expression in the signs of mathematics, its variables called as ``of`` says."""
+    """Write an expression in the signs of mathematics; ``of`` names its variables."""
     if not isinstance(atom, Expression):
         return plain(atom)
     if not atom.arguments:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed into it."""
+"""Files that are never half written: each is written beside its place, then renamed into it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinygrad_edu.engine.errors import FileError, SettingError
 
 
 def as_path(path: Any) -> Path:
-    """The path, if it is one and the system can have a file of that name.
+    """Return the path, after checking that the system can have a file of that name.
 
     Raises
     ------
@@ -26,7 +26,9 @@ def as_path(path: Any) -> Path:
         encoded = os.fsencode(Path(path))
     except TypeError:
         raise SettingError(
-            f"the path is {path!r:.60}.", expected="text or a pathlib.Path", fix="name a file."
+            f"the path is {path!r:.60}.",
+            expected="text or a pathlib.Path",
+            fix="pass the path of a file, for example 'figure.svg'.",
         ) from None
     except UnicodeEncodeError:
         encoded = b"\0"
@@ -34,13 +36,13 @@ def as_path(path: Any) -> Path:
         raise FileError(
             f"{str(path)!a:.80} can't be the name of a file.",
             where="a character that no file's name has: a null or half of a surrogate pair",
-            fix="choose another name.",
+            fix="leave that character out of the name.",
         )
     return Path(path)
 
 
 def replaceable(path: Any) -> tuple[Path, int]:
-    """Where a file is, links followed, and the mode it has or, if it is not there, will get.
+    """Follow links to where a file is; return that path, and the mode the file has or will get.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def replaceable(path: Any) -> tuple[Path, int]:
         raise FileError(
             f"{path} can't be written: it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, "
             "not a file.",
-            fix="choose another name.",
+            fix="pass the name of a file that exists or can be created.",
         )
     return real, mode & 0o777
 
@@ -96,7 +98,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def read_limited(path: Any, most: int, what: str = "") -> bytes:
-    """What is in a file of at most so many bytes; of a device, not even a byte.
+    """Read a file of at most so many bytes; of a device not even one byte is read.
 
     Raises
     ------
@@ -108,7 +110,9 @@ def read_limited(path: Any, most: int, what: str = "") -> bytes:
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise FileError(f"{name}: a folder or device, not a file.", fix="name the file itself.")
+            raise FileError(
+                f"{name}: a folder or device, not a file.", fix="pass the path of the file itself."
+            )
         if status.st_size > most:
             raise FileError(
                 f"{name}: {status.st_size} bytes, at most {most} allowed.",
@@ -123,7 +127,7 @@ def read_limited(path: Any, most: int, what: str = "") -> bytes:
 
 
 def writable_folder(path: Path) -> Path:
-    """The folder, made if it is not there; FileError, before any work, if it can't be used."""
+    """Create a folder if needed; raise FileError, before any work, if it can't be written to."""
     path = as_path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -133,7 +137,7 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise FileError(
             f"the folder {path} can't be written to: {error.strerror or error}.",
-            fix="choose another one with --out FOLDER.",
+            fix="choose another folder, on the command line with --out FOLDER.",
         ) from None
     return path
 
@@ -147,7 +151,7 @@ def _unwritable(path: str | os.PathLike[str], error: OSError) -> FileError:
 
 
 def _sync(folder: Path) -> None:
-    """Bring the new name to the disk, too, where the system can; the file is whole either way."""
+    """Bring the new name to the disk, too, if the system can; the file is whole either way."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -157,7 +161,7 @@ def _sync(folder: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's umask; reading it means setting it for a moment."""
+    """Return the process's umask, which can be read only by setting it for a moment."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -11,7 +11,7 @@ from tinygrad_edu.shared.arguments import extra
 
 
 @dataclass(frozen=True)
-class Page:
+class SheetPage:
     """A page in words and one picture, before it is written as HTML or printed.
 
     ``lines`` are the results: with ``blanks`` each is asked for, without them it is told.
@@ -92,12 +92,12 @@ _TYPST = """\
 """
 
 
-def document(pages: Sequence[Page]) -> str:
+def document(pages: Sequence[SheetPage]) -> str:
     """Join all pages to one file of HTML that loads nothing."""
     return _HTML.format(title=escape(pages[0].footer), pages="\n".join(map(html_of, pages)))
 
 
-def html_of(page: Page) -> str:
+def html_of(page: SheetPage) -> str:
     """Write a page as a section of HTML."""
     name, lines = escape(page.name), [escape(line) for line in page.lines]
     if page.blanks:
@@ -113,7 +113,7 @@ def html_of(page: Page) -> str:
 </section>"""
 
 
-def pdf_of(pages: Sequence[Page]) -> bytes:
+def pdf_of(pages: Sequence[SheetPage]) -> bytes:
     """Print the pages as a PDF; raise MissingExtraError if Typst is not installed."""
     typst = extra("typst", "typst", "a worksheet as a PDF", "pdf")
     inputs = {"title": pages[0].footer, "pages": json.dumps([asdict(page) for page in pages])}

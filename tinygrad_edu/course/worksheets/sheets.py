@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
-from tinygrad_edu.course.worksheets.pages import Page
+from tinygrad_edu.course.worksheets.pages import SheetPage
 from tinygrad_edu.course.worksheets.problems import Term, problem
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
@@ -71,9 +71,9 @@ class Worksheet:
         """Write the values of the inputs, for example "a = 1, b = 3"."""
         return ", ".join(f"{v.label} = {typeset(v.data)}" for v in self.leaves)
 
-    def page(self) -> Page:
+    def page(self) -> SheetPage:
         """Build the page with blanks."""
-        return Page(
+        return SheetPage(
             title="Forward and backward through a graph",
             name=self.name,
             formula=f"L = {self.term.text} \u2003at\u2003 {self.given}",
@@ -84,10 +84,10 @@ class Worksheet:
             footer=f"Worksheet {self.seed}",
         )
 
-    def answer_page(self) -> Page:
+    def answer_page(self) -> SheetPage:
         """Build the page with the answers."""
         gradients = [f"∂L/∂{v.label} = {typeset(v.grad)}" for v in self.leaves]
-        return Page(
+        return SheetPage(
             title="Answers",
             name=self.name,
             formula=f"L = {self.term.text}",
@@ -133,7 +133,7 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     return Worksheet(problem(rng, level), seed, " ".join(name.split()))
 
 
-def sheets_of(seed: int, names: list[str], level: int = 2) -> list[Page]:
+def sheets_of(seed: int, names: list[str], level: int = 2) -> list[SheetPage]:
     """Build one sheet for each name (or one without a name), then all pages with answers."""
     met: dict[str, int] = {}
     sheets = []
