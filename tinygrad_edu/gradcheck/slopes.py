@@ -132,7 +132,7 @@ def _complex_step(op: Primitive, point: Sequence[float], i: int) -> Slope | None
 
 
 def extrapolated(f: Function, x: float) -> Slope:
-    """Extrapolate quotients of floats to h = 0: from both sides at once, unless they differ."""
+    """Measure by quotients of floats, extrapolated to h = 0, on each side where the two differ."""
     method = "extrapolated differences"
     both = _steps(f, x, 1.0, 1.0)
     noise, steepest = _noise(both), max((step.size / both[0].h for step in both), default=0.0)

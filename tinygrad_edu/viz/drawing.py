@@ -192,12 +192,12 @@ class Drawing:
         Raises
         ------
         SettingError
-            If the ending is another, there is no such step or this kind of file shows none, or
-            the figure is too large for pixels (.png, .gif) or for Graphviz (.pdf).
+            If the ending is another, if there is no such step or the format shows no single step,
+            or if the figure is too large for pixels (.png, .gif) or for Graphviz (.pdf).
         FileError
-            If it can't be written, or no file can have that name.
+            If the file can't be written, or no file can have that name.
         MissingExtraError
-            If what makes that kind of file is not installed.
+            If the library that makes that format is not installed.
         """
         path = as_path(file)
         kind = path.suffix.lower().removeprefix(".")
@@ -227,8 +227,9 @@ class Drawing:
             return raster.gif(map(self.svg, range(count)), count, self.placement)
         if kind == "html":
             return page(self.html(step), self.figure.title).encode()
-        text = {"svg": lambda: self.svg(step), "dot": lambda: self.source, "txt": lambda: self.text}
-        return text[kind]().encode()
+        if kind == "svg":
+            return self.svg(step).encode()
+        return (self.source if kind == "dot" else self.text).encode()
 
     def _step(self, step: int) -> int:
         count = len(self.steps)

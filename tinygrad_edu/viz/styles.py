@@ -67,12 +67,14 @@ def micrograd(reading: Reading) -> Figure:
     wires: list[Wire] = []
     for node in reading.shown:
         id = reading.ids[node]
-        cells = [
-            Line(shortened(node.label)),
-            Line(f"data {_four(node.data)}", "forward", f"{id}-f"),
+        columns: list[tuple[Line, ...]] = [
+            (Line(shortened(node.label)),),
+            (Line(f"data {_four(node.data)}", "forward", f"{id}-f"),),
         ]
         if reading.has_gradients:
-            cells.append(Line(f"grad {_four(node.grad)}", "gradient", f"{id}-g"))
+            columns.append((Line(f"grad {_four(node.grad)}", "gradient", f"{id}-g"),))
+        if stale := _stale(node):
+            columns.append(stale)
         if node.op is not None:
             sign = (Line(glyph(node), "name"),)
             nodes.append(Node(f"{id}op", "ellipse", "operation", (sign,), tooltip=node.op.name))
@@ -81,15 +83,8 @@ def micrograd(reading: Reading) -> Figure:
                 for flow in reading.flows[node]
             ]
             wires.append(Wire(f"{id}out", f"{id}op", id))
-        nodes.append(
-            Node(
-                id,
-                "record",
-                node.kind,
-                tuple(filter(None, (*((cell,) for cell in cells), _stale(node)))),
-                tooltip=tooltip(node, reading.has_gradients),
-            )
-        )
+        words = tooltip(node, reading.has_gradients)
+        nodes.append(Node(id, "record", node.kind, tuple(columns), tooltip=words))
     return _figure(reading, nodes, wires)
 
 
@@ -122,13 +117,14 @@ def _circle(node: Value, reading: Reading) -> Node:
     if reading.has_gradients and not node.constant and len(reading.leaving[node]) > 1:
         below = (line(node.grad, "gradient", f"{id}-g", "Σ∇ "),)
     form = {"operation": "circle", "leaf": "box", "constant": "plain"}[what]
-    words = glyph(node) if node.op else shortened(node.label) or typeset(node.data)
-    above = (Line(shortened(node.label), "faint"),) if node.op and node.label else ()
-    if node.op is None and not node.label and not node.constant:
-        words = "·"  # a leaf without a name; its number stands on its wire
+    if node.op:
+        words = glyph(node)
+        below = (*_stale(node), *below)
+        below = (Line(shortened(node.label), "faint"), *below) if node.label else below
+    else:  # a leaf without a name is a dot: its number stands on its wire
+        words = shortened(node.label) or (typeset(node.data) if node.constant else "·")
     text = (Line(words, "name"),)
-    lines = (*above, *_stale(node), *below)
-    return Node(id, form, what, (text,), lines, tooltip(node, reading.has_gradients))
+    return Node(id, form, what, (text,), below, tooltip(node, reading.has_gradients))
 
 
 def _stale(node: Value) -> tuple[Line, ...]:
@@ -172,18 +168,12 @@ def _wires(reading: Reading, labels: Labels) -> list[Wire]:
     """Draw the wires of all operations that are shown, as wide as their contribution."""
     flows = [flow for some in reading.flows.values() for flow in some]
     most = largest(flow.contribution for flow in flows)
-    return [
-        Wire(
-            flow.id,
-            reading.ids.get(flow.source, "more"),
-            reading.ids[flow.target],
-            above=labels(flow)[0],
-            below=labels(flow)[1],
-            weight=_weight(flow, most, reading),
-            tooltip=_wire_tooltip(flow, reading),
-        )
-        for flow in flows
-    ]
+    wires = []
+    for flow in flows:
+        source, target = reading.ids.get(flow.source, "more"), reading.ids[flow.target]
+        weight, words = _weight(flow, most, reading), _wire_tooltip(flow, reading)
+        wires.append(Wire(flow.id, source, target, *labels(flow), weight, words))
+    return wires
 
 
 def _weight(flow: Flow, most: float, reading: Reading) -> float:

@@ -38,7 +38,7 @@ class Ordering:
             self._arrange(layer, [])
 
     def best(self) -> list[list[int]]:
-        """Sweep to and fro, and return the order with the fewest crossings; of equals the first."""
+        """Return the order with the fewest crossings of all sweeps; of equals the first."""
         layers = self.layers
         best, fewest, idle = [list(o) for o in layers.order], self.crossings(), 0
         for sweep in range(layers.sweeps(SWEEPS)):
