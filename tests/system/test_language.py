@@ -34,7 +34,6 @@ NOT_YET = {
     "tinygrad_edu/nn/module.py",
     "tinygrad_edu/nn/normalization.py",
     "tinygrad_edu/nn/penalties.py",
-    "tinygrad_edu/viz/layout/ordering.py",
 }
 
 _VERBS = """
