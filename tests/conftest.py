@@ -46,8 +46,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Write the name of its promise into each test's line of the JUnit file."""
+    """Mark what starts a browser or builds the site; note the promise of a test for JUnit."""
     for item in items:
+        needed = {"browser", "site"}.intersection(getattr(item, "fixturenames", ()))
+        if needed:
+            item.add_marker("slow")
+        if "site" in needed:
+            item.add_marker("site")
         for mark in item.iter_markers("promise"):
             if mark.kwargs.get("name") not in PROMISES:
                 raise pytest.UsageError(

@@ -37,6 +37,7 @@ class Constant(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.label)
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_both_and_writes_what_it_is_told(tmp_path, capsys):
     """The text is made of the figures in the file, which are complete."""
     out = tmp_path / "there" / "figures.json"

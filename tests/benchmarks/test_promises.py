@@ -54,6 +54,7 @@ def report(tmp_path_factory):
     return folder / "report.xml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "verdict", "measured"),
     [

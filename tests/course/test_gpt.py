@@ -151,6 +151,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_each_letter_and_the_end():
     assert model.loss("ada").data == pytest.approx(sum(by_hand) / 4, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients_agree_with_slopes_measured_by_nudges():
     """For every fifth parameter."""
     model, h = small(), 1e-5

@@ -78,6 +78,7 @@ def test_a_grid_search_prints_what_its_page_shows(tmp_path):
     assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
 
 
+@pytest.mark.slow
 def test_a_diagnosis_prints_what_its_page_shows(tmp_path):
     """All programs of the page, and each leaves its plot."""
     programs, shown = blocks("diagnose.md", "python"), blocks("diagnose.md", "text")

@@ -133,6 +133,7 @@ def test_partials_are_derivatives_at_common_points(op, i):
             assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-15, point
 
 
+@pytest.mark.slow
 @every_input
 def test_partials_are_derivatives_far_out(op, i):
     """The same next to the ends of every domain and of the floats, to 1e-13.
@@ -146,6 +147,7 @@ def test_partials_are_derivatives_far_out(op, i):
             assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-13, point
 
 
+@pytest.mark.slow
 @every_input
 @given(data=st.data())
 def test_a_row_runs_on_forty_digits(op, i, data):

@@ -232,6 +232,7 @@ def test_a_notebook_runs_as_it_is(file, tmp_path):
 WITH_FIGURES = [f for f in FILES if any(FIGURE.search(c.source) for c in read(f).cells)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", first_quick(WITH_FIGURES, lambda f: f.stem[:2]))
 def test_a_notebook_with_figures_runs_without_dot_and_solved(file, tmp_path):
     """No program on PATH, every exercise filled in rightly, and CI=true, where wrong ones raise."""

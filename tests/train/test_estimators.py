@@ -66,6 +66,7 @@ def start_from(theirs, ours, X, y):
     return theirs.set_params(max_iter=epochs).fit(X, y)
 
 
+@pytest.mark.slow
 @unsettled
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
 @pytest.mark.parametrize(

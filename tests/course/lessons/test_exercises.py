@@ -63,6 +63,7 @@ def test_each_mistake_is_named(exercise, mistake, wrong):
     assert (verdict.status, verdict.mistake) == ("wrong", mistake.words)
 
 
+@pytest.mark.slow
 @every_mistake
 def test_mistakes_stay_apart_at_other_points(exercise, mistake, wrong):
     """The points are not special: at others a mistake is as clear."""

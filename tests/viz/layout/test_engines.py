@@ -13,6 +13,7 @@ from tinygrad_edu.viz.layout import engines, graphviz
 STYLES = ("circuit", "detail", "card", "folded", "micrograd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("engine", engines.ENGINES)
 @pytest.mark.parametrize("theme", ["light", "dark", "colorblind", "book"])

@@ -336,6 +336,7 @@ def test_a_long_wire_is_straight():
     assert len(bends) <= 3
 
 
+@pytest.mark.slow
 def test_depth_needs_no_recursion():
     """A chain of 5,000 operations is one level line."""
     names = [f"v{i}" for i in range(5_000)]
