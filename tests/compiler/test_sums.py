@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tapes import picture, read
-from tinygrad_edu.compiler.sums import exponent, gather_maxima, gather_sums
+from tinygrad_edu.compiler.sums import gather_maxima, gather_sums, inputs_of
 
 LEAVES = "%0 = parameter\n%1 = parameter\n%2 = input\n%3 = input\n"
 
@@ -51,4 +51,8 @@ def test_an_exponent_is_part_of_the_code_only_if_it_is_a_constant():
         "%0 = parameter\n%1 = constant 3\n%2 = pow %0 %1\n%3 = pow %2 %0\n%4 = mul %0 %1\nreturn %3"
     )
 
-    assert [exponent(tape, slot) for slot in (2, 3, 4)] == [3.0, None, None]
+    assert [inputs_of(tape, slot) for slot in (2, 3, 4)] == [
+        ((0,), 3.0),
+        ((2, 0), None),
+        ((0, 1), None),
+    ]

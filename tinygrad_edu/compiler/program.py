@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common, split_penalty
 from tinygrad_edu.compiler.record import record
-from tinygrad_edu.compiler.sums import exponent
+from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, is_chain
 from tinygrad_edu.engine import Value, set_numbers
@@ -289,7 +289,7 @@ def _structure(tape: Tape) -> int:
     names = tuple(op.name if op is not None else "" for op in tape.ops)
     folded = fold_constants(tape) if POW.name in names else tape
     exponents = tuple(
-        repr(exponent(folded, slot)) for slot, name in enumerate(names) if name == POW.name
+        repr(inputs_of(folded, slot)[1]) for slot, name in enumerate(names) if name == POW.name
     )
     lists = (tape.left, tape.right, tape.inputs, tape.kinds)
     return hash((names, exponents, *map(tuple, lists)))

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from tinygrad_edu.compiler.sums import exponent
+from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import PARAMETER, Tape, uses_of
 from tinygrad_edu.engine import symbols
 from tinygrad_edu.engine.functions import STOP_GRADIENT
@@ -103,11 +103,10 @@ def _forward(tape: Tape) -> list[Line]:
     lines = []
     for slot, op in enumerate(tape.ops):
         if op is not None:
-            literal = exponent(tape, slot)
-            x0, x1 = f"v{tape.left[slot]}", f"v{tape.right[slot]}"
-            text = _templates(op, literal)[0].format(x0=x0, x1=x1)
-            single = tape.right[slot] < 0 or literal is not None
-            lines.append(Line(f"v{slot}", text, (x0,) if single else (x0, x1)))
+            operands, literal = inputs_of(tape, slot)
+            of = {f"x{i}": f"v{operand}" for i, operand in enumerate(operands)}
+            text = _templates(op, literal)[0].format(**of)
+            lines.append(Line(f"v{slot}", text, tuple(of.values())))
     return lines
 
 
@@ -124,10 +123,11 @@ def _backward(tape: Tape) -> list[Line]:
         op = tape.ops[slot]
         if op is None or op is STOP_GRADIENT or slot not in name_of:
             continue
-        left, right = tape.left[slot], tape.right[slot]
-        of = {"x0": f"v{left}", "x1": f"v{right}", "out": f"v{slot}", "up": name_of[slot]}
-        terms = _templates(op, exponent(tape, slot))[1]
-        for operand, (term, names) in zip((left, right), terms, strict=False):
+        operands, literal = inputs_of(tape, slot)
+        of = {f"x{i}": f"v{operand}" for i, operand in enumerate(operands)}
+        of |= {"out": f"v{slot}", "up": name_of[slot]}
+        # not strict: the partial by a literal is not needed
+        for operand, (term, names) in zip(operands, _templates(op, literal)[1], strict=False):
             if not wanted[operand]:
                 continue
             if term == "{up}" and uses[operand] == 1 and tape.ops[operand] is not None:

@@ -93,8 +93,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
         if slot in sums:
             nodes.extend(sums[slot])
         elif op is not None and not absorbed[slot]:
-            operands, literal = tape.operands(slot), exponent(tape, slot)
-            nodes.append(Node(slot, op, operands[: 2 - (literal is not None)], literal))
+            nodes.append(Node(slot, op, *inputs_of(tape, slot)))
     return gather_maxima(nodes, kinds, uses), kinds
 
 
@@ -143,11 +142,15 @@ def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list
     ]
 
 
-def exponent(tape: Tape, slot: int) -> float | None:
-    """Return the exponent of a power if it is a constant: then its slope is one product."""
-    right = tape.right[slot]
-    fixed = tape.ops[slot] is POW and tape.kinds[right] is CONSTANT
-    return tape.data[right] if fixed else None
+def inputs_of(tape: Tape, slot: int) -> tuple[tuple[int, ...], float | None]:
+    """Return the slots that an operation reads, and the number that is part of its code.
+
+    That is the exponent of a power if it is a constant, since then the partial is one product.
+    """
+    operands = tape.operands(slot)
+    if tape.ops[slot] is POW and tape.kinds[operands[1]] is CONSTANT:
+        return operands[:1], tape.data[operands[1]]
+    return operands, None
 
 
 def _oriented(tape: Tape, product: int) -> tuple[int, int]:

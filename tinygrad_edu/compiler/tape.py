@@ -54,7 +54,7 @@ class Tape:
     """
 
     ops: list[Primitive | None]
-    left: list[int]
+    left: list[int]  # two lists of numbers: a tuple per slot is work for the garbage collector
     right: list[int]
     kinds: list[Kind]
     data: list[float]
