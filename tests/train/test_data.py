@@ -125,33 +125,3 @@ def test_standardize_refuses_nothing_to_learn_from():
     """An empty training part has no mean."""
     with pytest.raises(LengthError, match="y has 0 entries"):
         standardize(Split([], [], [[1.0]], [0]))
-
-
-def test_arrays_have_the_same_numbers():
-    """X of shape (n_samples, n_features) in float64, y of ints."""
-    data = load("iris", rng=Random(0))
-
-    arrays = data.arrays()
-
-    assert arrays.X.shape == (120, 4)
-    assert arrays.X_test.shape == (30, 4)
-    assert arrays.X.dtype == arrays.X_test.dtype == np.float64
-    assert arrays.y.dtype == arrays.y_test.dtype == np.int64
-    assert [part.tolist() for part in arrays] == [data.X, data.y, data.X_test, data.y_test]
-
-
-def test_arrays_of_an_empty_part_keep_their_shape():
-    """No samples of 2 features, whose targets are still ints."""
-    arrays = load("xor", rng=Random(0), test_share=0.0).arrays()
-
-    assert arrays.X_test.shape == (0, 2)
-    assert arrays.y_test.dtype == arrays.y.dtype
-
-
-def test_targets_need_not_be_classes():
-    """For regression y are floats, and one-hot rows make y two-dimensional."""
-    floats = split([[0.0], [1.0]], [0.5, 1.5], 0.0, rng=Random(0)).arrays()
-    rows = split([[0.0], [1.0]], [[1.0, 0.0], [0.0, 1.0]], 0.0, rng=Random(0)).arrays()
-
-    assert floats.y.dtype == np.float64
-    assert rows.y.shape == (2, 2)

@@ -6,22 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import frexp, fsum, inf, isfinite, ldexp, sqrt
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from tinygrad_edu.engine.errors import LengthError, OperandError
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import extra, same_length, whole, within
+from tinygrad_edu.shared.arguments import same_length, whole, within
 
 Rows = list[list[float]]
-
-
-class Arrays(NamedTuple):
-    """A :class:`Split` as NumPy arrays: X of shape (n_samples, n_features), y of (n_samples,)."""
-
-    X: Any
-    y: Any
-    X_test: Any
-    y_test: Any
 
 
 @dataclass(frozen=True)
@@ -33,36 +24,12 @@ class Split:
     X : list of list of float, shape (n_samples, n_features)
     y : list of n_samples targets: the indices of classes, or other numbers to be learned
     X_test, y_test : the same of the samples held out
-
-    Examples
-    --------
-    >>> from tinygrad_edu.train import Split
-    >>> data = Split(X=[[1.0, 2.0], [3.0, 4.0]], y=[0, 1], X_test=[], y_test=[])
-    >>> data.arrays().X.shape
-    (2, 2)
     """
 
     X: Rows
     y: list[Any]
     X_test: Rows
     y_test: list[Any]
-
-    def arrays(self) -> Arrays:
-        """Return the same numbers as NumPy arrays: X of float64, y of one dtype in both parts.
-
-        Raises
-        ------
-        MissingExtraError
-            If NumPy is not installed.
-        """
-        np = extra("numpy", "numpy", "data as arrays", "fast")
-        features = len(self.X[0]) if self.X else 0
-        X, X_test = (
-            np.array(rows, dtype=np.float64).reshape(len(rows), features)
-            for rows in (self.X, self.X_test)
-        )
-        y = np.array(self.y)
-        return Arrays(X, y, X_test, np.array(self.y_test, dtype=y.dtype))
 
 
 def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: Random) -> Split:

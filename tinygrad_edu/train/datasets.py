@@ -72,8 +72,7 @@ def load(
     Returns
     -------
     Split
-        X of shape (n_samples, n_features) as lists of floats, y the indices of the classes; as
-        NumPy arrays with ``.arrays()``.
+        X of shape (n_samples, n_features) as lists of floats, y the indices of the classes.
 
     Raises
     ------
@@ -108,20 +107,16 @@ def digits(test_share: float = 0.2, *, rng: Random) -> Split:
     return load("digits", rng=rng, test_share=test_share)
 
 
-def _moons(rng: Random, samples: int, noise: float) -> Points:
-    sets = extra("sklearn.datasets", "scikit-learn", "the data set moons")
-    X, y = sets.make_moons(
-        samples, shuffle=False, noise=noise or None, random_state=rng.getrandbits(32)
-    )
-    return X.tolist(), y.tolist()
+def _made(name: str, **shape: float) -> Callable[[Random, int, float], Points]:
+    """Make a function that draws the points of scikit-learn's ``make_moons`` or the like."""
 
+    def make(rng: Random, samples: int, noise: float) -> Points:
+        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {name}")
+        settings = shape | {"shuffle": False, "random_state": rng.getrandbits(32)}
+        X, y = getattr(sets, f"make_{name}")(samples, noise=noise or None, **settings)
+        return X.tolist(), y.tolist()
 
-def _circles(rng: Random, samples: int, noise: float) -> Points:
-    sets = extra("sklearn.datasets", "scikit-learn", "the data set circles")
-    X, y = sets.make_circles(
-        samples, shuffle=False, noise=noise or None, random_state=rng.getrandbits(32), factor=0.5
-    )
-    return X.tolist(), y.tolist()
+    return make
 
 
 def _spiral(rng: Random, samples: int, noise: float) -> Points:
@@ -164,14 +159,19 @@ DATA_SETS: dict[str, DataSet] = {
     kind.name: kind
     for kind in (
         DataSet(
-            "moons", 2, 2, "scikit-learn, make_moons (Pedregosa et al. 2011)", _moons, noise=0.1
+            "moons",
+            2,
+            2,
+            "scikit-learn, make_moons (Pedregosa et al. 2011)",
+            _made("moons"),
+            noise=0.1,
         ),
         DataSet(
             "circles",
             2,
             2,
             "scikit-learn, make_circles (Pedregosa et al. 2011)",
-            _circles,
+            _made("circles", factor=0.5),
             noise=0.05,
         ),
         DataSet(

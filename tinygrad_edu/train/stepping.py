@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
@@ -53,25 +53,6 @@ class Task:
             )
 
 
-class Stepper(Protocol):
-    """Takes the steps of a task; weights and gradients are in the Values after ``settle``."""
-
-    def forward_backward(self, batch: Sequence[int]) -> tuple[float, int]:
-        """Compute the gradient; return the loss of the batch, and how many samples were right."""
-
-    def update(self) -> None:
-        """Change the weights against the gradient."""
-
-    def gradient_sizes(self) -> dict[str, float]:
-        """Return the root mean square of the last gradient, by layer."""
-
-    def settle(self, *, may_change: bool = False) -> None:
-        """Bring weights and gradients to the Values; say whether callbacks may change them."""
-
-    def validate(self) -> tuple[float, float]:
-        """Return mean loss and share of right predictions on the validation data, once settled."""
-
-
 class EagerStepper:
     """Takes steps on the graph, in which every number is a Value."""
 
@@ -79,7 +60,7 @@ class EagerStepper:
         self.task = task
 
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, int]:
-        """Build the graph of the batch and walk it backwards."""
+        """Compute the gradient; return the loss of the batch, and how many samples were right."""
         task = self.task
         X, y = [task.X[i] for i in batch], [task.y[i] for i in batch]
         total, outputs = batch_loss(task.model, task.loss, X, y, task.penalty)
@@ -88,18 +69,21 @@ class EagerStepper:
         return total.data, sum(map(is_right, outputs, y))
 
     def update(self) -> None:
-        """Let the optimizer change each Value."""
+        """Change the weights against the gradient."""
         self.task.optimizer.step()
 
     def gradient_sizes(self) -> dict[str, float]:
-        """Return the sizes of the gradients in the Values."""
+        """Return the root mean square of the last gradient, by layer."""
         return gradient_sizes(self.task.model)
 
     def settle(self, *, may_change: bool = False) -> None:
-        """Leave all as it is: the Values are what is trained."""
+        """Bring weights and gradients to the Values, where they are already.
+
+        ``may_change`` says that callbacks will see the Values, and may change them.
+        """
 
     def validate(self) -> tuple[float, float]:
-        """Evaluate the model on the validation data, sample by sample."""
+        """Return mean loss and share of right predictions on the validation data, once settled."""
         return evaluate(self.task.model, self.task.loss, *(self.task.validation or ((), ())))
 
 
@@ -142,7 +126,7 @@ class CompiledStepper:
         self.may_have_changed = False  # a callback has seen the Values since the last step
 
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, int]:
-        """Run the program forwards and backwards on the rows of the batch."""
+        """Run the program on the rows of the batch, with what callbacks have changed before."""
         if self.may_have_changed:
             self.may_have_changed = False
             self.program.pull()
@@ -152,7 +136,7 @@ class CompiledStepper:
         return loss, self._right(self.compiled, self.targets, some)
 
     def update(self) -> None:
-        """Let the optimizer change the vector of all weights; layers observe the run."""
+        """Change the vector of all weights; layers such as BatchNorm observe the run."""
         program = self.program
         self.task.optimizer.step_arrays(
             self.np, program.parameters, program.vector, program.gradient
@@ -160,18 +144,15 @@ class CompiledStepper:
         self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
-        """Return the sizes of the parts of the gradient's vector."""
+        """Return the root mean square of each layer's part of the gradient."""
         with self.np.errstate(over="ignore", invalid="ignore"):
             squares = self.program.gradient * self.program.gradient
             sums = {name: self.np.add.reduce(squares[some]) for name, some in self.layers.items()}
         return {name: float(sums[name] / len(some)) ** 0.5 for name, some in self.layers.items()}
 
     def settle(self, *, may_change: bool = False) -> None:
-        """Write the vectors to the Values; what callbacks change there counts from the next step.
-
-        Also what the last callback of all has changed stays.
-        """
-        if self.may_have_changed:
+        """Write the vectors to the Values; what is changed there counts from the next step."""
+        if self.may_have_changed:  # after the last step, too, what they changed stays
             self.program.pull()
         self.program.push()
         self.may_have_changed = may_change
@@ -194,6 +175,9 @@ class CompiledStepper:
             return 0
         single = not compiled.symbolic.width
         return count_right(self.np, compiled.outputs(), targets[some], single)
+
+
+Stepper: TypeAlias = EagerStepper | CompiledStepper
 
 
 @contextmanager
