@@ -103,7 +103,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The facts in a file that :func:`save` wrote, checked as by :func:`load`.
+    """Read the facts in a file that :func:`save` wrote, with the checks of :func:`load`.
 
     Raises
     ------
@@ -116,18 +116,18 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _kept(model: Module) -> dict[str, Value]:
-    """Parameters, and buffers such as running means."""
+    """Collect parameters, and buffers such as running means."""
     if not isinstance(model, Module):
         raise SettingError(
             f"the model is {model!r:.60}.",
             expected="a Module, such as MLP or Sequential",
-            fix="give the model first, then the path.",
+            fix="pass the model first, then the path: save(model, 'model.json').",
         )
     return dict([*model.named_parameters(), *model.named_buffers()])
 
 
 def _encode(facts: dict[str, Any], parameters: dict[str, float]) -> bytes:
-    """The one spelling of a file."""
+    """Spell a file in the only way that is accepted."""
     content = {"format": FORMAT, "version": VERSION, "facts": facts, "parameters": parameters}
     text = json.dumps(content, indent=1, allow_nan=False)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -149,7 +149,7 @@ def _check_fact(path: Path, name: str, fact: Any) -> None:
 
 
 def _depth(fact: Any) -> int:
-    """How many lists and dicts stand in one another."""
+    """Count how many lists and dicts stand in one another."""
     level, depth = [fact], 0
     while level := [part for part in level if isinstance(part, (list, dict))]:
         held = [part.values() if isinstance(part, dict) else part for part in level]
@@ -158,7 +158,7 @@ def _depth(fact: Any) -> int:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """Facts and parameters of a file, if all of it is right."""
+    """Return the facts and parameters of a file, if all of it is right."""
     data = read_limited(path, LIMIT)
     try:
         content = json.loads(data.decode())
@@ -179,7 +179,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
 
 
 def _check_form(path: Path, content: Any) -> None:
-    """Whether it is a checkpoint, of this version, with all keys."""
+    """Check that the content is a checkpoint of this version with all keys."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         _fail(path, f"not a checkpoint: it has no format {FORMAT!r}", "choose another file.")
     version = content.get("version")

@@ -1,8 +1,8 @@
-"""Initialisers: where the weights start.
+"""Initializers: where the weights start.
 
 Each draws one weight: ``(rng, fan_in, fan_out) -> float``. ``fan_in`` and ``fan_out`` are the
-numbers of inputs and outputs of the layer. The variance keeps signals, and gradients on their way
-back, neither fading nor growing from layer to layer.
+numbers of inputs and outputs of the layer. The variance is such that signals, and gradients on
+their way back, neither fade nor grow from layer to layer.
 
 References
 ----------
@@ -24,7 +24,7 @@ Initializer: TypeAlias = Callable[[random.Random, int, int], float]
 
 
 def glorot_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Uniform within sqrt(6 / (fan_in + fan_out)) of zero: variance 2 / (fan_in + fan_out).
+    """Draw uniformly within sqrt(6 / (fan_in + fan_out)) of 0: variance 2 / (fan_in + fan_out).
 
     Examples
     --------
@@ -37,23 +37,23 @@ def glorot_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
 
 
 def glorot_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Normal with variance 2 / (fan_in + fan_out)."""
+    """Draw from a normal distribution with variance 2 / (fan_in + fan_out)."""
     return rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))
 
 
 def he_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Uniform within sqrt(6 / fan_in) of zero: variance 2 / fan_in, since relu drops half."""
+    """Draw uniformly within sqrt(6 / fan_in) of 0: variance 2 / fan_in, as relu drops half."""
     bound = math.sqrt(6.0 / fan_in)
     return rng.uniform(-bound, bound)
 
 
 def he_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Normal with variance 2 / fan_in, since relu drops half."""
+    """Draw from a normal distribution with variance 2 / fan_in, since relu drops half."""
     return rng.gauss(0.0, math.sqrt(2.0 / fan_in))
 
 
 def zeros(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Zero: fit for a last layer; hidden neurons that start alike stay alike."""
+    """Return 0, which suits a last layer; hidden neurons that start alike stay alike."""
     return 0.0
 
 
@@ -63,7 +63,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def choose_initializer(initializer: str | Initializer | None, activation: object) -> Initializer:
-    """An initialiser by name, or itself; by default he_uniform for relu, else glorot_uniform.
+    """Find an initializer by name; the default is he_uniform for relu, else glorot_uniform.
 
     Raises
     ------
@@ -79,17 +79,17 @@ def choose_initializer(initializer: str | Initializer | None, activation: object
     raise SettingError(
         f"the initializer is {initializer!r:.60}.",
         expected=f"{', '.join(INITIALIZERS)}, or a function (rng, fan_in, fan_out) -> float",
-        fix="choose one of these.",
+        fix="pass one of these, for example initializer='glorot_uniform'.",
     )
 
 
 def choose_rng(rng: random.Random | None) -> random.Random:
-    """The generator itself, or a new one seeded with 0: same script, same bits.
+    """Return the generator, or a new one seeded with 0: same script, same bits.
 
     Raises
     ------
     SettingError
-        If it is something else, such as a seed.
+        If rng is something else, such as a seed.
     """
     if rng is None:
         return random.Random(0)

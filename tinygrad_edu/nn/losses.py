@@ -1,8 +1,8 @@
-"""Losses: from outputs and targets to one Value, to be made small.
+"""Losses: from outputs and targets to one Value, which training makes small.
 
-Each is built from Values and rows of the table alone. Those of one sample and of many are the
-same functions: one output and one target, or a list of each, and then the loss is the mean.
-Targets are numbers; Values do, too, as for a graph that is to be run with other targets.
+Each is built from Values and rows of the table alone. The same functions take one sample (one
+output and one target) or many (a list of each); then the loss is the mean. Targets are numbers,
+or Values for a graph that is to be run with other targets.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probab
 
 
 def mse(outputs: Operand | Iterable[Operand], targets: Operand | Iterable[Operand]) -> Value:
-    """Mean squared error, the mean of (output - target)^2.
+    """Compute the mean squared error, the mean of (output - target)^2.
 
     Parameters
     ----------
-    outputs, targets : Value or number each, or as many of them as of the other
+    outputs, targets : Value or number, or equally long lists of them
 
     Raises
     ------
     LengthError
-        If there are more of one than of the other, or none at all.
+        If there are more outputs than targets, or fewer, or none at all.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def mse(outputs: Operand | Iterable[Operand], targets: Operand | Iterable[Operan
 
 
 def hinge(scores: Operand | Iterable[Operand], targets: Operand | Iterable[Operand]) -> Value:
-    """Mean hinge loss, the mean of max(0, 1 - target * score), for the targets -1 and +1.
+    """Compute the mean of max(0, 1 - target * score), for the targets -1 and +1.
 
     Raises
     ------
@@ -74,9 +74,9 @@ def hinge(scores: Operand | Iterable[Operand], targets: Operand | Iterable[Opera
 def binary_cross_entropy(
     logits: Operand | Iterable[Operand], targets: Operand | Iterable[Operand]
 ) -> Value:
-    """Mean of -t log p - (1 - t) log(1 - p), where p is the sigmoid of the logit.
+    """Compute the mean of -t log p - (1 - t) log(1 - p), where p is the sigmoid of the logit.
 
-    Computed from softplus, so that it is finite, and accurate, for any finite logit.
+    It is computed from softplus, so that it is finite and accurate for any finite logit.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def binary_cross_entropy(
 
 
 def _bit_entropy(logit: Value, target: Any) -> Value:
-    """One term: -log p is softplus(-logit). Where a weight is 0, 0 times inf must not arise."""
+    """Compute one term: -log p is softplus(-logit). A weight of 0 must not meet an inf."""
     if _is(target, 0.0):
         return logit.softplus()
     if _is(target, 1.0):
@@ -118,7 +118,7 @@ def _bit_entropy(logit: Value, target: Any) -> Value:
 
 
 def softmax(logits: Sequence[Operand]) -> list[Value]:
-    """Probabilities: e^z of each logit z, divided by the sum of them.
+    """Compute probabilities: e^z of each logit z, divided by the sum of these powers.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def softmax(logits: Sequence[Operand]) -> list[Value]:
 
 
 def log_softmax(logits: Sequence[Operand]) -> list[Value]:
-    """The logarithm of each probability of :func:`softmax`.
+    """Compute the logarithm of each probability of :func:`softmax`.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def log_softmax(logits: Sequence[Operand]) -> list[Value]:
 
 
 def logsumexp(logits: Sequence[Operand]) -> Value:
-    """log(e^z0 + e^z1 + ...), a smooth maximum; its gradient is the :func:`softmax`.
+    """Compute log(e^z0 + e^z1 + ...), a smooth maximum whose gradient is the :func:`softmax`.
 
     Examples
     --------
@@ -166,21 +166,21 @@ def logsumexp(logits: Sequence[Operand]) -> Value:
 def cross_entropy(
     logits: Sequence[Operand] | Sequence[Sequence[Operand]], target: Target | Sequence[Target]
 ) -> Value:
-    """-log of the probability that :func:`softmax` gives the target class.
+    """Compute -log of the probability that :func:`softmax` gives the target class.
 
-    Finite in value and gradient however far the logits are apart. For one sample the gradient of
+    Value and gradient are finite however far the logits are apart. For one sample the gradient of
     the logits is ``y - t`` to the last bit: ``y`` the softmax, ``t`` the target, one-hot.
 
     Parameters
     ----------
-    logits : sequence of Value or number; or, for the mean over a batch, a sequence of those
-    target : int, the index of the class; or a sequence, the probability of each class (one-hot,
-        as a rule); for a batch a sequence of either
+    logits : sequence of Value or number; for the mean over a batch, a sequence of such sequences
+    target : int, the index of the class; or a sequence, the probability of each class (usually
+        one-hot); for a batch, a sequence with the target of each sample
 
     Raises
     ------
     SettingError
-        If the index is no int or out of range, or the probabilities are none.
+        If the index is not an int or out of range, or the numbers are not probabilities.
     LengthError
         If there are more probabilities than logits, or targets than samples, or fewer, or none.
 
@@ -204,7 +204,7 @@ def cross_entropy(
 
 
 def _class_entropy(logits: Any, target: Any) -> Value:
-    """log(sum of e^z) - z of the target, both with z shifted by the largest logit."""
+    """Compute log(sum of e^z) - z of the target, with every z shifted by the largest logit."""
     shifted, _ = _shifted(logits)
     weighted = [
         z if _is(weight, 1.0) else weight * z
@@ -215,12 +215,12 @@ def _class_entropy(logits: Any, target: Any) -> Value:
 
 
 def _is(target: Any, number: float) -> bool:
-    """Whether a target is that number; a Value stands for any."""
+    """Check that a target is that number; a Value stands for any number."""
     return not isinstance(target, Value) and target == number
 
 
 def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
-    """The logits less the largest, so that no exponential overflows; and the largest.
+    """Subtract the largest logit, so that no exponential overflows; return it as well.
 
     It is a constant: softmax is the same whatever is subtracted, so no gradient is lost.
     """
@@ -234,7 +234,7 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
 
 
 def _largest(values: list[Value]) -> Value:
-    """The maximum as a node, in rounds of pairs: few rounds are few vector instructions."""
+    """Build the maximum as a node, in rounds of pairs: few rounds are few vector instructions."""
     while len(values) > 1:
         odd = values[len(values) // 2 * 2 :]
         values = [a.max(b) for a, b in zip(values[::2], values[1::2], strict=False)] + odd
@@ -242,7 +242,7 @@ def _largest(values: list[Value]) -> Value:
 
 
 def _weights(target: Any, count: int) -> list[Any]:
-    """The probability of each class, from them or from the index of the one class."""
+    """Return the probability of each class, from probabilities or from the index of a class."""
     if isinstance(target, Iterable):
         return _probabilities(list(target), count)
     if isinstance(target, bool) or not hasattr(target, "__index__"):
@@ -259,21 +259,25 @@ def _probabilities(target: list[Operand], count: int) -> list[Any]:
             f"the target has {len(target)} probabilities, but there are {count} logits.",
             fix="give one probability for each logit, or the index of the class.",
         )
-    weights = [_checked(t, lambda w: w >= 0.0, "a probability, none negative") for t in target]
+    weights = [
+        _checked(t, lambda w: w >= 0.0, "probabilities that are not negative") for t in target
+    ]
     total = math.fsum(w.data if isinstance(w, Value) else w for w in weights)
     if not abs(total - 1.0) <= 1e-6:
-        _refuse(f"the probabilities of the target sum to {total:.7g}.", "a sum of 1")
+        _refuse(
+            f"the probabilities of the target sum to {total:.7g}.", "probabilities that sum to 1"
+        )
     return weights
 
 
 def _pairs(loss: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
-    """Outputs with their targets, one or many of each."""
+    """Pair outputs with their targets, one or many of each."""
     ys, ts = [list(x) if isinstance(x, Iterable) else [x] for x in (outputs, targets)]
     if not ys or len(ys) != len(ts):
         raise LengthError(
             f"{loss} got {len(ys)} outputs and {len(ts)} targets.",
             expected="one target for each output, and at least one of them",
-            fix="compare the lengths of the two lists before this call.",
+            fix="pass one target for each output: outputs and targets are matched one by one.",
         )
     return list(zip(ys, ts, strict=True))
 
@@ -289,7 +293,7 @@ def _listed(name: str, values: Any) -> list[Any]:
 
 
 def _checked(target: Operand, allowed: Callable[[float], bool], expected: str) -> Any:
-    """The target, a number as float, if it is allowed."""
+    """Return the target, a number as float, if it is allowed."""
     number = target.data if isinstance(target, Value) else real(target)
     if not allowed(number):
         _refuse(f"the target is {number:.6g}.", expected)
@@ -297,7 +301,7 @@ def _checked(target: Operand, allowed: Callable[[float], bool], expected: str) -
 
 
 def _refuse(what: str, expected: str) -> NoReturn:
-    raise SettingError(what, expected=expected, fix="look at the targets of the data set.")
+    raise SettingError(what, expected=expected, fix=f"pass {expected}, as the target of a sample.")
 
 
 def _mean(terms: list[Value]) -> Value:

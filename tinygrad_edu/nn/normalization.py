@@ -1,4 +1,4 @@
-"""Layers that keep numbers at mean 0 and variance 1, and dropout: what deep training leans on."""
+"""Layers that keep numbers at mean 0 and variance 1, and dropout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LayerNorm(Module):
 
     Parameters
     ----------
-    features : int, how many numbers a sample has here
+    features : int, the count of numbers of a sample
     epsilon : float > 0, so that numbers that are all alike do not divide by 0
 
     Raises
@@ -46,7 +46,7 @@ class LayerNorm(Module):
         self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
-        """The numbers of one sample, normalised."""
+        """Normalize the numbers of one sample."""
         values = _checked(self, x)
         mean, variance = _moments(values)
         inverse = 1.0 / (variance + self.epsilon).sqrt()
@@ -61,11 +61,12 @@ class BatchNorm(Module):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, each feature over the samples of a batch.
 
     In training the statistics are those of the batch, as Values: gradients flow through them. In
-    use (:meth:`~tinygrad_edu.nn.Module.eval`) they are the running ones, one sample at a time.
+    evaluation mode (:meth:`~tinygrad_edu.nn.Module.eval`) they are the running statistics, which
+    serve one sample at a time.
 
     Parameters
     ----------
-    features : int, how many numbers a sample has here
+    features : int, the count of numbers of a sample
     momentum : float above 0, at most 1: the weight of a new batch in the running statistics
     epsilon : float > 0
 
@@ -103,19 +104,19 @@ class BatchNorm(Module):
         self.running_variance = [Value(1.0).detach() for _ in range(features)]
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
-        """One sample, by the running statistics."""
+        """Normalize one sample by the running statistics."""
         values = _checked(self, x)
         if self.training:
             raise SettingError(
                 f"{self!r} was given one sample in training.",
                 where=self.scope,
                 expected="a batch, whose mean and variance it can take",
-                fix="call model.batch(samples); for use after training call model.eval() first.",
+                fix="call model.batch(samples), or after training model.eval() first.",
             )
         return self._normal(values, *self._running())
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
-        """All samples: in training by their own statistics, which the running ones learn from."""
+        """Normalize a batch: in training by its own statistics, which update the running ones."""
         rows = [_checked(self, x) for x in samples]
         if not self.training:
             return [self.forward(row) for row in rows]
@@ -124,7 +125,7 @@ class BatchNorm(Module):
                 f"{self!r} was given a batch of {len(rows)} in training.",
                 where=self.scope,
                 expected="at least 2 samples: one alone has no variance",
-                fix="choose a batch_size that leaves no single sample over.",
+                fix="pass a batch_size such that no batch has a single sample.",
             )
         moments = [_moments(column) for column in zip(*rows, strict=True)]
         means, variances = [m for m, _ in moments], [v for _, v in moments]
@@ -132,7 +133,7 @@ class BatchNorm(Module):
         return [self._normal(row, means, variances) for row in rows]
 
     def _running(self) -> tuple[list[Value], list[Value]]:
-        """The running statistics; as inputs of the program, where one is recorded."""
+        """Return the running statistics; as inputs of the program, if one is recorded."""
         if hooks.tracing is None:
             return self.running_mean, self.running_variance
         buffers = [*self.running_mean, *self.running_variance]
@@ -170,10 +171,10 @@ class BatchNorm(Module):
 
 
 class Dropout(Module):
-    """In training each number is 0 with probability ``rate``, else divided by 1 - rate.
+    """In training each number becomes 0 with probability ``rate``, else it is divided by 1 - rate.
 
-    The division keeps the mean, so that in use (:meth:`~tinygrad_edu.nn.Module.eval`) the numbers
-    pass as they are.
+    The division keeps the mean, so that in evaluation mode (:meth:`~tinygrad_edu.nn.Module.eval`)
+    the numbers pass as they are.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ class Dropout(Module):
         self.rng = random.Random(choose_rng(rng).getrandbits(64))
 
     def forward(self, x: Any) -> Any:
-        """The numbers, or one number, times their masks."""
+        """Multiply the numbers, or the one number, by their masks."""
         single = not isinstance(x, Iterable)
         values = [operand(v) for v in ([x] if single else x)]
         if self.training and self.rate > 0.0:
@@ -207,12 +208,12 @@ class Dropout(Module):
     def _masks(self, count: int) -> list[Value]:
         if hooks.tracing is None:
             return [Value(self.draw()).detach() for _ in range(count)]
-        masks = [Value(1.0) for _ in range(count)]  # no constants: inputs of the program
+        masks = [Value(1.0) for _ in range(count)]  # not constants: inputs of the program
         hooks.tracing.given.append((masks, lambda: [self.draw() for _ in range(count)]))
         return masks
 
     def draw(self) -> float:
-        """A mask: 0, or 1 / (1 - rate)."""
+        """Draw a mask: 0, or 1 / (1 - rate)."""
         return 0.0 if self.rng.random() < self.rate else 1.0 / (1.0 - self.rate)
 
     def __repr__(self) -> str:
@@ -220,7 +221,7 @@ class Dropout(Module):
 
 
 def _moments(values: Sequence[Value]) -> tuple[Value, Value]:
-    """Mean and variance (of the population, as in the paper)."""
+    """Compute mean and variance (of the population, as in the paper)."""
     share = 1.0 / len(values)
     mean = sum(values[1:], values[0]) * share
     squares = [(v - mean) * (v - mean) for v in values]
@@ -233,6 +234,6 @@ def _checked(module: LayerNorm | BatchNorm, x: Iterable[Operand]) -> list[Value]
         raise LengthError(
             f"{module!r} expected {module.features} numbers, got {len(values)}.",
             where=module.scope,
-            fix="build it with as many features as the layer before it has outputs.",
+            fix=f"build the layer with features={len(values)}.",
         )
     return values

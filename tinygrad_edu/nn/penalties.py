@@ -13,10 +13,11 @@ Penalty: TypeAlias = Callable[[Module], Value]
 
 
 class L2:
-    """strength / 2 times the sum of the squared weights; its gradient is strength times the weight.
+    """A penalty: strength / 2 times the sum of the squared weights.
 
-    Only parameters whose own name starts with ``w`` are penalised: weights, not biases, nor the
-    scale of a normalisation (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 7.1).
+    Its gradient is strength times the weight. Only parameters whose own name starts with ``w`` are
+    penalized: weights, but not biases, nor the scale of a normalization (Goodfellow, Bengio and
+    Courville, Deep Learning, 2016, section 7.1).
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class L2:
         self.strength = within("strength", strength, least=0.0)
 
     def __call__(self, model: Module) -> Value:
-        """The penalty of a model's weights, a Value."""
+        """Compute the penalty of a model's weights, a Value."""
         return _sum([w * w for w in weights(model)]) * (0.5 * self.strength)
 
     def __repr__(self) -> str:
@@ -45,7 +46,7 @@ class L2:
 class L1:
     """strength times the sum of the absolute weights, which draws many of them to 0.
 
-    Of the same parameters as :class:`L2`.
+    It takes the same parameters as :class:`L2`.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class L1:
         self.strength = within("strength", strength, least=0.0)
 
     def __call__(self, model: Module) -> Value:
-        """The penalty of a model's weights, a Value."""
+        """Compute the penalty of a model's weights, a Value."""
         return _sum([abs(w) for w in weights(model)]) * self.strength
 
     def __repr__(self) -> str:
@@ -76,7 +77,7 @@ class L1:
 
 
 def weights(model: Module) -> list[Value]:
-    """The parameters whose own name, the last of the path, starts with w."""
+    """Collect the parameters whose own name, the last of the path, starts with w."""
     named = model.named_parameters()
     return [value for name, value in named if name.rpartition(".")[2].startswith("w")]
 
