@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tinygrad_edu import nn
+from tinygrad_edu import nn, topological_order
 from tinygrad_edu.experiments import Experiment
 from tinygrad_edu.experiments.demo import demo, textbook_neuron
 
@@ -20,10 +20,14 @@ def report(tmp_path_factory):
 
 def test_the_neuron_is_the_textbooks():
     """Das and Varma's worked example: 0.73 out, and the gradients of its five leaves."""
-    neuron = textbook_neuron()
+    nodes = topological_order(textbook_neuron())
 
-    assert neuron.data == pytest.approx(0.7310585786300049)
-    assert neuron.grad == 1.0
+    leaves = {node.label: node.grad for node in nodes if node.op is None}
+    slope = 0.7310585786300049 * (1.0 - 0.7310585786300049)
+    assert nodes[-1].data == pytest.approx(0.7310585786300049)
+    assert leaves == pytest.approx(
+        {"w0": -slope, "x0": 2 * slope, "w1": -2 * slope, "x1": -3 * slope, "w2": slope}
+    )
 
 
 @pytest.mark.slow
