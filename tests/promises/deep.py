@@ -5,19 +5,15 @@ of its own so that a crash takes nobody with it, and is the operation whose line
 garbage collector runs, as it does for a learner.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from math import isclose
 from time import process_time
-from typing import Any
 
 from tinygrad_edu import Value, compile_graph, topological_order, value_and_grad
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
@@ -26,17 +22,15 @@ from tinygrad_edu.viz.drawing import STYLES
 
 BEST_OF = 3
 FACTOR = 1.0000001
-# name, how many runs, what is timed, and the check of its result
-Operation = tuple[str, int, Callable[[], Any], Callable[[Any], Any]]
 
 
-def main(nodes: int) -> None:
+def main(nodes):
     """Print the name of each operation and the best CPU seconds of its runs."""
     start = process_time()
     root, w = chain(nodes)
     say("build", process_time() - start)
     for name, runs, work, right in operations(root, w, nodes):
-        seconds = []
+        seconds, deleted = [], []
         for _ in range(runs):
             start = process_time()
             result = work()
@@ -45,13 +39,13 @@ def main(nodes: int) -> None:
                 sys.exit(f"the result of {name} is wrong")
             start = process_time()
             del result
-            deleted = process_time() - start
+            deleted.append(process_time() - start)
         say(name, min(seconds))
         if name == "deepcopy":
-            say("delete", deleted)
+            say("delete", min(deleted))
 
 
-def chain(nodes: int) -> tuple[Value, Value]:
+def chain(nodes):
     """Return 1 w w w ... w, so many products, and w."""
     w, y = Value(FACTOR, "w"), Value(1.0, "x")
     for _ in range(nodes):
@@ -59,20 +53,20 @@ def chain(nodes: int) -> tuple[Value, Value]:
     return y, w
 
 
-def operations(root: Value, w: Value, nodes: int) -> Iterator[Operation]:
-    """Yield each operation on a graph."""
+def operations(root, w, nodes):
+    """Yield each operation: its name, how many runs, what is timed, and the check of its result."""
 
-    def backward() -> None:
+    def backward():
         w.grad = 0.0
         root.backward()
 
-    def power(v: Value) -> Value:
+    def power(v):
         y = v
         for _ in range(nodes):
             y = y * v
         return y
 
-    def is_root(other: Value) -> bool:
+    def is_root(other):
         return other.data == root.data
 
     slope = nodes * FACTOR ** (nodes - 1)
@@ -92,18 +86,18 @@ def operations(root: Value, w: Value, nodes: int) -> Iterator[Operation]:
         yield f"compile, {target}", 1, run, lambda loss: isclose(loss, root.data, rel_tol=1e-9)
 
 
-def outputs(root: Value, style: str) -> tuple[str, ...]:
+def outputs(root, style):
     """Return all outputs of a figure that need nothing installed."""
     figure = draw(root, style, engine="builtin")
     return figure.svg(), figure.html(), str(figure)
 
 
-def compiled_loss(root: Value, target: str) -> float:
+def compiled_loss(root, target):
     """Compile, run forward and backward, and return the loss."""
     return compile_graph(root, target=target).backward()
 
 
-def say(name: str, seconds: float) -> None:
+def say(name, seconds):
     """Print a line for the process that waits."""
     print(json.dumps([name, seconds]), flush=True)
 
