@@ -1,4 +1,4 @@
-"""The decisions: what may be a Value, what is refused and in which words, what arithmetic gives.
+"""The decisions: what arithmetic with Values gives, and which of them are equal.
 
 Each test is a row of the table of semantics in the design. Interrupts and the traps of stale and
 shared graphs have files of their own.
@@ -6,116 +6,14 @@ shared graphs have files of their own.
 
 import math
 import threading
-from decimal import Decimal
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import tinygrad_edu
 from tinygrad_edu import Value
-from tinygrad_edu.engine.errors import OperandError, TinygradEduError
 
 INF, NAN = math.inf, math.nan
-REAL_NUMBERS = [
-    *(2, -7, 0, 2.5, -0.0, INF, NAN, 5e-324, True, False, 2**1023, Fraction(1, 3), Decimal("0.1")),
-    *(np.float64(0.1), np.float32(0.1), np.float16(0.1), np.longdouble(0.5), np.int8(-3)),
-    *(np.uint64(2**63), np.bool_(True)),
-]
-LONG_DOUBLES = [np.longdouble("1e400")] if np.finfo(np.longdouble).maxexp > 1024 else []
-# what each refused operand is, and a word of the advice given
-REFUSED = [
-    ("1.5", "str", "float(text)"),
-    (None, "NoneType", "forgot to return"),
-    (1 + 2j, "complex", "imaginary part"),
-    (np.complex128(1 + 2j), "complex128", "imaginary part"),
-    ([1.0, 2.0], "list", "for x in xs"),
-    ((1.0,), "tuple", "for x in xs"),
-    (np.array([1.0, 2.0]), "ndarray", "for x in xs"),
-    (np.array(1.0), "ndarray", "for x in xs"),
-    (object(), "object", "for x in xs"),
-]
-NOT_NUMBERS = pytest.mark.parametrize(("x", "kind", "advice"), REFUSED, ids=lambda p: repr(p)[:20])
-
-
-def bits(x):
-    """The exact number, its sign of zero, and whether it is nan."""
-    assert type(x) is float
-    return x.hex()
-
-
-@pytest.mark.parametrize("x", REAL_NUMBERS, ids=repr)
-def test_any_real_number_becomes_a_python_float(x):
-    """Alone, or wrapped by arithmetic, the number is what float() makes of it."""
-    expected = bits(float(x))
-
-    assert bits(Value(x).data) == expected
-    assert bits((Value(1.0) - x).inputs[1].data) == expected
-    assert bits((x - Value(1.0)).inputs[0].data) == expected
-
-
-@pytest.mark.promise(name="operands")
-@NOT_NUMBERS
-def test_what_is_no_number_is_refused_at_construction(x, kind, advice):
-    """A TypeError says what came, and the last line what to write instead."""
-    with pytest.raises(TypeError, match=f"^expected a real number, got {kind}: ") as caught:
-        Value(x)
-
-    assert isinstance(caught.value, OperandError)
-    last_line = str(caught.value).splitlines()[-1]
-    assert last_line.lstrip().startswith("Fix ")
-    assert advice in last_line
-
-
-@pytest.mark.promise(name="operands")
-def test_a_value_of_a_value_is_refused():
-    """Value(v) might mean v or a copy: the advice names both."""
-    with pytest.raises(OperandError, match=r"got Value: Value\(2, grad=0\)") as caught:
-        Value(Value(2.0))
-
-    assert "detach" in str(caught.value)
-
-
-@pytest.mark.promise(name="operands")
-@NOT_NUMBERS
-@pytest.mark.parametrize("sign", ["+", "-", "*", "/", "**", "<", "<=", ">", ">="])
-def test_what_is_no_number_is_refused_by_operators(sign, x, kind, advice):
-    """On either side, with the same words."""
-    for text in (f"v {sign} x", f"x {sign} v"):
-        with pytest.raises(OperandError, match=f"^expected a real number, got {kind}: "):
-            eval(text, {"v": Value(2.0), "x": x})
-
-
-@pytest.mark.promise(name="operands")
-@pytest.mark.parametrize("x", [10**400, -(10**400), Fraction(10**400, 3)], ids=["", "-", "1/3 "])
-def test_a_number_too_large_for_a_float_is_refused(x):
-    """The int 10**400 is neither a float nor inf: the error says how large a number may be."""
-    with pytest.raises(OperandError, match=r"0{20,}.* cannot be stored as a float") as caught:
-        Value(x)
-
-    assert "1.8e308" in str(caught.value)
-
-
-@pytest.mark.promise(name="operands")
-def test_a_number_too_long_to_be_printed_is_refused_in_words():
-    """Python refuses to print an int of 5,000 digits; the message does without its digits."""
-    with pytest.raises(OperandError, match="cannot be stored as a float"):
-        Value(1.0) + 10**5000
-
-
-@pytest.mark.promise(name="operands")
-@pytest.mark.parametrize("x", [Decimal("1e400"), Decimal("-1e400"), *LONG_DOUBLES])
-def test_a_finite_number_does_not_become_infinite_silently(x):
-    """What int and Fraction refuse, float() turns into inf for Decimal and for long doubles."""
-    with pytest.raises(OperandError, match="cannot be stored as a float"):
-        Value(x)
-
-
-@pytest.mark.promise(name="operands")
-def test_a_signaling_nan_is_refused():
-    """Decimal('sNaN') asks for an exception, and gets a worded one."""
-    with pytest.raises(OperandError, match=r"sNaN.*cannot be stored as a float"):
-        Value(Decimal("sNaN"))
 
 
 SLOPES = [
@@ -196,7 +94,8 @@ def test_outside_the_reals_arithmetic_is_that_of_ieee_754(text, expected):
     """Infinities and nan as in NumPy: never an exception, never a complex number."""
     out = eval(text, vars(tinygrad_edu) | {"v": Value, "inf": INF, "nan": NAN})
 
-    assert bits(out.data) == bits(expected)
+    assert type(out.data) is float
+    assert out.data.hex() == expected.hex()
 
 
 @pytest.mark.parametrize(
@@ -294,26 +193,6 @@ def test_the_hash_does_not_change_with_the_data():
     assert names[w] == "w"
 
 
-@pytest.mark.promise(name="operands")
-@pytest.mark.parametrize(
-    "use",
-    [
-        *(float, int, bool, complex, math.exp, math.sqrt, math.floor, math.isnan),
-        lambda v: 1 if v else 0,
-        lambda v: not v,
-        lambda v: np.array([v, v], dtype=float),
-        lambda v: np.full(3, 0.0).fill(v),
-    ],
-)
-def test_a_value_used_as_a_plain_number_is_refused(use):
-    """Where Python would drop the graph silently: the advice names .data and .exp()."""
-    with pytest.raises(OperandError, match=r"^Value\(2, grad=0, label='w'\) was used") as caught:
-        use(Value(2.0, "w"))
-
-    assert "v.data" in str(caught.value)
-    assert "v.exp()" in str(caught.value)
-
-
 def test_numpy_scalars_on_the_left_give_values():
     """np.float64(2) * v is a Value in the graph, with v's gradient."""
     v = Value(3.0)
@@ -325,24 +204,6 @@ def test_numpy_scalars_on_the_left_give_values():
     assert v.grad == pytest.approx(2.0 + 4.0 / 9.0, rel=1e-15)
     assert (np.float64(2) ** v).data == 8.0
     assert (np.float64(2) < v) is True
-
-
-@pytest.mark.promise(name="operands")
-@pytest.mark.parametrize("use", [np.sin, np.exp, lambda v: np.add(v, 1.0)])
-def test_numpy_functions_of_values_are_refused(use):
-    """A ufunc would look for a method of that name, or give an array of objects."""
-    with pytest.raises(TypeError, match="'Value' does not support ufuncs"):
-        use(Value(1.0))
-
-
-def test_every_error_is_one_family_with_labelled_lines():
-    """All can be caught as TinygradEduError; the colons of the labels stand below each other."""
-    with pytest.raises(TinygradEduError) as caught:
-        Value("1")
-
-    what, *labelled = str(caught.value).splitlines()
-    assert what == "expected a real number, got str: '1'."
-    assert [line.split(":")[0] for line in labelled] == ["  Expected ", "  Fix      "]
 
 
 def test_graphs_can_be_built_in_several_threads_at_once():

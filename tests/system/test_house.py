@@ -10,14 +10,6 @@ PACKAGE = ROOT / "tinygrad_edu"
 CROSSING = ("system", "promises")  # tests that belong to no single room
 SHARED = ("course/lessons",)  # rooms whose modules are alike, and share their tests
 
-# to become empty: each line is a module without a test file, or a test file without a module
-NOT_YET = {
-    "tinygrad_edu/engine/errors.py",
-    "tinygrad_edu/engine/guards.py",
-    "tinygrad_edu/engine/hooks.py",
-    "tinygrad_edu/engine/symbols.py",
-}
-
 
 def holds_code(file):
     """Return whether a file defines a function or a class, or computes a constant."""
@@ -74,12 +66,7 @@ def out_of_place():
 
 def test_the_tests_mirror_the_package():
     """A module's test file is found without a search: tests/<room>/test_<module>.py."""
-    assert out_of_place() - NOT_YET == set()
-
-
-def test_what_is_mirrored_by_now_leaves_the_list():
-    """Delete these lines of NOT_YET: it only becomes shorter."""
-    assert NOT_YET - out_of_place() == set()
+    assert out_of_place() == set()
 
 
 @pytest.fixture

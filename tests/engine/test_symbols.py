@@ -1,0 +1,113 @@
+"""Rows run on symbols: the same row that computes also writes itself."""
+
+import pytest
+
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.symbols import (
+    SYMBOLS,
+    Expression,
+    as_math,
+    forward_of,
+    inputs_of,
+    names_in,
+    partials_of,
+    plain,
+    simplify,
+    times,
+    variable,
+)
+
+X, Y = variable("x0"), variable("x1")
+OF = {"x0": "x", "x1": "y", "out": "z"}
+
+
+def text(atom):
+    """An expression in x, y and z, the result."""
+    return as_math(atom, OF)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "slopes"),
+    [
+        ("add", "x + y", ["1", "1"]),
+        ("sub", "x − y", ["1", "−1"]),
+        ("mul", "x ⊙ y", ["y", "x"]),
+        ("exp", "exp(x)", ["z"]),
+        ("sin", "sin(x)", ["cos(x)"]),
+        ("relu", "max(x, 0)", ["[x > 0]"]),
+    ],
+)
+def test_a_row_writes_its_value_and_its_slopes(name, value, slopes):
+    """By running its own forward and partials on names instead of numbers."""
+    op = ops.TABLE[name]
+    inputs = inputs_of(len(slopes), None)
+
+    assert text(forward_of(op, *inputs)) == value
+    assert [text(slope) for slope in partials_of(op, variable("out"), *inputs)] == slopes
+
+
+@pytest.mark.parametrize("op", ops.TABLE.values(), ids=lambda op: op.name)
+def test_every_row_can_be_written(op):
+    """In its inputs and its result alone, with words for every function that it uses."""
+    inputs = inputs_of(op.arity, None)
+    names = {f"x{i}" for i in range(op.arity)}
+
+    for written in (forward_of(op, *inputs), *partials_of(op, variable("out"), *inputs)):
+        assert names_in(written) <= names | {"out"}
+        assert text(written)
+
+
+@pytest.mark.parametrize(
+    ("atom", "expected"),
+    [
+        (X * 1.0, "x"),
+        (1.0 * X, "x"),
+        (-1.0 * X, "−x"),
+        (X**1.0, "x"),
+        (X**2.0, "x^2"),
+        (2.0 * X, "2 x"),
+        (X * (X + Y), "x ⊙ (x + y)"),
+        (SYMBOLS.where(SYMBOLS.equal(2.0, 2.0), X, Y), "x"),
+        (SYMBOLS.where(SYMBOLS.equal(2.0, 3.0), X, Y), "y"),
+        (SYMBOLS.where(X > 0.0, Y, Y), "y"),
+        (Expression("subtract", (3.0, 1.0)), "2"),
+        (X + 0.0, "x + 0"),
+    ],
+)
+def test_what_changes_no_bit_is_left_out(atom, expected):
+    """Factors and exponents of 1, and choices already made; x + 0 stays: -0.0 + 0.0 is 0.0."""
+    assert text(simplify(atom)) == expected
+
+
+def test_times_leaves_out_a_factor_of_one():
+    """And writes a sign for a factor of -1."""
+    assert text(times(X, 1.0)) == "x"
+    assert text(times(-1.0, X)) == "−x"
+    assert text(times(X, Y)) == "x ⊙ y"
+
+
+def test_a_number_may_be_part_of_the_code():
+    """The last input of a row, where it is a constant."""
+    x, two = inputs_of(1, 2.0)
+
+    assert text(forward_of(ops.TABLE["pow"], x, two)) == "x^2"
+
+
+@pytest.mark.parametrize(
+    ("use", "advice"),
+    [(lambda: 1 if X > 0.0 else 0, "xp.where"), (lambda: X == 0.0, "xp.equal")],
+    ids=["if", "=="],
+)
+def test_a_row_that_branches_is_refused(use, advice):
+    """A symbol is neither true nor false; the fix says what to write."""
+    with pytest.raises(SettingError, match="a row of the table") as caught:
+        use()
+
+    assert advice in str(caught.value).splitlines()[-1]
+
+
+def test_numbers_have_the_minus_sign_of_mathematics():
+    """Also in an exponent."""
+    assert plain(-0.5) == "−0.5"
+    assert plain(1e-7) == "1e−07"
