@@ -37,21 +37,22 @@ assign attach average begin bind blur break bring build cache calculate call can
 change check choose classify clear clip close collapse collect color combine compare compile
 complete compose compute concatenate connect construct continue convert copy correct count cover
 create cut decide declare decode define delete derive describe detach detect determine diagnose
-differentiate discard display divide download draw drop emit enable encode end enter estimate
-evaluate execute exit expand explain export extend extract extrapolate fail fetch fill filter find
-finish fit flatten flip fold follow forbid forget format forward freeze generate get give go grade
-guard hand handle hash hide hold identify ignore import initialize insert install interpolate
-invert join judge keep label lay leave lend let limit link list load locate look lower make map
-mark match measure merge mirror mix move multiply name normalize notice number observe offer open
-outline pack pad pair parse pass patch pause permute pick pickle place plan plant plot predict
-prepare print produce propagate prove pull push put quote raise rank read rebuild receive
-recognize recompute record reduce refuse register remember remove rename render reorder repeat
-replace replay report represent require rescale reset reshape resolve restore restrict resume
-return reverse rewrite round run save say scale scan score search select send separate serve set
-shift shorten show shrink shuffle sign simplify skip snapshot solve sort split stack standardize
-start step stop store stretch strip substitute subtract suggest sum summarize suspend swap switch
-take tell test trace track train transform translate transpose try turn undo unlink unpack unroll
-update use validate verify visit wait walk warn watch weigh widen wrap write yield zero
+differentiate discard display divide download draw drop emit enable encode end enter escape
+estimate evaluate execute exit expand explain export extend extract extrapolate fail fetch fill
+filter find finish fit flatten flip fold follow forbid forget format forward freeze generate get
+give go grade guard hand handle hash hide hold identify ignore import initialize insert install
+interpolate invert join judge keep label lay leave lend let limit link list load locate look lower
+make map mark match measure mend merge mirror mix move multiply name normalize notice number
+observe offer open outline pack pad pair parse pass patch pause permute pick pickle place plan
+plant plot predict prepare print produce propagate prove pull push put quote raise rank read
+rebuild receive recognize recompute record reduce refuse register remember remove rename render
+reorder repeat replace replay report represent require rescale reset reshape resolve restore
+restrict resume return reverse rewrite round run save say scale scan score search select send
+separate serve set shift shorten show shrink shuffle sign simplify skip snapshot solve sort split
+stack standardize start step stop store stretch strip substitute subtract suggest sum summarize
+suspend swap switch take tell test trace track train transform translate transpose try turn undo
+unlink unpack unroll update use validate verify visit wait walk warn watch weigh widen wrap write
+yield zero
 """
 VERBS = {*_VERBS.split()}
 
@@ -167,12 +168,18 @@ def fixes(source: str) -> Iterator[tuple[int, str]]:
 
 
 def vague(source: str) -> list[str]:
-    """The fixes that leave the reader to guess what to do."""
-    return [
-        f"{line}: fix={fix!r} names neither code nor a command nor what to act on"
-        for line, fix in fixes(source)
-        if VAGUE.search(fix) and "for example" not in fix
-    ]
+    """The fixes that leave the reader to guess what to do.
+
+    A fix begins with a verb, a command or code, and names what to act on.
+    """
+    found = []
+    for line, fix in fixes(source):
+        first = fix.partition(" ")[0].lower().strip(",.:;")
+        if first not in {*VERBS, "pip", "python", ""} and not re.search(r"[({=]", first):
+            found.append(f"{line}: fix={fix!r} begins with neither a verb nor a command nor code")
+        if VAGUE.search(fix) and "for example" not in fix:
+            found.append(f"{line}: fix={fix!r} names neither code nor what to act on")
+    return found
 
 
 def faults_of_code(source: str) -> list[str]:
@@ -230,6 +237,7 @@ def test_a_file_that_is_clean_is_no_longer_excused(name):
         ('raise E("no.", fix="choose one of these.")\n', "names neither code nor"),
         ('raise E("no.", fix="see the list." if x else "add one.")\n', "'add one.'"),
         ('raise E("no.", fix=f"set {name} to one.")\n', "names neither code nor"),
+        ('raise E("no.", fix="a smaller number.")\n', "begins with neither a verb nor"),
     ],
 )
 def test_a_planted_fault_is_found(tmp_path, planted, told):
