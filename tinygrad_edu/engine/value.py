@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import hooks, ieee, ops, walk
+from tinygrad_edu.engine.copying import own_code
 from tinygrad_edu.engine.guards import Guarded, Number, real, stale
 
 Operand: TypeAlias = "Value | Number"
@@ -37,7 +38,7 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
             watcher.built(out)
         return out
 
-    return method
+    return own_code(method, op.name)
 
 
 def unary(op: ops.Primitive) -> Callable[[Value], Value]:
@@ -58,7 +59,7 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
             watcher.built(out)
         return out
 
-    return method
+    return own_code(method, op.name)
 
 
 def reflected(op: ops.Primitive) -> Callable[[Value, Operand], Value]:

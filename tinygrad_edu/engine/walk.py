@@ -69,26 +69,30 @@ def topological_order(root: Value) -> list[Value]:
     path: list[Value] = []  # from root down to the node at hand
     node, limit = root, 1000
     while True:
-        left, right = node._left, node._right
+        if len(path) > limit:
+            limit = 2 * _without_repeats(path)
+        left = node._left
         if left is not None and left not in done:
-            below = left
-        elif right is not None and right not in done:
-            below = right
-        else:
+            if left.op is not None:
+                path.append(node)
+                node = left
+                continue
+            done.add(left)  # a leaf: it has no inputs to visit first
+            order.append(left)
+        while True:  # the left input is done; look at the right one, then go up
+            right = node._right
+            if right is not None and right not in done:
+                if right.op is not None:
+                    path.append(node)
+                    node = right
+                    break
+                done.add(right)
+                order.append(right)
             done.add(node)
             order.append(node)
             if not path:
                 return order
             node = path.pop()
-            continue
-        if below.op is None:  # a leaf has no inputs to visit first
-            done.add(below)
-            order.append(below)
-        else:
-            path.append(node)
-            node = below
-            if len(path) > limit:
-                limit = 2 * _without_repeats(path)
 
 
 def _without_repeats(path: list[Any]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import operand
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.layers import ACTIVATIONS
-from tinygrad_edu.nn.module import Module, call_part
+from tinygrad_edu.nn.module import Module
 
 Part: TypeAlias = "Module | str | Callable[[Any], Any]"
 
@@ -42,7 +42,7 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         """The last part's answer; one Value where it is a list of one, as of an MLP."""
         for part in self.parts:
-            x = part(x) if isinstance(part, Module) else _each(self, part, x)
+            x = part(x) if isinstance(part, Module) else _each(part, x)
         return _single(x)
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
@@ -51,7 +51,7 @@ class Sequential(Module):
             if isinstance(part, Module):
                 samples = part.batch(samples)
             else:
-                samples = [_each(self, part, x) for x in samples]
+                samples = [_each(part, x) for x in samples]
         return [_single(x) for x in samples]
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ class Residual(Module):
         """The sum, number by number."""
         x = list(x)
         inner = self.inner
-        return self._sum(x, inner(x) if isinstance(inner, Module) else _each(self, inner, x))
+        return self._sum(x, inner(x) if isinstance(inner, Module) else _each(inner, x))
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """The sums of all samples."""
@@ -129,16 +129,10 @@ def _part(what: str, part: Any) -> Part:
     )
 
 
-def _each(whole: Module, part: str | Callable[[Any], Any], x: Any) -> Any:
-    """An activation on a Value, or on each of a list."""
+def _each(part: str | Callable[[Any], Any], x: Any) -> Any:
+    """Apply an activation function to a Value, or to each number of a list."""
     function = ACTIVATIONS[part] if isinstance(part, str) else part
-    if not isinstance(x, Iterable):
-        return call_part(whole, function, x)
-    return [call_part(whole, function, _value(number)) for number in x]
-
-
-def _value(number: Any) -> Value:
-    return number if isinstance(number, Value) else Value(number).detach()
+    return [function(operand(v)) for v in x] if isinstance(x, Iterable) else function(x)
 
 
 def _single(x: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias
+from operator import mul
+from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine import Operand, Value, operand
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import Initializer, choose_initializer, choose_rng
-from tinygrad_edu.nn.module import Module, call_part, item_scopes
+from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.arguments import whole
 
 Activation: TypeAlias = "str | Callable[[Value], Value]"
@@ -73,19 +74,9 @@ class Neuron(Module):
         self.b = Value(0.0, "b")
 
     def forward(self, x: Iterable[Operand]) -> Value:
-        """The answer to ``fan_in`` numbers or Values."""
-        return self.respond(_inputs(self, len(self.w), x))
-
-    def respond(self, x: list[Value]) -> Value:
-        """The answer to Values: ``forward`` for a layer, which has looked at them already."""
-        if len(x) != len(self.w):
-            _refuse(self, len(self.w), len(x))
-        total = self.b
-        for weight, number in zip(self.w, x, strict=True):
-            total = total.add(weight.mul(number))  # methods: a tenth faster than + and *
-        if isinstance(self.activation, str):
-            return ACTIVATIONS[self.activation](total)
-        return _answer(self, self.activation, total)
+        """Compute activation(b + w0 x0 + w1 x1 + ...), summed from the left."""
+        total = sum(map(mul, self.w, _listed(self, len(self.w), x)), self.b)
+        return _activated(self.activation, total)
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.w)}, activation={_name(self.activation)})"
@@ -127,17 +118,9 @@ class Layer(Module):
         ]
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
-        """The answers to ``fan_in`` numbers or Values."""
-        inputs, outputs = _inputs(self, len(self.neurons[0].w), x), list[Value]()
-        before, scopes = hooks.origin, item_scopes(self.scope, "neuron", len(self.neurons))
-        try:  # not neuron(x), whose search for its name would cost a tenth of a model's time
-            for neuron, scope in zip(self.neurons, scopes, strict=True):
-                neuron.scope = scope
-                hooks.enter_scope(scope)
-                outputs.append(neuron.respond(inputs))
-        finally:
-            hooks.enter_scope(before)
-        return outputs
+        """Compute the output of every neuron."""
+        inputs = [operand(v) for v in _listed(self, len(self.neurons[0].w), x)]
+        return [neuron(inputs) for neuron in self.neurons]
 
     def __repr__(self) -> str:
         neuron = self.neurons[0]
@@ -194,15 +177,11 @@ class MLP(Module):
         ]
 
     def forward(self, x: Iterable[Operand]) -> Value | list[Value]:
-        """The answer to ``fan_in`` numbers or Values."""
-        before, scopes = hooks.origin, item_scopes(self.scope, "layer", len(self.layers))
-        try:  # as in Layer
-            for layer, scope in zip(self.layers, scopes, strict=True):
-                layer.scope = scope
-                hooks.enter_scope(scope)
-                x = outputs = layer.forward(x)
-        finally:
-            hooks.enter_scope(before)
+        """Compute the last layer's outputs; one Value where it has one neuron."""
+        first, *others = self.layers
+        outputs: list[Value] = first(x)
+        for layer in others:
+            outputs = layer(outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
@@ -212,28 +191,26 @@ class MLP(Module):
         return f"MLP({len(first.w)}, {widths}, {kinds})"
 
 
-def _inputs(module: Module, expected: int, x: Iterable[Operand]) -> list[Value]:
-    """The inputs as Values, numbers as constants, once for all who read them."""
+def _listed(module: Module, expected: int, x: Iterable[Operand]) -> list[Operand]:
+    """Return the inputs as a list, if they are as many as the module expects."""
     try:
-        items = list(x)
+        inputs = list(x)
     except TypeError:
-        _refuse(module, expected, repr(x))
-    if len(items) != expected:
-        _refuse(module, expected, len(items))
-    return [v if type(v) is Value else operand(v) for v in items]
+        inputs = None
+    if inputs is None or len(inputs) != expected:
+        got = repr(x) if inputs is None else len(inputs)
+        raise LengthError(
+            f"{module!r} expected a list of {expected} inputs, got {got!s:.60}.",
+            where=module.scope,
+            fix="pass one number or Value for each; for many samples [model(x) for x in samples].",
+        )
+    return inputs
 
 
-def _refuse(module: Module, expected: int, got: object) -> NoReturn:
-    raise LengthError(
-        f"{module!r} expected a list of {expected} inputs, got {got!s:.60}.",
-        where=module.scope,
-        fix="pass one number or Value for each; for many samples [model(x) for x in samples].",
-    )
-
-
-def _answer(neuron: Neuron, activation: Callable[[Value], Value], total: Value) -> Value:
-    """The answer of a reader's own activation, if it is a Value."""
-    y = call_part(neuron, activation, total)
+def _activated(activation: Activation, total: Value) -> Value:
+    """Apply an activation function; a reader's own must return a Value."""
+    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    y = function(total)
     if isinstance(y, Value):
         return y
     raise OperandError(

@@ -48,26 +48,27 @@ class Module:
 
     scope = ""
     training = True
+    _index = 0  # where in a list the module stood when it last ran
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
-        return self._run(self.forward, *args, **kwargs)
+        caller, origin = _state.running, hooks.origin
+        self.scope = scope = "" if caller is None else _scope(caller, self)
+        _state.running, hooks.origin = self, scope
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            _state.running, hooks.origin = caller, origin
 
     def batch(self, samples: Iterable[Any]) -> list[Any]:
-        """The outputs for several samples at once, as a layer needs that looks at all of them."""
-        outputs: list[Any] = self._run(self.forward_batch, list(samples))
-        return outputs
-
-    def _run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        caller, before = _state.running, hooks.origin
+        """Compute the outputs for several samples at once, for layers that look at all of them."""
+        caller, origin = _state.running, hooks.origin
+        self.scope = scope = "" if caller is None else _scope(caller, self)
+        _state.running, hooks.origin = self, scope
         try:
-            _state.running = self
-            self.scope = _join(caller.scope, _path(caller, self)) if caller is not None else ""
-            hooks.enter_scope(self.scope)
-            return work(*args, **kwargs)
+            return self.forward_batch(list(samples))
         finally:
-            _state.running = caller
-            hooks.enter_scope(before)
+            _state.running, hooks.origin = caller, origin
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; each subclass writes its own."""
@@ -145,41 +146,32 @@ class Module:
         return f"{type(self).__name__}({len(names)} parameters{' in ' * bool(names)}{where})"
 
 
-def call_part(whole: Module, part: Callable[..., Any], *args: Any) -> Any:
-    """Call what may be a part of a module, with that module as the one at work."""
-    before = _state.running
-    try:
-        _state.running = whole
-        return part(*args)
-    finally:
-        _state.running = before
-
-
-@lru_cache(maxsize=1024)
-def item_scopes(whole: str, stem: str, count: int) -> list[str]:
-    """The scopes of the modules in a list: whole/stem0, whole/stem1, ..."""
-    return [_join(whole, f"{stem}{i}") for i in range(count)]
-
-
-def _join(whole: str, part: str) -> str:
-    return f"{whole}/{part}" if whole and part else whole or part
-
-
 def _trainable(part: Any) -> bool:
     return isinstance(part, Value) and part.op is None and not part.constant
 
 
-def _path(whole: Module, part: Module) -> str:
-    """The path from a module to a part of it; for one made on the fly, the name of its class."""
-    for name, held in vars(whole).items():  # first what is quick to find and nearly always it
+def _scope(caller: Module, part: Module) -> str:
+    """Find the path of a module below its caller; one made on the fly goes by its class."""
+    for name, held in vars(caller).items():  # first where nearly every module stands
         if held is part:
-            return name
+            return _below(caller.scope, name)
         if type(held) is list:
+            i = part._index
+            if i < len(held) and held[i] is part:  # where it stood when it last ran
+                return _below(caller.scope, name, i)
             for i, item in enumerate(held):
                 if item is part:
-                    return _item_name(name, i, item)
-    found = (path for path, item in _walk(whole, "/") if item is part)
-    return next(found, type(part).__name__.lower())
+                    part._index = i
+                    return _below(caller.scope, name, i)
+    found = (path for path, item in _walk(caller, "/") if item is part)
+    return _below(caller.scope, next(found, type(part).__name__.lower()))
+
+
+@lru_cache(maxsize=4096)  # a model asks for the same few paths at every sample
+def _below(scope: str, name: str, i: int | None = None) -> str:
+    """Join the path of a module and the name of its part, the i-th of a list if i is given."""
+    own = name if i is None else _item_name(name, i, is_module=True)
+    return f"{scope}/{own}" if scope and own else scope or own
 
 
 def _walk(root: Module, separator: str, values: bool = True) -> Iterator[tuple[str, Any]]:
@@ -210,14 +202,15 @@ def _parts(
     if isinstance(whole, (list, tuple)):
         for i, part in enumerate(whole):
             if isinstance(part, kinds):
-                yield _item_name(path, i, part), part
+                yield _item_name(path, i, is_module=isinstance(part, Module)), part
     elif not isinstance(whole, Value):
         for name, part in (whole if isinstance(whole, dict) else vars(whole)).items():
             if isinstance(part, kinds):
                 yield f"{path}{separator}{name}" if path else name, part
 
 
-def _item_name(path: str, i: int, item: Any) -> str:
-    if path[-1:].isdigit():  # in a list of lists
+def _item_name(path: str, i: int, *, is_module: bool) -> str:
+    """Name an item of a list: "layer0" of ``layers``, "w5" of ``w``, "0.1" in a list of lists."""
+    if path[-1:].isdigit():
         return f"{path}.{i}"
-    return f"{path.removesuffix('s') if isinstance(item, Module) else path}{i}"
+    return f"{path.removesuffix('s') if is_module else path}{i}"
