@@ -47,6 +47,10 @@ def copy_of_package(tmp_path):
         ("engine/value.py", "from tinygrad_edu.engine import functions"),
         ("engine/value.py", "def late():\n    from tinygrad_edu.transforms import grad"),
         ("engine/value.py", "from tinygrad_edu import grad"),
+        (
+            "engine/value.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import tinygrad_edu.nn.init",
+        ),
         ("nn/layers.py", "import tinygrad_edu.train"),
         ("viz/figure.py", "import tinygrad_edu.nn.module"),
         ("engine/value.py", "import numpy"),
