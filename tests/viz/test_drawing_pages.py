@@ -16,6 +16,9 @@ from tinygrad_edu.viz.reading import Reading
 PRODUCT = re.compile(r"∂L/∂(\S+) \+= (\S+) × (\S+) = (\S+?)(?:;|$)")
 FIGURES = {"neuron": graphs.neuron, "shared": graphs.shared, "network": graphs.network}
 ENGINES = ("dot", "builtin")
+figures = pytest.mark.parametrize(
+    "name", ["neuron", "shared", pytest.param("network", marks=pytest.mark.slow)]
+)
 
 
 def numbers(text):
@@ -46,7 +49,7 @@ def drawn(name, engine, request):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", FIGURES)
+@figures
 def test_the_contributions_read_add_up_to_grad(tab, name, engine, request):
     """Every value's share from every consumer is said once, and they sum to its ``grad``."""
     root, drawing = drawn(name, engine, request)
@@ -70,7 +73,7 @@ def test_the_contributions_read_add_up_to_grad(tab, name, engine, request):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", FIGURES)
+@figures
 def test_the_forward_lines_say_every_value(tab, name, engine, request):
     """In topological order, each operation's line ends with its value."""
     root, drawing = drawn(name, engine, request)

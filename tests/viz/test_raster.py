@@ -118,6 +118,7 @@ def test_no_pixel_is_transparent(images, style, zoom):
         assert picture.getchannel("A").getextrema() == (255, 255)
 
 
+@pytest.mark.slow
 def test_a_film_has_one_frame_per_step(images, tmp_path):
     """The GIF shows the passes one step after the other."""
     figure = draw(graphs.neuron())

@@ -50,9 +50,11 @@ def test_the_two_heads_of_a_square_are_apart(style):
 def test_a_wire_reaches_its_head_level(style):
     """The head points along the last stretch, and the curve does not turn back inside it."""
     source = draw(graphs.shared(), style, engine="builtin").svg()
+    curves = re.findall(r'<path d="(M[^"Z]*)" fill="none"', source)
+    assert len(heads(source)) == len(curves) == source.count('class="wire"') > 5
     for tip, left, right in heads(source):
         assert tip[1] == pytest.approx((left[1] + right[1]) / 2.0, abs=0.02)
 
-    for d in re.findall(r'<path d="(M[^"Z]*)" fill="none"', source):
+    for d in curves:
         xs = [float(x) for x in re.findall(r"(-?[\d.]+),", d)]
         assert xs[::3] == sorted(xs[::3])
