@@ -90,9 +90,9 @@ class Explanation:
         return self.total - sum(path.product for path in self.paths) if self.rest_count else 0.0
 
     def __str__(self) -> str:
-        rows = [(route, factors, f"= {product}") for route, factors, product in self._rows()]
-        width = max((len(row[2]) for row in rows), default=0)  # the "=" stay in one column
-        rows = [(a, b, f"= {c[2:]:>{width - 2}}") for a, b, c in rows]
+        rows = self._rows()
+        width = max((len(product) for _, _, product in rows), default=0)
+        rows = [(route, factors, f"= {product:>{width}}") for route, factors, product in rows]
         lines = [f"  {line}" for line in text_table(rows, "<<<")] if rows else []
         return "\n".join([self._headline(), *lines, self._verdict()])
 
