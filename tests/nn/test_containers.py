@@ -73,7 +73,7 @@ def test_names_and_scopes_are_paths():
 @pytest.mark.promise(name="shapes")
 def test_a_residual_of_another_width_is_refused():
     """Expected and got, when called."""
-    with pytest.raises(LengthError, match="was given 2 numbers, and its inner part answered 3"):
+    with pytest.raises(LengthError, match="was given 2 numbers, and its inner part returned 3"):
         nn.Residual(nn.Layer(2, 3))([1.0, 2.0])
 
 

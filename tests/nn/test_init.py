@@ -12,7 +12,7 @@ from tinygrad_edu.nn import INITIALIZERS, Layer, Neuron, glorot_uniform, he_unif
 from tinygrad_edu.nn.init import choose_initializer
 
 DRAWS = 20_000
-SIGMAS = 5.0  # one honest initialiser in 1.7 million seeds fails
+SIGMAS = 5.0  # one honest initializer in 1.7 million seeds fails
 FANS = [(1, 1), (3, 5), (64, 10), (10, 64)]
 VARIANCES = {  # Glorot and Bengio 2010, eq. 12; He et al. 2015, eq. 10
     "glorot_uniform": lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),

@@ -129,7 +129,7 @@ class Value(Guarded):
 
     @property
     def inputs(self) -> tuple[Value, ...]:
-        """What the value was computed from, in operand order; ``x * x`` has x twice."""
+        """List what the value was computed from, in operand order; ``x * x`` has x twice."""
         return tuple(v for v in (self._left, self._right) if v is not None)
 
     def backward(self, cotangent: float = 1.0) -> None:

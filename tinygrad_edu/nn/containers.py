@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import operand
 from tinygrad_edu.engine.errors import LengthError, SettingError
-from tinygrad_edu.nn.layers import ACTIVATIONS
+from tinygrad_edu.nn.layers import ACTIVATIONS, known_activation, name_of
 from tinygrad_edu.nn.module import Module
 
 Part: TypeAlias = "Module | str | Callable[[Any], Any]"
 
 
 class Sequential(Module):
-    """Parts that run one after another, each on what the one before it answers.
+    """Parts that run one after another, each on the output of the one before it.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Sequential(Module):
     Raises
     ------
     SettingError
-        If there are no parts, or one is none of these (says which).
+        If there are no parts, or one of them is something else (says which).
 
     Examples
     --------
@@ -35,18 +35,18 @@ class Sequential(Module):
     """
 
     def __init__(self, *parts: Part) -> None:
-        self.parts = [_part(f"part {i}", part) for i, part in enumerate(parts)]
+        self.parts = [known_activation(f"part {i}", part) for i, part in enumerate(parts)]
         if not parts:
             raise SettingError("Sequential has no parts.", fix="pass the modules it runs.")
 
     def forward(self, x: Any) -> Any:
-        """The last part's answer; one Value where it is a list of one, as of an MLP."""
+        """Compute the last part's output; a list of one Value is returned as that Value."""
         for part in self.parts:
             x = part(x) if isinstance(part, Module) else _each(part, x)
         return _single(x)
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
-        """The last part's answers: each part takes all samples before the next begins."""
+        """Compute the last part's outputs: each part takes all samples before the next begins."""
         for part in self.parts:
             if isinstance(part, Module):
                 samples = part.batch(samples)
@@ -63,12 +63,12 @@ class Residual(Module):
 
     Parameters
     ----------
-    inner : as a part of :class:`Sequential`; it answers as many numbers as it is given
+    inner : as a part of :class:`Sequential`; it returns as many numbers as it is given
 
     Raises
     ------
     LengthError
-        When called, if the answer of ``inner`` is not as long as x.
+        When called, if the output of ``inner`` is not as long as x.
 
     References
     ----------
@@ -85,27 +85,27 @@ class Residual(Module):
     """
 
     def __init__(self, inner: Part) -> None:
-        self.inner = _part("inner", inner)
+        self.inner = known_activation("inner", inner)
 
     def forward(self, x: Sequence[Any]) -> list[Any]:
-        """The sum, number by number."""
+        """Add x and the inner part's output, number by number."""
         x = list(x)
         inner = self.inner
         return self._sum(x, inner(x) if isinstance(inner, Module) else _each(inner, x))
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
-        """The sums of all samples."""
+        """Compute the sums of all samples."""
         samples = [list(x) for x in samples]
         if not isinstance(self.inner, Module):
             return [self.forward(x) for x in samples]
-        answers = self.inner.batch(samples)
-        return [self._sum(x, y) for x, y in zip(samples, answers, strict=True)]
+        outputs = self.inner.batch(samples)
+        return [self._sum(x, y) for x, y in zip(samples, outputs, strict=True)]
 
-    def _sum(self, x: list[Any], answer: Any) -> list[Any]:
-        y = answer if isinstance(answer, list) else [answer]
+    def _sum(self, x: list[Any], output: Any) -> list[Any]:
+        y = output if isinstance(output, list) else [output]
         if len(x) != len(y):
             raise LengthError(
-                f"{self!r} was given {len(x)} numbers, and its inner part answered {len(y)}.",
+                f"{self!r} was given {len(x)} numbers, and its inner part returned {len(y)}.",
                 where=self.scope,
                 expected="as many, since they are added one by one",
                 fix="let the inner part have as many outputs as inputs.",
@@ -114,19 +114,6 @@ class Residual(Module):
 
     def __repr__(self) -> str:
         return f"Residual({_name(self.inner)})"
-
-
-def _part(what: str, part: Any) -> Part:
-    if isinstance(part, str) and part in ACTIVATIONS:
-        return part
-    if callable(part):
-        found: Part = part
-        return found
-    raise SettingError(
-        f"{what} is {part!r:.60}.",
-        expected=f"a module, one of {', '.join(ACTIVATIONS)}, or a function of a Value",
-        fix="choose one of these.",
-    )
 
 
 def _each(part: str | Callable[[Any], Any], x: Any) -> Any:
@@ -140,6 +127,4 @@ def _single(x: Any) -> Any:
 
 
 def _name(part: Part) -> str:
-    if isinstance(part, Module):
-        return repr(part)
-    return repr(part) if isinstance(part, str) else str(getattr(part, "__name__", part))
+    return repr(part) if isinstance(part, Module) else name_of(part)

@@ -31,7 +31,7 @@ class Neuron(Module):
     initializer : str or function ``(rng, fan_in, fan_out) -> float``; by default he_uniform for
         relu, else glorot_uniform. The bias starts at 0
     rng : random.Random, by default random.Random(0)
-    fan_out : int, the width of the layer the neuron stands in, for the initialiser
+    fan_out : int, the width of the layer the neuron stands in, for the initializer
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Neuron(Module):
 
     Examples
     --------
-    The book's worked neuron.
+    The worked neuron of Das and Varma, The Backprop Algorithm.
 
     >>> from tinygrad_edu.nn import Neuron
     >>> neuron = Neuron(2, "sigmoid")
@@ -69,7 +69,7 @@ class Neuron(Module):
     ) -> None:
         fan_in, rng = whole("fan_in", fan_in), choose_rng(rng)
         draw = choose_initializer(initializer, activation)
-        self.activation = _known(activation)
+        self.activation = known_activation("the activation", activation)
         self.w = [Value(draw(rng, fan_in, fan_out), f"w{i}") for i in range(fan_in)]
         self.b = Value(0.0, "b")
 
@@ -79,7 +79,7 @@ class Neuron(Module):
         return _activated(self.activation, total)
 
     def __repr__(self) -> str:
-        return f"Neuron({len(self.w)}, activation={_name(self.activation)})"
+        return f"Neuron({len(self.w)}, activation={name_of(self.activation)})"
 
 
 class Layer(Module):
@@ -124,7 +124,7 @@ class Layer(Module):
 
     def __repr__(self) -> str:
         neuron = self.neurons[0]
-        name = _name(neuron.activation)
+        name = name_of(neuron.activation)
         return f"Layer({len(neuron.w)}, {len(self.neurons)}, activation={name})"
 
 
@@ -142,7 +142,7 @@ class MLP(Module):
     Raises
     ------
     SettingError
-        If a width is no positive int (says which), or another setting is not allowed.
+        If a width is not a positive int (says which), or another setting is not allowed.
     LengthError
         When called with more or fewer than ``fan_in`` numbers or Values.
 
@@ -187,7 +187,7 @@ class MLP(Module):
     def __repr__(self) -> str:
         first, last = self.layers[0].neurons[0], self.layers[-1].neurons[0]
         widths = [len(layer.neurons) for layer in self.layers]
-        kinds = f"activation={_name(first.activation)}, output={_name(last.activation)}"
+        kinds = f"activation={name_of(first.activation)}, output={name_of(last.activation)}"
         return f"MLP({len(first.w)}, {widths}, {kinds})"
 
 
@@ -214,20 +214,21 @@ def _activated(activation: Activation, total: Value) -> Value:
     if isinstance(y, Value):
         return y
     raise OperandError(
-        f"the activation {_name(activation)} returned {type(y).__name__}: {y!r:.60}.",
+        f"the activation {name_of(activation)} returned {type(y).__name__}: {y!r:.60}.",
         expected="a Value, so that gradients flow back through it",
         fix="compute with the Value it is given and return the result.",
     )
 
 
-def _known(activation: Any) -> Activation:
+def known_activation(what: str, activation: Any) -> Activation:
+    """Check that an activation is a name of ``ACTIVATIONS`` or a function."""
     if callable(activation) or (isinstance(activation, str) and activation in ACTIVATIONS):
         known: Activation = activation
         return known
     raise SettingError(
-        f"the activation is {activation!r:.60}.",
-        expected=f"{', '.join(ACTIVATIONS)}, or a function of a Value",
-        fix="choose one of these.",
+        f"{what} is {activation!r:.60}.",
+        expected=f"one of {', '.join(ACTIVATIONS)}, or a function of a Value",
+        fix='write its name, for example "relu", or pass a function such as Value.tanh.',
     )
 
 
@@ -241,7 +242,8 @@ def _widths(widths: Any) -> list[int]:
     return [whole(f"widths[{i}]", width) for i, width in enumerate(listed)]
 
 
-def _name(activation: object) -> str:
+def name_of(activation: object) -> str:
+    """Return the name of an activation, as it would be written in a call."""
     if isinstance(activation, str):
         return repr(activation)
     return str(getattr(activation, "__name__", type(activation).__name__))

@@ -23,13 +23,13 @@ class Module:
     """A function with parameters: a subclass defines ``forward``, and is then called.
 
     The parameters are the leaf Values found in the attributes and in the modules among them, also
-    inside lists, tuples and dicts. Constants, as ``Value(3.0).detach()``, are none.
+    inside lists, tuples and dicts. Constants such as ``Value(3.0).detach()`` are not parameters.
 
     Attributes
     ----------
     scope : str, where the module stood in the model that last ran it, as "layer0/neuron3"; "" for
         the outermost. The nodes it builds carry this path as ``origin``, for figures.
-    training : bool, whether it behaves as in training (True at the start) or as in use
+    training : bool, True in training mode, as at the start; False in evaluation mode
 
     Examples
     --------
@@ -71,28 +71,28 @@ class Module:
             _state.running, hooks.origin = caller, origin
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; each subclass writes its own."""
+        """Compute the output; each subclass writes its own."""
         raise SettingError(
             f"{type(self).__name__} has no forward, so it can't be called.",
             fix="define forward(self, ...) in the class; calling the module runs it.",
         )
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
-        """What :meth:`batch` computes: sample by sample, where a subclass writes nothing else."""
+        """Compute the outputs of a batch: sample by sample, unless a subclass writes its own."""
         return [self.forward(x) for x in samples]
 
     def train(self, mode: bool = True) -> None:
-        """Behave as in training, all modules below too: dropout drops, batches are normalised."""
+        """Enter training mode, with all modules below: dropout drops, batches are normalized."""
         for _, module in self.named_modules():
             module.training = mode
 
     def eval(self) -> None:
-        """Behave as in use: nothing is dropped, batch normalisation uses what it has learned."""
+        """Enter evaluation mode: nothing is dropped, and running statistics normalize."""
         self.train(False)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Inside the block as in use; afterwards each module is as it was."""
+        """Enter evaluation mode inside the block; afterwards each module is as it was."""
         before = [(module, module.training) for _, module in self.named_modules()]
         self.eval()
         try:
@@ -102,11 +102,11 @@ class Module:
                 module.training = mode
 
     def parameters(self) -> list[Value]:
-        """What training changes, in attribute order, each once even if shared."""
+        """List what training changes, in attribute order, each once even if shared."""
         return [part for _, part in _walk(self, ".") if _trainable(part)]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """The parameters with their paths, as "layer0.neuron3.w5".
+        """List the parameters with their paths, for example "layer0.neuron3.w5".
 
         A path joins attributes and dict keys by dots; what stands in a list has the name of the
         list and its index. Modules in a list lose the plural s: the first of ``layers`` is
@@ -127,11 +127,11 @@ class Module:
         return list(named.items())
 
     def named_buffers(self) -> list[tuple[str, Value]]:
-        """Constants with their paths, as the running mean of a BatchNorm: kept, but not trained."""
+        """List the constants, such as the running means of a BatchNorm, with their paths."""
         return [(n, v) for n, v in _walk(self, ".") if isinstance(v, Value) and v.constant]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """This module and all below it with their paths, as "layer0/neuron3"; its own is ""."""
+        """List this module and all below it with their paths: "", "layer0", "layer0/neuron3"."""
         walk = _walk(self, "/", values=False)
         return [(path, part) for path, part in walk if isinstance(part, Module)]
 
