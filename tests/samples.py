@@ -15,10 +15,10 @@ TOLERANCE = 1e-11
 
 @dataclass(frozen=True)
 class Sample:
-    """A program whose last ``inputs`` leaves are told by rows of data; the others are parameters.
+    """A program whose last ``inputs`` leaves come from rows of data; the others are parameters.
 
-    The loss is the sum of its last two registers, and ``strength`` times the first leaf squared;
-    with ``mirror`` also the first leaf times the last, less the last times the first.
+    The loss is the sum of its last two registers, plus ``strength`` times the first leaf squared;
+    with ``mirror`` also the first leaf times the last, minus the last times the first.
     """
 
     program: programs.Program

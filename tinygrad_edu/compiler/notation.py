@@ -81,6 +81,7 @@ class _EquationWriter:
     # forward
 
     def _forward(self, it: Instruction) -> str:
+        """Write an equation; of a sum that goes on, the new terms; "" where nothing is new."""
         if isinstance(it, Product):
             return self._product(it)
         if isinstance(it, Total):
@@ -102,6 +103,7 @@ class _EquationWriter:
         return f"{self.name(it.out, 'Z')} = {symbols.as_math(atom, of)}"
 
     def _product(self, it: Product) -> str:
+        """Write a short sum, a dot product, a dot product per row, or a product of matrices."""
         sign = "" if it.sign > 0 else "−"
         if pairs := _written_out(it):
             terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
@@ -119,6 +121,7 @@ class _EquationWriter:
     # backward
 
     def _backward(self, it: Instruction, targets: tuple[Operand, ...]) -> Lines:
+        """Write what an instruction adds to the gradient of each of its targets."""
         up = "Δ" + self.name(it.out)
         if isinstance(it, Product):
             return self._product_adjoint(it, up, targets)
@@ -138,6 +141,7 @@ class _EquationWriter:
         ]
 
     def _product_adjoint(self, it: Product, up: str, targets: tuple[Operand, ...]) -> Lines:
+        """Write the gradients of both sides in the same form as the product."""
         sign = "" if it.sign > 0 else "−"
         if pairs := _written_out(it):
             both = [*pairs, *((b, a) for a, b in pairs)]
@@ -169,10 +173,12 @@ def _written_out(it: Product) -> list[tuple[Operand, Operand]]:
 
 
 def _is_dot(it: Product) -> bool:
+    """Check for one number from two vectors, the same for all rows."""
     return it.out.places.shape[1:] == (1, 1) and not it.out.batched
 
 
 def _is_rowwise(it: Product) -> bool:
+    """Check for a dot product of two vectors that each row of data has for itself."""
     return it.out.places.size == 1 and it.left.batched and it.right.batched
 
 

@@ -237,6 +237,7 @@ class Program:
         self._constants = [order[self.tape.recorded[slot]] for slot in self.backend.constant_slots]
 
     def _run(self, X: Any, *, backward: bool) -> float:
+        """Take the rows of data and run; return the loss."""
         self._take(X)
         self.loss, self.ran = self.backend.run(backward=backward), True
         return self.loss
