@@ -9,7 +9,16 @@ from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.experiments.experiment import Experiment, run
 from tinygrad_edu.experiments.page import Figure
 from tinygrad_edu.expression import evaluate
+from tinygrad_edu.nn import MLP, Module
 from tinygrad_edu.viz import draw
+
+
+class Demo(Experiment):
+    """An experiment whose network is the plain multi-layer perceptron of the notebooks."""
+
+    def network(self, rng: Random | None = None) -> Module:
+        """Build the network; ``nn.MLP(64, [16, 10])`` can load what the demo has saved."""
+        return MLP(64, [*self.hidden, 10], rng=rng or Random(self.seed))
 
 
 def demo(
@@ -26,7 +35,7 @@ def demo(
     Every multiplication is a Value. The graph of one sample is trained as the matrices that are
     found in it, or with ``eager`` as it is. The result is that of ``experiments.run``.
     """
-    settings = Experiment(
+    settings = Demo(
         data="digits",
         raw=True,  # the pixels are between 0 and 1 as they are
         hidden=[hidden],

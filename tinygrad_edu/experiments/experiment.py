@@ -141,10 +141,10 @@ class Experiment:
         )
         return split if self.raw else standardize(split)
 
-    def network(self, rng: Random | None = None) -> nn.Sequential:
+    def network(self, rng: Random | None = None) -> nn.Module:
         """Build the network, its weights drawn by ``rng`` or else by ``seed``.
 
-        Each hidden layer has its normalisation, activation and dropout; the last gives the logits.
+        Each hidden layer has its normalization, activation and dropout; the last gives the logits.
         """
         rng, kind = rng or Random(self.seed), DATA_SETS[self.data]
         start = self.initializer or ("he_uniform" if self.activation == "relu" else None)
