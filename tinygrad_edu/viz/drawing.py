@@ -61,7 +61,7 @@ def draw(
     max_nodes : int, how many values next to the result are drawn, or None for all; the others are
         one box
     engine : layout by "dot", "pygraphviz" or "builtin"; None for the first that is installed
-    highlight : wires to emphasise, as (value, operand) pairs, or a path of ``explain``
+    highlight : wires to emphasize, as (value, operand) pairs, or a path of ``explain``
 
     Returns
     -------

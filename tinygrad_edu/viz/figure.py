@@ -93,7 +93,7 @@ class Step:
     ----------
     phase : "start", "forward" or "backward"
     ring : id of the node that is being processed; "" for none
-    wires : ids of the wires to emphasise
+    wires : ids of the wires to emphasize
     text : what happens, with the numbers
     rule : the rule that is applied, as a formula
     """

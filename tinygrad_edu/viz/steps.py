@@ -26,7 +26,8 @@ def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
     if not reading.has_gradients:
         return tuple(steps), reveal
     waiting = {node: len(wires) for node, wires in reading.leaving.items()}
-    steps.append(_seed(reading))
+    seed = f"Backward from the result L: ∂L/∂L = {typeset(reading.root.grad)}"
+    steps.append(Step("backward", reading.ids[reading.root], ("wout",), seed, ""))
     reveal |= {"wout-g": len(steps) - 1, f"{reading.ids[reading.root]}-g": len(steps) - 1}
     for node in reversed(reading.shown):
         if node.op is None:
@@ -90,11 +91,6 @@ def _forward(node: Value, reading: Reading) -> Step:
         was = f"{result}{typeset(node.data)} when it was computed: a value was changed since"
         sentence = f"{sign}: {text} = {typeset(now)} now, but {was}"
     return Step("forward", reading.ids[node], wires, sentence, _rule(node))
-
-
-def _seed(reading: Reading) -> Step:
-    text = f"Backward from the result L: ∂L/∂L = {typeset(reading.root.grad)}"
-    return Step("backward", reading.ids[reading.root], ("wout",), text, "")
 
 
 def _backward(node: Value, reading: Reading) -> Step:

@@ -153,7 +153,7 @@ class _Pen:
         unseen = ' visibility="hidden"' if line.id and line.id in self.hidden else ""
         weight = ' font-weight="bold"' if line.role == "warning" else ""
         if "∇" in line.text and anchor == "middle":
-            x, anchor = x - text_width(line) / 2.0, "start"  # each piece would be centred
+            x, anchor = x - text_width(line) / 2.0, "start"  # each piece would be centerd
         return (
             f'<text{id} x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}" '
             f'font-size="{font_size(line):g}" fill="{self.theme.of(line.role)}"{weight}{unseen}>'

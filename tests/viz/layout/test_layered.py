@@ -58,9 +58,9 @@ def lay_out(graph):
     return layered(sizes, links, frames, shapes=shapes)
 
 
-def box(centre, size):
+def box(center, size):
     """Left, top, right, bottom."""
-    (x, y), w, h = centre, size.width / 2, size.height / 2
+    (x, y), w, h = center, size.width / 2, size.height / 2
     return x - w, y - h, x + w, y + h
 
 

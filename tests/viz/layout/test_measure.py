@@ -23,7 +23,7 @@ def ink(images, source):
 
 
 def written(text, role="gradient"):
-    """A line of a figure on a white ground, centred at 100."""
+    """A line of a figure on a white ground, centerd at 100."""
     pen = _Pen(Theme(gradient="#000000", warning="#000000"), (), "", ())
     line = pen.text(Line(text, role), 100.0, 20.0, "middle")
     return (
@@ -45,7 +45,7 @@ def test_letters_beside_a_nabla_are_in_the_figures_font(images):
 
 
 @pytest.mark.parametrize("text", ["Σ∇ 3.6", "|∇| rms 0.0122 max 0.0223", "∇", "a ∇ b ∇ c"])
-def test_a_line_with_a_nabla_is_centred_and_as_wide_as_measured(images, text):
+def test_a_line_with_a_nabla_is_centerd_and_as_wide_as_measured(images, text):
     """Within two points: what was reserved for it is what it takes."""
     left, right = ink(images, written(text))
 

@@ -12,7 +12,7 @@ seeds = pytest.mark.parametrize("seed", range(60))
 
 
 def crossing_pairs(layers, order):
-    """The pairs of wires between neighbouring layers that cross, counted one by one."""
+    """The pairs of wires between neighboring layers that cross, counted one by one."""
     place = {v: i for column in order for i, v in enumerate(column)}
     total = 0
     for left in order:

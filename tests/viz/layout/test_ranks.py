@@ -76,7 +76,7 @@ def test_a_circle_is_named_from_its_beginning_to_its_end():
 
 
 def test_crossings_are_counted_in_columns():
-    """A wire between neighbours crosses one column; too many are refused."""
+    """A wire between neighbors crosses one column; too many are refused."""
     assert crossings([0, 1, 5], [(0, 1), (0, 2)]) == 6
     check_length([0, 40_000], [(0, 1)])
     with pytest.raises(SettingError, match="cross 40,001 columns"):

@@ -127,7 +127,7 @@ def _placement(answer: dict[str, Any], figure: Figure) -> Placement:
         return x - left + MARGIN, top - y + MARGIN
 
     objects = answer.get("objects", [])
-    centre = {it["name"]: at(it["pos"]) for it in objects if "pos" in it}
+    center = {it["name"]: at(it["pos"]) for it in objects if "pos" in it}
     pieces: dict[str, list[tuple[Point, ...]]] = {}
     for edge in answer.get("edges", []):
         points = tuple(map(at, edge["pos"].split(" ")))
@@ -142,9 +142,9 @@ def _placement(answer: dict[str, Any], figure: Figure) -> Placement:
     return Placement(
         right - left + 2.0 * MARGIN,
         top - bottom + 2.0 * MARGIN,
-        {node.id: centre[node.id] for node in figure.nodes},
+        {node.id: center[node.id] for node in figure.nodes},
         {wire.id: _joined(pieces[wire.id]) for wire in figure.wires},
-        {wire.id: centre[f"l{wire.id}"] for wire in figure.wires if f"l{wire.id}" in centre},
+        {wire.id: center[f"l{wire.id}"] for wire in figure.wires if f"l{wire.id}" in center},
         frames,
     )
 

@@ -1,6 +1,6 @@
 """Third step of a layered drawing: heights that keep the order of every column.
 
-Sweeps pull what stands in a column towards its neighbours, as springs would. The wished heights
+Sweeps pull what stands in a column towards its neighbors, as springs would. The wished heights
 rarely keep order and room; isotonic regression finds the heights that do and are nearest to them in
 least squares (pool adjacent violators; Ayer, Brunk, Ewing, Reid and Silverman, 1955).
 
@@ -24,7 +24,7 @@ ROUNDS = 12  # sweeps to and fro
 SNAP = 12.0  # a wire this near the level of its end takes it
 STRAIGHT = 8.0  # how much more a wire's inner stretch wants to be straight than its ends
 
-# of a neighbour: which, how far below it the token wants to be, how strongly
+# of a neighbor: which, how far below it the token wants to be, how strongly
 Pull: TypeAlias = tuple[int, float, float]
 
 
@@ -35,7 +35,7 @@ class Heights:
     its distance from the one above it.
 
     ``tall`` is the height of each vertex, ``titles`` the room at the top of each frame, ``ports``
-    how far below its target's centre a wire's last vertex wants to be.
+    how far below its target's center a wire's last vertex wants to be.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Heights:
             tokens.append(v)
         return tokens[:-1]
 
-    def _pulls(self, neighbours: list[list[int]], side: int) -> list[list[Pull]]:
+    def _pulls(self, neighbors: list[list[int]], side: int) -> list[list[Pull]]:
         """Collect what pulls each token from the left (-1) or the right (1)."""
         pulls: list[list[Pull]] = [[] for _ in self.y]
-        for v, near in enumerate(neighbours):
+        for v, near in enumerate(neighbors):
             for u in near:
                 at_node = u < self.count or v < self.count
                 shift = (self.ports[v] if u < self.count else 0.0) if side > 0 else -self.ports[u]
@@ -213,7 +213,7 @@ class Heights:
                 self.y[lower] = tight[lower]
 
     def _straighten(self) -> None:
-        """Run each wire on as few levels as the room between its neighbours allows."""
+        """Run each wire on as few levels as the room between its neighbors allows."""
         index = {token: i for column in self.columns for i, token in enumerate(column)}
         y, layer = self.y, self.layers.layer
         for wire in self.layers.chains:

@@ -149,7 +149,7 @@ class _Vertices:
                 self.ports[last] = (k - (len(wires) - 1) / 2) * step
 
     def border(self, node: int, dy: float) -> float:
-        """Return how far from a node's centre its border is, dy above or below the centre."""
+        """Return how far from a node's center its border is, dy above or below the center."""
         size = self.sizes[node]
         if not self.circles[node] or not size.height:
             return size.width / 2
@@ -177,7 +177,7 @@ class _Columns:
         self.right_inset = self._insets(layers.last)
         self.frame_left, self.frame_right = [0.0] * len(titles), [0.0] * len(titles)
         self.level: list[Point] = []
-        self.centre: list[float] = []
+        self.center: list[float] = []
         at = 0.0
         for layer in range(count):
             if layer:  # a steep wire has more room to turn
@@ -212,7 +212,7 @@ class _Columns:
                 self.frame_right[f] = max(right + self.right_inset[f], title, *inner)
                 end = max(end, self.frame_right[f])
         self.level.append((at, end))
-        self.centre.append((left + right) / 2)
+        self.center.append((left + right) / 2)
         return end
 
 
@@ -230,8 +230,8 @@ class _Drawing:
         source, target, last = chain[0], chain[-1], chain[-2]
         layers, level = self.layers.layer, self.columns.level
         dy = self.vertices.ports[last]
-        start = self.columns.centre[layers[source]] + self.vertices.border(source, 0.0)
-        end = self.columns.centre[layers[target]] - self.vertices.border(target, dy)
+        start = self.columns.center[layers[source]] + self.vertices.border(source, 0.0)
+        end = self.columns.center[layers[target]] - self.vertices.border(target, dy)
         stretches = [(start, level[layers[source]][1], self.y[source])]
         for v in chain[1:-1]:
             left, right = level[layers[v]]
@@ -247,7 +247,7 @@ class _Drawing:
         """Collect all places by id, moved to the top left."""
         layers, vertices, columns, y = self.layers, self.vertices, self.columns, self.y
         seen = [*range(len(names)), *vertices.carriers]  # the others are points of wires
-        at = {v: (columns.centre[layers.layer[v]], y[v]) for v in seen}
+        at = {v: (columns.center[layers.layer[v]], y[v]) for v in seen}
         ends = [(chain[0], chain[-1]) for chain in layers.chains]
         many = Counter(ends)
         routes = [self.route(c, many[e] > 1) for c, e in zip(layers.chains, ends, strict=True)]

@@ -1,7 +1,7 @@
 """Second step of a layered drawing: the order in each layer, with few crossings.
 
 Barycenter sweeps after Sugiyama, Tagawa and Toda (1981): each vertex goes to the mean place of its
-neighbours in the layer before, from the left to the right, then back, as long as that undoes
+neighbors in the layer before, from the left to the right, then back, as long as that undoes
 crossings. To find the fewest is NP-hard, even for two layers.
 
 What is in a frame stays together: a layer is sorted frame by frame, a frame being one unit of the
@@ -92,7 +92,7 @@ class Ordering:
         return groups
 
     def _arrange(self, layer: int, towards: list[list[int]]) -> None:
-        """Sort a layer by the mean place of its neighbours on one side, frame by frame."""
+        """Sort a layer by the mean place of its neighbors on one side, frame by frame."""
         place, port, group = self.place, self.layers.port, self.groups[layer]
         aims: dict[int, float] = {}
         if towards:

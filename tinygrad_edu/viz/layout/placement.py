@@ -39,7 +39,7 @@ class Frame:
 class Placement:
     """Where everything goes: points, from the top left, y downwards.
 
-    ``nodes`` and ``labels`` are centres; ``routes`` are control points of cubic Bezier paths
+    ``nodes`` and ``labels`` are centers; ``routes`` are control points of cubic Bezier paths
     (1 + 3k points, from border to border); ``frames`` are left, top, width, height. A frame with
     nothing in it has no place.
     """

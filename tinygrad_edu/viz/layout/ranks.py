@@ -91,7 +91,7 @@ def _constraints(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tu
 
 
 def _separable(links: Sequence[tuple[int, int]], nest: Nesting) -> Iterable[tuple[int, int]]:
-    """Yield neighbours in a frame that can stand side by side: no wires run both ways."""
+    """Yield neighbors in a frame that can stand side by side: no wires run both ways."""
     if not nest.parent:
         return
     pairs: dict[int, dict[tuple[int, int], None]] = {}
@@ -191,7 +191,7 @@ def check_length(ranks: Sequence[int], wires: Sequence[tuple[int, int]]) -> None
 
 
 class Layers:
-    """Vertices by layer, in order from the top, and the wires between neighbouring layers.
+    """Vertices by layer, in order from the top, and the wires between neighboring layers.
 
     The first vertices are the nodes; behind them come those of wires, and those that hold a frame
     open where nothing else of it stands. All lists but ``order``, ``first`` and ``last`` are by
