@@ -1,7 +1,4 @@
-"""The language of the project: verbs, full sentences, the field's words, and fixes that work.
-
-A file that does not keep to it yet is named in NOT_YET; the set only ever shrinks.
-"""
+"""The language of the project: verbs, full sentences, the field's words, and fixes that work."""
 
 import ast
 import configparser
@@ -10,21 +7,17 @@ import json
 import re
 import tokenize
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = sorted([*(ROOT / "tinygrad_edu").rglob("*.py"), *(ROOT / "docs").glob("*.py")])
+CODE = sorted([*(ROOT / "tinygrad_edu").rglob("*.py"), *(ROOT / "docs").glob("*.py")])
 PROSE = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
-
-# files which other work is mending; take a file out as soon as it is clean
-NOT_YET = {}
 
 _VERBS = """
 accept accumulate add adjust advance allow answer append apply approximate arrange ask assemble
@@ -183,7 +176,6 @@ def faults_of_code(source: str) -> list[str]:
     return [*without_verb(source), *phrases, *vague(source)]
 
 
-@cache
 def faults(file: Path) -> list[str]:
     """All that the rules of language have against a file; cells of a notebook are counted."""
     if file.suffix == ".py":
@@ -207,17 +199,9 @@ def name_of(file: Path) -> str:
 
 def test_every_text_keeps_to_the_language():
     """Verbs first, no refused phrase, fixes that say what to do: in code, pages and notebooks."""
-    files = [file for file in (*PACKAGE, *PROSE) if name_of(file) not in NOT_YET]
-
-    found = {name_of(file): faults(file) for file in files}
+    found = {name_of(file): faults(file) for file in (*CODE, *PROSE)}
 
     assert {name: these for name, these in found.items() if these} == {}
-
-
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_a_file_that_is_clean_is_no_longer_excused(name):
-    """Take it out of NOT_YET, so that it stays clean."""
-    assert faults(ROOT / name) != []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +258,7 @@ def test_every_extra_that_is_named_exists():
     known = set(setup["options.extras_require"])
     named = {
         (name_of(file), extra)
-        for file in (*PACKAGE, *PROSE)
+        for file in (*CODE, *PROSE)
         for extras in re.findall(
             r"tinygrad_edu\[([a-z, ]+)\]", file.read_text(encoding="utf-8").replace('\\"', '"')
         )
