@@ -18,6 +18,7 @@ PAGES = {
     "docs/teachers.md": "teachers.md",
     "docs/files.md": "files.md",
     "docs/recipes/README.md": "recipes/index.md",
+    "docs/recipes/train.md": "recipes/train.md",
     "docs/recipes/grid_search.md": "recipes/grid_search.md",
     "docs/recipes/dask.md": "recipes/dask.md",
     "docs/recipes/optuna.md": "recipes/optuna.md",

@@ -40,10 +40,10 @@ class Branching(nn.MLP):
 
 
 class Moody(nn.MLP):
-    """Another answer in training than in use, as dropout gives."""
+    """Another output in training than in evaluation, as dropout gives."""
 
     def forward(self, x):
-        """The net's answer, made 100 times as large in training."""
+        """The net, made 100 times as large in training."""
         return super().forward(x) * (100.0 if self.training else 1.0)
 
 
@@ -130,7 +130,7 @@ def test_without_numpy_values_do_it(monkeypatch):
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_the_model_predicts_as_in_use(compiled):
+def test_the_model_predicts_in_evaluation_mode(compiled):
     """Not as in training; afterwards it is in the mode it was in."""
     model = Moody(2, [3, 1], rng=Random(3))
     model.eval()

@@ -55,7 +55,9 @@ def test_the_site_has_every_recipe():
     assert {source for source in PAGES if source.startswith("docs/recipes/")} == recipes
 
 
-@pytest.mark.parametrize("page", ["diagnose.md", "grid_search.md", "dask.md", "optuna.md"])
+@pytest.mark.parametrize(
+    "page", ["train.md", "diagnose.md", "grid_search.md", "dask.md", "optuna.md"]
+)
 def test_what_a_page_installs_is_what_the_tests_install(page):
     """The versions that a page asks for are allowed by the extra ``test``."""
     setup = configparser.ConfigParser()
@@ -67,6 +69,16 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
 
     assert asked.pop(0) == "tinygrad_edu[demo]"
     assert all(any(known.startswith(name) for known in tested) for name in asked)
+
+
+@pytest.mark.slow
+def test_the_training_prints_what_its_page_shows(tmp_path):
+    """Also when it is started again: it goes on from its checkpoint, which is at its end."""
+    programs, shown = blocks("train.md", "python"), blocks("train.md", "text")
+
+    assert len(programs) == len(shown) == 2
+    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
+    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
 
 
 @pytest.mark.slow
