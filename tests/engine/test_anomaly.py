@@ -243,8 +243,9 @@ def test_the_scope_of_a_module_is_kept():
 
 
 def test_the_line_is_the_callers_also_through_the_functions_of_the_package():
-    """Free functions, reflected operators and sum are not where a node was born."""
+    """Free functions, operators, sum, and the rooms of the package are not where it was born."""
     with detect_anomaly():
         nodes = [tinygrad_edu.exp(Value(1.0)), 2.0 - Value(1.0), sum([Value(1.0)])]
+        nodes.append(tinygrad_edu.nn.Neuron(1)([1.0]))
 
     assert {source_line(node).split(":")[0] for node in nodes} == {"test_anomaly.py"}

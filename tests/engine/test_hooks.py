@@ -28,10 +28,10 @@ class Notes(hooks.PassOn):
         self.seen.append(f"walked {len(order)}")
         super().walked(order)
 
-    def flowed(self, node, child, slope, upstream, total):
+    def flowed(self, node, child, partial, cotangent, total):
         """Note the product."""
-        self.seen.append(f"flowed {upstream * slope:g} of {total:g}")
-        super().flowed(node, child, slope, upstream, total)
+        self.seen.append(f"flowed {partial * cotangent:g} of {total:g}")
+        super().flowed(node, child, partial, cotangent, total)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.engine.guards import describe, local_partials
 from tinygrad_edu.engine.value import Value
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 @contextmanager
@@ -73,28 +73,30 @@ class _Anomalies(hooks.PassOn):
             _refuse(f"the gradient of {describe(order[-1])} became {order[-1].grad}.", order[-1])
         for node in reversed(order):  # the same sums again, to see which is the first to fail
             if node.op is not None:
-                for child, slope in zip(node.inputs, local_partials(node), strict=True):
-                    totals[child] = totals.get(child, 0.0) + slope * totals[node]
+                for child, partial in zip(node.inputs, local_partials(node), strict=True):
+                    totals[child] = totals.get(child, 0.0) + partial * totals[node]
                     if not child.constant:
-                        self.check(node, child, slope, totals[node], totals[child])
+                        self._check(node, child, partial, totals[node], totals[child])
 
     def flowed(
-        self, node: Value, child: Value, slope: float, upstream: float, total: float
+        self, node: Value, child: Value, partial: float, cotangent: float, total: float
     ) -> None:
-        super().flowed(node, child, slope, upstream, total)
-        self.check(node, child, slope, upstream, total)
+        super().flowed(node, child, partial, cotangent, total)
+        self._check(node, child, partial, cotangent, total)
 
-    def check(self, node: Value, child: Value, slope: float, upstream: float, total: float) -> None:
+    def _check(
+        self, node: Value, child: Value, partial: float, cotangent: float, total: float
+    ) -> None:
         if not isfinite(total):
             _refuse(
                 f"the gradient of {describe(child)} became {total} in {describe(node)}: "
-                f"upstream {upstream:.6g} times slope {slope:.6g}.",
+                f"upstream {cotangent:.6g} times slope {partial:.6g}.",
                 node,
             )
 
 
 def _calling_line() -> str:
-    """File, line number and text of the innermost line outside this package."""
+    """Return file, line number and text of the innermost line outside this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back

@@ -23,8 +23,8 @@ class Watcher(Protocol):
     def walked(self, order: Sequence[Any]) -> None:
         """Take notice that a backward pass is done, before it is added to the leaves."""
 
-    def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
-        """Take notice that ``grad`` has added ``upstream`` times ``slope`` to an input."""
+    def flowed(self, node: Any, child: Any, partial: float, cotangent: float, total: float) -> None:
+        """Take notice that ``grad`` has added ``partial`` times ``cotangent`` to an input."""
 
 
 class PassOn:
@@ -48,10 +48,10 @@ class PassOn:
         if self.before is not None:
             self.before.walked(order)
 
-    def flowed(self, node: Any, child: Any, slope: float, upstream: float, total: float) -> None:
+    def flowed(self, node: Any, child: Any, partial: float, cotangent: float, total: float) -> None:
         """Pass it on to the earlier watcher."""
         if self.before is not None:
-            self.before.flowed(node, child, slope, upstream, total)
+            self.before.flowed(node, child, partial, cotangent, total)
 
 
 @dataclass
