@@ -37,7 +37,10 @@ class Sequential(Module):
     def __init__(self, *parts: Part) -> None:
         self.parts = [known_activation(f"part {i}", part) for i, part in enumerate(parts)]
         if not parts:
-            raise SettingError("Sequential has no parts.", fix="pass the modules it runs.")
+            raise SettingError(
+                "Sequential has no parts.",
+                fix="pass the modules it runs, for example nn.Sequential(nn.Layer(2, 3), 'relu').",
+            )
 
     def forward(self, x: Any) -> Any:
         """Compute the last part's output; a list of one Value is returned as that Value."""
