@@ -35,8 +35,8 @@ __version__ = "0.1.0"
 _ROOMS = ("compiled", "course", "diagnose", "experiments", "nn", "train")
 __getattr__ = moved(__name__, **{room: f"{__name__}.{room}" for room in _ROOMS})
 
-# where these stood in the first edition
-for _name in ("anomaly", "errors", "functions", "ieee", "ops", "symbols"):
+# where these stood in the first edition, also for what was pickled then
+for _name in ("anomaly", "copying", "errors", "functions", "ieee", "ops", "symbols"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = getattr(engine, _name)
 
 __all__ = [

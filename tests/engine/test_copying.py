@@ -1,5 +1,6 @@
 """Copies and pickles: what was shared stays shared, what was kept stays kept, at any depth."""
 
+import base64
 import copy
 import gc
 import io
@@ -285,3 +286,24 @@ def test_the_collector_pauses_during_a_deep_copy_and_is_back_as_it_was(on):
     assert during.count("start") <= 1  # a young collection that was due
     assert (after, after_an_error) == (on, on)
     assert len(topological_order(twin)) == 5_001
+
+
+FIRST_EDITION = b"""
+gASVMAEAAAAAAACMFHRpbnlncmFkX2VkdS5jb3B5aW5nlIwFX2xpbmuUk5QojAhidWlsdGluc5SMBGxpc3SU
+k5QpUpQoaAIoKYwTdGlueWdyYWRfZWR1LmVuZ2luZZSMBVZhbHVllJOUKEdAAAAAAAAAAEe/uuDcD5kMQ4wB
+d5SJjACUdJROTk50lFKUaAIoKWgJKEe/8AAAAAAAAEc/yuDcD5kMQ4wBeJSJaAt0lE5OTnSUUpRoAigpaAko
+R8AAAAAAAAAARz+64NwPmQxDaAuJaAt0lIwQdGlueWdyYWRfZWR1Lm9wc5SMBmxvb2t1cJSTlIwDbXVslIWU
+UpRoDmgSdJRSlGVoCShHP76EFSusMa5HP/AAAAAAAABoC4loC3SUaBaMB3NpZ21vaWSUhZRSlGgbTnSUUpQu
+"""  # base64 of pickle.dumps(L), written by version 0.1.0
+
+
+def test_a_pickle_of_the_first_edition_is_read():
+    """The engine has moved into its room; what was pickled before still loads, graph and all."""
+    root = pickle.loads(base64.b64decode(FIRST_EDITION))
+
+    (product,) = root.inputs
+    w, x = product.inputs
+    assert (root.op.name, w.label, x.label) == ("sigmoid", "w", "x")
+    assert (w.grad, x.grad) == (-0.10499358540350649, 0.20998717080701298)
+    root.backward()
+    assert w.grad == 2.0 * -0.10499358540350649

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
-from tinygrad_edu.train.data import Split, minibatches, split, standardize
+from tinygrad_edu.train.data import Split, minibatches, one_hot, split, standardize
 from tinygrad_edu.train.datasets import load
 
 
@@ -125,3 +125,25 @@ def test_standardize_refuses_nothing_to_learn_from():
     """An empty training part has no mean."""
     with pytest.raises(LengthError, match="y has 0 entries"):
         standardize(Split([], [], [[1.0]], [0]))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_one_hot_has_a_single_one_in_the_place_of_the_class(y):
+    """Row by row, and as wide as the largest class asks."""
+    rows = one_hot(y)
+
+    assert [row.index(1.0) for row in rows] == y
+    assert {(len(row), sum(row)) for row in rows} == {(max(y) + 1, 1.0)}
+
+
+def test_one_hot_is_as_wide_as_asked():
+    """Also where the largest class does not occur."""
+    assert one_hot([0], classes=3) == [[1.0, 0.0, 0.0]]
+    assert one_hot([], classes=3) == []
+
+
+@pytest.mark.parametrize("target", [-1, 3, 1.0, "1", None, True])
+def test_one_hot_refuses_what_is_not_a_class(target):
+    """-1 would count from the end, 1.0 may have been 1.2."""
+    with pytest.raises(SettingError, match=r"y\[1\] is"):
+        one_hot([0, target], classes=3)

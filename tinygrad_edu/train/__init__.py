@@ -6,7 +6,7 @@ The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``,
 
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.shared.moved import moved
-from tinygrad_edu.train.data import Split, minibatches, split, standardize
+from tinygrad_edu.train.data import Split, minibatches, one_hot, split, standardize
 from tinygrad_edu.train.datasets import DATA_SETS, digits, load
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
@@ -55,6 +55,7 @@ __all__ = [
     "linear",
     "load",
     "minibatches",
+    "one_hot",
     "split",
     "standardize",
     "step_decay",

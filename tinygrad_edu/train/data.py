@@ -8,7 +8,7 @@ from math import frexp, fsum, inf, isfinite, ldexp, sqrt
 from random import Random
 from typing import Any
 
-from tinygrad_edu.engine.errors import LengthError, OperandError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import same_length, whole, within
 
@@ -166,3 +166,40 @@ def _standardized(column: tuple[float, ...], training: int) -> list[float]:
 def by_position(data: Any) -> Any:
     """Make ``[i]`` the i-th entry: ``table[i]`` of a pandas object would look up the label i."""
     return data.to_numpy() if hasattr(data, "iloc") else data
+
+
+def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
+    """Write each class as a list with 1.0 in its place and 0.0 elsewhere.
+
+    ``nn.cross_entropy`` takes such rows as targets, and the indices of classes as well.
+
+    Parameters
+    ----------
+    y : sequence of int, the indices of the classes, from 0
+    classes : int, how many there are; by default one more than the largest in y
+
+    Returns
+    -------
+    list of list of float, shape (n_samples, classes)
+
+    Raises
+    ------
+    SettingError
+        If an entry of y is not the index of a class: says which.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import one_hot
+    >>> one_hot([2, 0])
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    numbers = [whole(f"y[{i}]", target, least=0) for i, target in enumerate(y)]
+    width = max(numbers, default=0) + 1 if classes is None else whole("classes", classes)
+    for i, number in enumerate(numbers):
+        if number >= width:
+            raise SettingError(
+                f"y[{i}] is {number}, but there are {width} classes.",
+                expected=f"the index of a class, from 0 to {width - 1}",
+                fix=f"number the classes from 0, or pass classes={number + 1}.",
+            )
+    return [[float(k == number) for k in range(width)] for number in numbers]
