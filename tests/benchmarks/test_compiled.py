@@ -136,6 +136,7 @@ def test_a_broken_peer_is_not_called_missing(monkeypatch):
         peer("JAX jit", WORKS[0].problem)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits and the memory are Linux's")
 def test_a_graph_beyond_the_limits_is_stopped():
     """The process ends when its memory is used up, and the case says in which stage."""

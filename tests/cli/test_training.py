@@ -94,6 +94,7 @@ def test_the_demo_refuses_in_words(words, said, capsys, tmp_path):
     assert "Fix" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["spiral", "iris"])
 def test_train_writes_a_report(data, tmp_path, capsys):
     """A page, pictures, the model, its history and its state; the headline is printed."""

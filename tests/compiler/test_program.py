@@ -101,6 +101,7 @@ def test_graphs_with_nothing_to_learn_are_refused():
         compile_graph(loss, target="numby")
 
 
+@pytest.mark.slow
 def test_a_deep_graph_compiles_without_recursion():
     """20,000 operations in a chain, on both targets."""
     x = Value(1.0)

@@ -87,6 +87,7 @@ def test_a_hostile_label_is_text_in_svg(label):
     assert_is_text(label)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(st.text(max_size=40))
 def test_any_label_is_text_in_svg(label):
