@@ -2,7 +2,7 @@
 
 import pytest
 
-from docs.files import PACKAGE, files_page, summary
+from docs.files import PACKAGE, PAGE, files_page, summary
 
 
 def test_every_room_and_every_module_has_its_place():
@@ -28,3 +28,8 @@ def test_a_summary_is_the_first_sentence(tmp_path, docstring, expected):
     (tmp_path / "module.py").write_text(f'"""{docstring}"""\n', encoding="utf-8")
 
     assert summary(tmp_path / "module.py") == expected
+
+
+def test_the_page_is_up_to_date():
+    """``python -m docs files`` writes it again."""
+    assert PAGE.read_text(encoding="utf-8") == files_page(), "run: python -m docs files"
