@@ -308,3 +308,17 @@ def test_a_model_is_saved_and_read_like_any_other(tmp_path):
     nn.load(other, tmp_path / "model.json")
 
     assert [p.data for p in other.parameters()] == [p.data for p in model.parameters()]
+
+
+def test_a_model_that_reads_numbers_is_not_compiled():
+    """The program is compared with the graph, at other weights, too, before it is trusted."""
+
+    class Peeking(gpt.GPT):
+        def read(self, letter, place, memories):
+            scores = super().read(letter, place, memories)
+            return [z * (2.0 if self.letters[0][0].data > 0.0 else 1.0) for z in scores]
+
+    model = Peeking(context=6, width=4, heads=2)
+
+    with pytest.raises(SettingError, match=r"the loss of sample 0 is .* at other weights"):
+        gpt.CompiledGPT(model, Adam(model.parameters(), 0.01))

@@ -23,20 +23,21 @@ class ModelProgram:
     samples of a batch, as BatchNorm does in training, is traced for ``batch`` of them, which are
     then one long row; a batch of another length gets a program of its own when it comes.
 
-    The weights are those of ``program.vector``, until :meth:`Program.pull` or ``push``.
+    ``program.pull()`` takes the weights from the Values, ``program.push()`` brings them back.
 
     Parameters
     ----------
     model : Module, traced in the mode (training, evaluation) it has now
     loss : function of the output for one sample and its target
     X : samples; y : their targets
-    batch : int, how many samples are traced together; 0 for a model that needs but one
+    batch : int, how many samples are traced together; 0 for one sample per row
     penalty : function of the model, added once to the mean loss
 
     Attributes
     ----------
-    program : Program, compiled from the first trace
-    symbolic : SymbolicLoss, the trace of the latest run
+    program : Program, the compiled graph; its ``vector`` holds the weights
+    symbolic : SymbolicLoss, the graph it was compiled from
+    place : dict, the index of each parameter in ``program.vector``
 
     Raises
     ------

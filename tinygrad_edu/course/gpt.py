@@ -20,6 +20,7 @@ from operator import add
 from random import Random
 from typing import Any, TypeAlias
 
+from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, SettingError
@@ -276,16 +277,18 @@ class CompiledGPT:
 
     Raises
     ------
+    SettingError
+        If the model reads numbers and chooses by them, so that the program is not the graph.
     MissingExtraError
         If NumPy is not installed.
     """
 
     def __init__(self, model: GPT, optimizer: Optimizer) -> None:
         self.context, self.optimizer = model.context, optimizer
-        letters = range(len(LETTERS))
-        read, next_ = ([float(k == number) for k in letters] for number in (0, 1))
-        row = [*read * model.context, *next_ * model.context]
+        ones = [[float(k == letter) for k in range(len(LETTERS))] for letter in (0, 1)]
+        row = [number for letter in ones for number in letter * model.context]
         self.compiled = ModelProgram(_RowLoss(model), lambda loss, _: loss, [row], [()])
+        Agreement(self.compiled).check()
         self.np, self.program = self.compiled.np, self.compiled.program
 
     def loss(self, names: Sequence[str]) -> float:
