@@ -3,7 +3,7 @@
 import sys
 from contextlib import contextmanager
 
-RUNS = ("exec", "os.", "subprocess.", "socket.", "pickle.", "marshal.", "ctypes.", "code.__new")
+RUNS = ("exec", "os.", "subprocess.", "socket.", "pickle.", "marshal.", "ctypes.")
 _listeners = []
 
 
@@ -18,9 +18,10 @@ def heard(*also):
         _listeners.pop()
 
 
-def _listen(event, _):
+def _listen(event, arguments):
     for events, names in _listeners:
-        if event.startswith(names):
+        # the engine itself reads __code__, when it makes the function of a row
+        if event.startswith(names) and arguments[1:] != ("__code__",):
             events.append(event)
 
 
