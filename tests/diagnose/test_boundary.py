@@ -10,11 +10,30 @@ X = [[-1.0, 0.5], [1.0, -0.5], [0.5, 1.0], [-0.5, -1.0]]
 Y = [0, 1, 1, 0]
 
 
-def line(output="linear"):
+def line(output="linear", bias=-0.5):
     """Return a model whose output changes sign at feature 0 = 0.25."""
     model = nn.MLP(2, [1], output=output)
     neuron = model.layers[0].neurons[0]
-    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, 0.0, -0.5
+    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, 0.0, bias
+    return model
+
+
+class Step(nn.Module):
+    """A model that looks at numbers, so that no single program serves all samples."""
+
+    def __init__(self):
+        self.inner = line()
+
+    def forward(self, x):
+        """Return the sign of the line's output."""
+        return Value(1.0 if self.inner(x).data > 0.0 else -1.0)
+
+
+def noisy():
+    """Return a model that drops and normalises, but not in evaluation mode."""
+    model = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm(2), line())
+    for variance in model.parts[1].running_variance:
+        variance.data = 1.0 - model.parts[1].epsilon
     return model
 
 
@@ -24,15 +43,23 @@ def boundary_points(ax):
     return [point for c in lines for path in c.get_paths() for point in path.vertices.tolist()]
 
 
-@pytest.mark.parametrize("output", ["linear", "tanh", "sigmoid"])
-def test_the_line_is_where_the_output_changes_class(output):
-    """At 0; at 0.5 for a sigmoid: in each case at feature 0 = 0.25."""
-    ax = decision_boundary(line(output), X, Y, resolution=60)
-
-    points = boundary_points(ax)
+@pytest.mark.parametrize(
+    ("model", "off"),
+    [
+        (line(), 1e-2),
+        (line("tanh"), 1e-2),
+        (line("sigmoid"), 1e-2),
+        (noisy(), 1e-2),
+        (Step(), 0.05),
+    ],
+    ids=["linear", "tanh", "sigmoid at 0.5", "in evaluation mode", "branching, on graphs"],
+)
+def test_the_line_is_where_the_output_changes_class(model, off):
+    """Whatever the model is made of, it is at feature 0 = 0.25."""
+    points = boundary_points(decision_boundary(model, X, Y, resolution=60))
 
     assert points
-    assert [x for x, _ in points] == pytest.approx([0.25] * len(points), abs=1e-2)
+    assert [x for x, _ in points] == pytest.approx([0.25] * len(points), abs=off)
 
 
 def test_of_several_outputs_the_largest_decides():
@@ -41,9 +68,8 @@ def test_of_several_outputs_the_largest_decides():
     for neuron, w in zip(model.layers[0].neurons, ([1, 0], [-1, 0], [0, 1]), strict=True):
         neuron.w[0].data, neuron.w[1].data, neuron.b.data = *map(float, w), 0.0
 
-    ax = decision_boundary(model, X, [0, 1, 2, 1], resolution=101)
+    points = boundary_points(decision_boundary(model, X, [0, 1, 2, 1], resolution=101))
 
-    points = boundary_points(ax)
     assert points
     for a, b in points:
         first, second, _ = sorted((a, -a, b), reverse=True)
@@ -62,44 +88,9 @@ def test_samples_have_the_colour_and_marker_of_their_class():
     assert len({c.get_paths()[0].vertices.tobytes() for c in dots}) == 2
 
 
-class Step(nn.Module):
-    """A model that looks at numbers, so that no single program serves all samples."""
-
-    def __init__(self):
-        self.inner = line()
-
-    def forward(self, x):
-        """Return the sign of the line's output."""
-        return Value(1.0 if self.inner(x).data > 0.0 else -1.0)
-
-
-def test_a_model_that_branches_on_numbers_is_drawn_too():
-    """What can't be compiled is evaluated on graphs."""
-    points = boundary_points(decision_boundary(Step(), X, Y, resolution=40))
-
-    assert points
-    assert [x for x, _ in points] == pytest.approx([0.25] * len(points), abs=0.05)
-
-
-def test_the_model_is_drawn_in_evaluation_mode():
-    """Nothing is dropped, and running means are used; afterwards it is in training mode again."""
-    noisy = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm(2), line())
-    for variance in noisy.parts[1].running_variance:
-        variance.data = 1.0 - noisy.parts[1].epsilon
-
-    points = boundary_points(decision_boundary(noisy, X, Y, resolution=60))
-
-    assert points
-    assert [x for x, _ in points] == pytest.approx([0.25] * len(points), abs=1e-2)
-    assert all(part.training for _, part in noisy.named_modules())
-
-
 def test_a_model_that_always_predicts_one_class_has_no_line():
     """One region fills the picture."""
-    model = line()
-    model.layers[0].neurons[0].b.data = 100.0
-
-    ax = decision_boundary(model, X, Y, resolution=10)
+    ax = decision_boundary(line(bias=100.0), X, Y, resolution=10)
 
     assert boundary_points(ax) == []
 

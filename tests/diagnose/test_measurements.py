@@ -2,6 +2,7 @@
 
 import math
 from random import Random
+from statistics import fmean, pstdev
 
 import pytest
 
@@ -20,26 +21,22 @@ def test_the_gradients_are_those_of_the_mean_loss():
 
     for layer, part in zip(flow.layers, twin.layers, strict=True):
         grads = [p.grad for p in part.parameters()]
-        mean = math.fsum(grads) / len(grads)
-        assert layer.gradient.count == len(grads)
-        assert layer.gradient.norm == pytest.approx(math.sqrt(math.fsum(g * g for g in grads)))
-        assert layer.gradient.mean == pytest.approx(mean)
-        assert layer.gradient.spread**2 == pytest.approx(
-            math.fsum((g - mean) ** 2 for g in grads) / len(grads)
-        )
+        found = layer.gradient
+        assert found.count == len(grads)
+        assert found.norm == pytest.approx(math.sqrt(math.fsum(g * g for g in grads)))
+        assert (found.mean, found.spread) == pytest.approx((fmean(grads), pstdev(grads)))
 
 
 def test_activations_and_saturation_are_those_of_the_layers():
     """The outputs of a layer, and the share of tanhs with |out| > sqrt(0.95), counted by hand."""
     model = scaled(mlp(), 3.0)
-    outputs = [[v.data for v in model.layers[0](x)] for x in X]
-    flat = [number for row in outputs for number in row]
+    outputs = [v.data for x in X for v in model.layers[0](x)]
 
     layer = gradient_flow(model, nn.mse, X, Y).layers[0]
 
-    assert layer.activation.count == len(flat)
-    assert layer.activation.mean == pytest.approx(math.fsum(flat) / len(flat))
-    assert layer.saturated == sum(abs(t) > math.sqrt(0.95) for t in flat) / len(flat)
+    assert layer.activation.count == len(outputs)
+    assert layer.activation.mean == pytest.approx(fmean(outputs))
+    assert layer.saturated == sum(abs(t) > math.sqrt(0.95) for t in outputs) / len(outputs)
 
 
 def test_the_share_of_dead_relus_is_counted_over_samples():

@@ -1,21 +1,22 @@
 """The mean loss as a function of the weights: by matrices and on graphs."""
 
 import sys
-from random import Random
 
 import pytest
 
+from tests import networks
+from tests.networks import gaussian
 from tinygrad_edu import Value, nn
 from tinygrad_edu.diagnose.objective import CompiledObjective, Objective, objective
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine.errors import SettingError
 
-X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
+X, Y = gaussian(3)
 
 
 def mlp():
-    """A small network for the samples above."""
-    return nn.MLP(2, [4, 1], activation="tanh", rng=Random(0))
+    """Build a small network for the samples above."""
+    return networks.mlp(2, width=4)
 
 
 @pytest.mark.parametrize("kind", [Objective, CompiledObjective])

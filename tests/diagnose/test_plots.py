@@ -30,14 +30,6 @@ PICTURES = {
 }
 
 
-def test_a_new_figure_is_unknown_to_pyplot():
-    """So nobody has to close it; Axes that are passed are used."""
-    ax = axes_or_new(None, "a test")
-
-    assert axes_or_new(ax, "a test") is ax
-    assert not plt.get_fignums()
-
-
 @pytest.mark.parametrize("picture", PICTURES)
 def test_each_picture_is_drawn_on_the_axes_that_are_passed(picture):
     """It has labels, a title, and a legend for whose place Matplotlib does not have to search."""

@@ -1,10 +1,13 @@
 """Experiments that leave a model as it was."""
 
 import math
+from functools import partial
 from random import Random
 
 import pytest
 
+from tests import networks
+from tests.networks import gaussian
 from tinygrad_edu import Value, nn
 from tinygrad_edu.diagnose import (
     decision_boundary,
@@ -13,14 +16,15 @@ from tinygrad_edu.diagnose import (
     loss_surface,
 )
 from tinygrad_edu.diagnose.sandbox import Subject, untouched
+from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.train import Adam
 
-X, Y = [[0.5, -1.0], [1.5, 0.3], [-0.7, 0.9]], [1.0, -0.5, 0.25]
+X, Y = gaussian(3)
 
 
 def mlp():
-    """A small network for the samples above."""
-    return nn.MLP(2, [4, 1], activation="tanh", rng=Random(0))
+    """Build a small network for the samples above."""
+    return networks.mlp(2, width=4)
 
 
 class Keeper(nn.Module):
@@ -73,19 +77,14 @@ class Noisy(nn.Module):
 
 
 DIAGNOSES = {
-    "gradient_flow": lambda model, optimizer: gradient_flow(
-        model, nn.mse, X, Y, optimizer=optimizer
-    ),
-    "learning_rate_range": lambda model, optimizer: learning_rate_range(
-        model, nn.mse, X, Y, optimizer=optimizer, steps=30
-    ),
-    "loss_surface": lambda model, optimizer: loss_surface(model, nn.mse, X, Y, points=3),
-    "decision_boundary": lambda model, optimizer: decision_boundary(model, X, Y, resolution=5),
+    "gradient_flow": gradient_flow,
+    "learning_rate_range": partial(learning_rate_range, steps=10),
+    "loss_surface": partial(loss_surface, points=3),
 }
 
 
 @pytest.mark.parametrize("kind", [mlp, Noisy])
-@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+@pytest.mark.parametrize("diagnosis", [*DIAGNOSES, "decision_boundary"])
 def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
     """Weights, gradients, generator, counters, the optimizer's state: all as before."""
     model = kind()
@@ -101,25 +100,68 @@ def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
 
     before = everything()
 
-    DIAGNOSES[diagnosis](model, optimizer)
+    if diagnosis == "decision_boundary":
+        decision_boundary(model, X, Y, resolution=5)
+    else:
+        uses = {} if diagnosis == "loss_surface" else {"optimizer": optimizer}
+        DIAGNOSES[diagnosis](model, nn.mse, X, Y, **uses)
 
     assert everything() == before
 
 
-def test_it_comes_back_on_errors_too():
-    """Any exit will do, Ctrl-C as well."""
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_it_comes_back_on_errors_too(diagnosis):
+    """Any exit will do, Ctrl-C half-way as well."""
     model = mlp()
-    before = [p.data for p in model.parameters()]
+    nn.mse(model(X[0]), Y[0]).backward()
+    before = [(p.data, p.grad) for p in model.parameters()]
+    calls = []
 
-    def interrupted():
-        with untouched(model) as parameters:
-            parameters[0].data = math.nan
+    def breaks(out, target):
+        calls.append(target)
+        if len(calls) > 8:
             raise KeyboardInterrupt
+        return nn.mse(out, target)
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        DIAGNOSES[diagnosis](model, breaks, X * 4, Y * 4, compiled=False)
 
-    assert [p.data for p in model.parameters()] == before
+    assert [(p.data, p.grad) for p in model.parameters()] == before
+
+
+REFUSED = [
+    *[(diagnosis, {"compiled": "maybe"}) for diagnosis in DIAGNOSES],
+    *[(diagnosis, {"samples": 0}) for diagnosis in DIAGNOSES],
+    ("gradient_flow", {"learning_rate": -1.0}),
+    ("gradient_flow", {"learning_rate": math.nan}),
+    ("learning_rate_range", {"smallest": 0.0}),
+    ("learning_rate_range", {"largest": 1e-7}),
+    ("learning_rate_range", {"steps": 9}),
+    ("learning_rate_range", {"batch_size": 0}),
+    ("learning_rate_range", {"rng": 3}),
+    ("loss_surface", {"dimensions": 3}),
+    ("loss_surface", {"span": 0.0}),
+    ("loss_surface", {"points": 2}),
+    ("loss_surface", {"rng": 0}),
+    ("loss_surface", {"directions": [[math.nan] * 17]}),
+    ("loss_surface", {"directions": []}),
+]
+
+
+@pytest.mark.promise(name="settings")
+@pytest.mark.parametrize(("diagnosis", "setting"), REFUSED)
+def test_settings_are_refused(diagnosis, setting):
+    """What can't be used is refused by name."""
+    with pytest.raises(SettingError, match=next(iter(setting))):
+        DIAGNOSES[diagnosis](mlp(), nn.mse, X, Y, **setting)
+
+
+@pytest.mark.promise(name="shapes")
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_targets_of_another_length_are_refused(diagnosis):
+    """They are matched one to one."""
+    with pytest.raises(LengthError, match="y has 2"):
+        DIAGNOSES[diagnosis](mlp(), nn.mse, X, Y[1:])
 
 
 def test_what_else_the_optimizer_moves_comes_back_too():

@@ -19,18 +19,14 @@ from tinygrad_edu.train import SGD
         ((2.0, 2.5, 2.2), 2.5, False, -0.1),
         ((2.0, 3.5, 1.0), 3.5, True, 0.5),
         ((0.0, 0.0), 0.0, False, 0.0),
+        ((1.0, math.nan), math.inf, True, math.nan),
     ],
 )
 def test_a_trial_says_how_its_loss_went(losses, worst, grew, fall):
     """The largest loss, whether it is well above the first one, and the share that is gone."""
     trial = Trial(0.1, losses)
 
-    assert (trial.worst, trial.grew, trial.fall) == (worst, grew, pytest.approx(fall))
-
-
-def test_a_loss_that_is_not_finite_grew():
-    """A trial ends there."""
-    assert Trial(0.1, (1.0, math.nan)).grew
+    assert (trial.worst, trial.grew, trial.fall) == (worst, grew, pytest.approx(fall, nan_ok=True))
 
 
 def test_larger_rates_are_tried_while_the_loss_hardly_falls():
@@ -56,13 +52,3 @@ def test_a_learning_rate_is_that_of_plain_sgd():
     assert by_rate.numbers() == by_optimizer.numbers()
     for layer in by_rate.layers:
         assert layer.update == pytest.approx(0.05 * layer.gradient.norm / layer.weight.norm)
-
-
-def test_compiled_and_eager_trials_agree():
-    """The losses of a trial are the same by matrices and on graphs."""
-    losses = [
-        gradient_flow(mlp(), nn.mse, X, Y, learning_rate=0.05, compiled=how).trial.losses
-        for how in (True, False)
-    ]
-
-    assert losses[0] == pytest.approx(losses[1], rel=1e-9)

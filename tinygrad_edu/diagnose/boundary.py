@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARGIN = 0.08  # of the data's extent, on each side
-WHAT = "the plot of the decision boundary"
 
 
 def decision_boundary(
@@ -38,18 +37,6 @@ def decision_boundary(
         sigmoid), or with one for each class, of which the largest is
     X : samples of two features; y : their classes: 1 against 0 or -1, or the index of the output
     resolution : int, at least 2, points on each side of the grid
-    ax : Axes to draw on; default those of a new Figure
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    LengthError, SettingError
-        If a sample does not have two features, or a setting can't be used.
-    MissingExtraError
-        If Matplotlib is not installed.
 
     Examples
     --------
@@ -68,10 +55,12 @@ def decision_boundary(
                 expected="two: they are the axes of the picture",
                 fix="train a model on two features, for example X = [[x[0], x[1]] for x in X].",
             )
-    ax = axes_or_new(ax, WHAT, (5.6, 4.6))
+    ax = axes_or_new(ax, "the plot of the decision boundary", (5.6, 4.6))
     xs, ys = (_axis([float(x[k]) for x in X], resolution) for k in (0, 1))
     with untouched(model), model.evaluating():
-        threshold = _threshold(model(X[0]))
+        out = model(X[0])
+        single = out if isinstance(out, Value) else out[0]
+        threshold = 0.5 if single.op is SIGMOID else 0.0  # where a single output changes class
         outputs = Predictor(model)([[a, b] for b in ys for a in xs])
     margins = [_margins(out, threshold) for out in outputs]
     looks = class_looks(len(margins[0]))
@@ -98,12 +87,6 @@ def _axis(column: list[float], resolution: int) -> list[float]:
     margin = MARGIN * (high - low) or 1.0
     low, high = low - margin, high + margin
     return [low + (high - low) * i / (resolution - 1) for i in range(resolution)]
-
-
-def _threshold(out: Any) -> float:
-    """Find where a single output changes class: at 0.5 if it is a sigmoid, else at 0."""
-    single = out if isinstance(out, Value) else out[0]
-    return 0.5 if single.op is SIGMOID else 0.0
 
 
 def _margins(out: list[float], threshold: float) -> list[float]:

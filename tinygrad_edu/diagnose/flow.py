@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.diagnose.measurements import LayerFlow, Summary, ratio, run_passes
+from tinygrad_edu.diagnose.measurements import LayerFlow, Passes, Summary, ratio
 from tinygrad_edu.diagnose.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.trials import Trial, run_trials
@@ -43,7 +43,7 @@ LONG = 9  # characters of a layer's name that fit beside the next one's
 
 @dataclass(frozen=True, repr=False)
 class GradientFlow:
-    """What :func:`gradient_flow` found: ``print`` it, plot it, or take the numbers.
+    """The result of :func:`gradient_flow`: ``print`` it, plot it, or take the numbers.
 
     Attributes
     ----------
@@ -96,16 +96,8 @@ class GradientFlow:
         _line(ax, outputs, "s--", ORANGE, "output, spread (standard deviation)")
         _line(ax, updates, "^:", GREEN, "first step / weights")
         if self.trial is not None:
-            ax.axhline(RULE_OF_THUMB, color=GREEN, lw=0.8)
-            ax.annotate(
-                f"rule of thumb for the step: {RULE_OF_THUMB:g}",
-                xy=(0.01, RULE_OF_THUMB),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                fontsize=8,
-                color=GREEN,
-            )
+            rule = f"rule of thumb for the step: {RULE_OF_THUMB:g}"
+            ax.axhline(RULE_OF_THUMB, color=GREEN, lw=0.8, label=rule)
         ax.set_yscale("log")
         long = any(len(layer.name) > LONG for layer in layers)
         slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
@@ -149,27 +141,14 @@ def gradient_flow(
 
     The faults are vanishing and exploding gradients, saturated activation functions, dead relus,
     neurons that are all alike, unscaled inputs, numbers that are not finite and, with a learning
-    rate, one that is too large or too small. Weights, gradients, optimizer and random generators
-    are left as they are.
+    rate, one that is too large or too small.
 
     Parameters
     ----------
-    model : Module; X : samples; y : their targets
-    loss : function of the output for one sample and its target
-    learning_rate : float > 0, of plain SGD, tried for a few steps on a copy of the weights
-    optimizer : tried in its place, with its own formula, learning rate and state
-    samples : int, at most so many are run, evenly spread over X; inputs are judged by all
-    compiled : whether the trial steps run as matrices, as in :func:`tinygrad_edu.train.fit`; all
-        else is measured on the graphs
-
-    Returns
-    -------
-    GradientFlow
-
-    Raises
-    ------
-    LengthError, SettingError
-        Before any work, if a setting can't be used.
+    learning_rate : float > 0, of plain SGD, tried for a few steps
+    optimizer : tried in its place, with its own learning rate
+    model, loss, X, y, samples, compiled : see :mod:`tinygrad_edu.diagnose`. The inputs are judged
+        by all samples; only the trial steps can run as matrices
 
     Notes
     -----
@@ -179,9 +158,8 @@ def gradient_flow(
     References
     ----------
     Das and Varma, The Backprop Algorithm, "Issues with Backprop". Glorot and Bengio 2010,
-    Understanding the difficulty of training deep feedforward neural networks, figures 2 to 7:
-    activations and gradients by layer. For the rest see
-    :mod:`tinygrad_edu.diagnose.verdicts`.
+    Understanding the difficulty of training deep feedforward neural networks, figures 2 to 7.
+    For the rest see :mod:`tinygrad_edu.diagnose.verdicts`.
 
     Examples
     --------
@@ -200,7 +178,7 @@ def gradient_flow(
     rate = _rate(learning_rate, optimizer)
     subject = Subject(model, loss, X, y, optimizer, compiled).part(samples)
     with subject.untouched() as parameters:
-        passes = run_passes(subject)
+        passes = Passes(subject)
         step = [] if rate is None else _first_step(subject, parameters, passes.gradient, rate)
     with subject.untouched():  # once more, so that the trials begin as the passes did
         trials = [] if rate is None else run_trials(subject, rate)

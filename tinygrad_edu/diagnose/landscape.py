@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import objective
-from tinygrad_edu.diagnose.places import unit_name
+from tinygrad_edu.diagnose.places import by_unit
 from tinygrad_edu.diagnose.plots import BLUE, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import set_numbers
@@ -28,7 +28,7 @@ WHAT = "the plot of the loss surface"
 
 @dataclass(frozen=True, repr=False)
 class LossSurface:
-    """What :func:`loss_surface` computed.
+    """The result of :func:`loss_surface`: ``print`` it, plot it, or take the numbers.
 
     Attributes
     ----------
@@ -117,28 +117,16 @@ def loss_surface(
 ) -> LossSurface:
     """Compute the mean loss at weights + alpha * direction (+ beta * second direction).
 
-    The model is left as it is; it runs in evaluation mode, so that dropout, for example, is off.
+    The model runs in evaluation mode, so that dropout, for example, is off.
 
     Parameters
     ----------
-    model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
     dimensions : 1 or 2, how many random directions to draw
     directions : one or two lists with a number for each of ``model.parameters()``, taken as they
         are, in place of random ones
     span : float > 0; alpha and beta run from -span to span
     points : int, at least 3, values of alpha, and of beta; an odd number has the weights among them
-    samples : int, the loss is measured on at most so many, evenly spread over X
-    rng : random.Random that draws the directions; default ``Random(0)``
-    compiled : True for matrices, False for graphs, "auto" for matrices where that can be
-
-    Returns
-    -------
-    LossSurface
-
-    Raises
-    ------
-    LengthError, SettingError
-        Before any work, if a setting can't be used.
+    model, loss, X, y, samples, rng, compiled : see :mod:`tinygrad_edu.diagnose`
 
     Notes
     -----
@@ -188,16 +176,12 @@ def loss_surface(
 
 def _random_direction(model: Module, rng: Random) -> list[float]:
     """Draw normal numbers, scaled neuron by neuron to the norm of its weights."""
-    units, weights = dict[str, list[int]](), list[float]()
-    for i, (name, parameter) in enumerate(model.named_parameters()):
-        units.setdefault(unit_name(name), []).append(i)
-        weights.append(parameter.data)
-    direction = [rng.gauss(0.0, 1.0) for _ in weights]
-    for places in units.values():
-        drawn = hypot(*[direction[i] for i in places])
-        size = hypot(*[weights[i] for i in places])
-        for i in places:
-            direction[i] *= size / drawn
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    direction = [rng.gauss(0.0, 1.0) for _ in parameters]
+    for unit in by_unit(enumerate(names)):
+        scale = hypot(*[parameters[i].data for i in unit]) / hypot(*[direction[i] for i in unit])
+        for i in unit:
+            direction[i] *= scale
     return direction
 
 

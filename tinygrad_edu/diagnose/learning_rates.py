@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count
 from math import isfinite, nan
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ STARTS_TO_FALL = 0.1  # of the whole fall: below that the loss is as good as fla
 
 @dataclass(frozen=True)
 class LearningRateRange:
-    """What :func:`learning_rate_range` found.
+    """The result of :func:`learning_rate_range`: ``print`` it, plot it, or take the numbers.
 
     Attributes
     ----------
@@ -103,27 +103,13 @@ def learning_rate_range(
 ) -> LearningRateRange:
     """Train with a learning rate that grows from step to step, and watch the loss.
 
-    The model and the optimizer are left as they are.
-
     Parameters
     ----------
-    model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
     smallest, largest : float > 0, learning rates of the first and the last step
     steps : int, at least 10; batch_size : int, samples in each step
     samples : int, the loss is measured on at most so many, evenly spread over X: always the same
         ones, since the differences between minibatches would hide the first signs of a fall
-    optimizer : takes the steps by its formula; default plain SGD
-    rng : random.Random that shuffles; default ``Random(0)``
-    compiled : True for matrices, False for graphs, "auto" for matrices where that can be
-
-    Returns
-    -------
-    LearningRateRange
-
-    Raises
-    ------
-    LengthError, SettingError
-        Before any work, if a setting can't be used.
+    model, loss, X, y, optimizer, rng, compiled : see :mod:`tinygrad_edu.diagnose`
 
     References
     ----------
@@ -144,7 +130,8 @@ def learning_rate_range(
     smallest = within("smallest", smallest, above=0.0)
     largest = within("largest", largest, above=smallest)
     steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
-    chosen, batches = subject.spread(samples), _batches(len(X), batch_size, choose_rng(rng))
+    chosen, rng = subject.spread(samples), choose_rng(rng)
+    batches = (batch for _ in count() for batch in minibatches(len(X), batch_size, rng))
     rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
     losses = list[float]()
     with subject.untouched():
@@ -156,7 +143,17 @@ def learning_rate_range(
             mean_loss.backward(batch)
             mover.learning_rate = rate
             mover.step()
-    return _judge(rates, losses)
+    curve = smooth(losses if isfinite(losses[-1]) else losses[:-1])
+    low, steep, high = _fall(curve)
+    falls = high > low
+    return LearningRateRange(
+        learning_rates=tuple(rates[: len(losses)]),
+        losses=tuple(losses),
+        smooth=tuple(curve),
+        usable=(rates[low], rates[high]) if falls else (nan, nan),
+        suggestion=rates[steep] if falls else nan,
+        diverged=_diverged(losses),
+    )
 
 
 def _diverged(losses: Sequence[float]) -> bool:
@@ -167,30 +164,11 @@ def _diverged(losses: Sequence[float]) -> bool:
     return min(losses[-2:]) > max(GIVE_UP * min(smooth(losses)), start) and len(losses) > 1
 
 
-def _batches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
-    """Draw minibatches without end."""
-    while True:
-        yield from minibatches(samples, batch_size, rng)
-
-
 def smooth(losses: Sequence[float]) -> list[float]:
     """Take the mean of each loss and its neighbours, of fewer at the ends."""
-    count = len(losses)
-    near = [min(WINDOW, i, count - 1 - i) for i in range(count)]
+    last = len(losses) - 1
+    near = [min(WINDOW, i, last - i) for i in range(last + 1)]
     return [_mean(losses[i - k : i + k + 1]) for i, k in enumerate(near)]
-
-
-def _judge(rates: list[float], losses: list[float]) -> LearningRateRange:
-    """Mark where the smoothed loss starts to fall, where most steeply, where it is lowest."""
-    diverged = _diverged(losses)
-    finite = losses if isfinite(losses[-1]) else losses[:-1]
-    curve = smooth(finite)
-    low, steep, high = _fall(curve)
-    usable, suggestion = (nan, nan), nan
-    if high > low:
-        usable, suggestion = (rates[low], rates[high]), rates[steep]
-    shown = tuple(rates[: len(losses)])
-    return LearningRateRange(shown, tuple(losses), tuple(curve), usable, suggestion, diverged)
 
 
 def _fall(curve: Sequence[float]) -> tuple[int, int, int]:

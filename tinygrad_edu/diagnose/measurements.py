@@ -8,7 +8,7 @@ from itertools import zip_longest
 from math import hypot, inf, isfinite, sqrt
 
 from tinygrad_edu.compiled.symbolic import whole_batch_part
-from tinygrad_edu.diagnose.places import Places, unit_name
+from tinygrad_edu.diagnose.places import Places, by_unit
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.saturation import saturated
 from tinygrad_edu.engine import Value, hooks
@@ -42,7 +42,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class LayerFlow:
-    """What one layer did in a forward and a backward pass over the samples.
+    """One layer in a forward and a backward pass over the samples.
 
     Attributes
     ----------
@@ -73,19 +73,41 @@ class LayerFlow:
 
 
 @dataclass
-class Passes:
-    """What a forward and a backward pass over the samples showed.
+class Seen:
+    """What a layer's nodes held, and of each relu whether any sample passed it."""
 
-    ``weights`` and ``gradient`` (of the mean loss) have one number for each parameter, ``names``
-    and ``layers`` its name and its layer.
+    outputs: list[float] = field(default_factory=list)
+    saturated: list[bool] = field(default_factory=list)
+    alive: list[bool] = field(default_factory=list)
+
+
+class Passes:
+    """Run samples forwards and backwards, and keep what each layer showed.
+
+    Samples run one at a time or, where a layer looks at the whole batch, all at once. The gradients
+    of the parameters are overwritten. ``weights`` and ``gradient`` (of the mean loss) have one
+    number for each parameter, ``names`` and ``layers`` its name and its layer.
     """
 
-    names: list[str]
-    layers: list[str]
-    weights: list[float]
-    gradient: list[float]
-    losses: list[float] = field(default_factory=list)
-    seen: dict[str, Seen] = field(default_factory=dict)
+    def __init__(self, subject: Subject) -> None:
+        named, places = subject.model.named_parameters(), Places(subject.model)
+        parameters = [p for _, p in named]
+        self.names = [name for name, _ in named]
+        self.layers = [places.of_parameter(name) for name in self.names]
+        self.weights = [p.data for p in parameters]
+        self.losses = list[float]()
+        self.seen = dict[str, Seen]()
+        owners = dict(zip(parameters, self.layers, strict=True))
+        totals = [0.0] * len(parameters)
+        at_once = len(subject.X) if whole_batch_part(subject.model) is not None else 1
+        for start in range(0, len(subject.X), at_once):
+            for parameter in parameters:
+                parameter.grad = 0.0
+            losses, nodes = _run(subject, slice(start, start + at_once))
+            self.losses += losses
+            totals = [total + p.grad for total, p in zip(totals, parameters, strict=True)]
+            _look(nodes, places.of_nodes(nodes, owners), self.seen, at_once)
+        self.gradient = [total / len(self.losses) for total in totals]
 
     def flows(self, step: Sequence[float]) -> list[LayerFlow]:
         """Sum up each layer, those that never ran last; ``step`` is what an update would add."""
@@ -107,54 +129,23 @@ class Passes:
         )
 
     def _alike(self, places: Sequence[int]) -> bool:
-        """Check whether a layer has several units, all with the same weights and gradients."""
-        units = dict[str, list[tuple[float, float]]]()
-        for i in places:
-            pair = (self.weights[i], self.gradient[i])
-            units.setdefault(unit_name(self.names[i]), []).append(pair)
-        first, *others = units.values() or [[]]
-        return bool(others) and all(_same(first, other) for other in others)
+        """Check for several units, all with the same weights and, but for rounding, gradients."""
+        first, *others = by_unit((i, self.names[i]) for i in places) or [[]]
+        slack = 1e-9 * hypot(*[self.gradient[i] for i in first])
 
+        def same(i: int, j: int) -> bool:
+            near = abs(self.gradient[i] - self.gradient[j]) <= slack
+            return near and self.weights[i] == self.weights[j]
 
-@dataclass
-class Seen:
-    """What a layer's nodes held, and of each relu whether any sample passed it."""
-
-    outputs: list[float] = field(default_factory=list)
-    saturated: list[bool] = field(default_factory=list)
-    alive: list[bool] = field(default_factory=list)
+        return bool(others) and all(
+            len(unit) == len(first) and all(map(same, first, unit)) for unit in others
+        )
 
 
 def ratio(step: Sequence[float], weights: Sequence[float]) -> float:
     """Divide the norms; 0 / 0 is 0, and a step from weights of 0 is inf."""
     size, base = hypot(*step), hypot(*weights)
     return size / base if base else (inf if size else 0.0)
-
-
-def run_passes(subject: Subject) -> Passes:
-    """Run the samples forwards and backwards; gradients of the parameters are overwritten.
-
-    Samples run one at a time or, where a layer looks at the whole batch, all at once.
-    """
-    named, places = subject.model.named_parameters(), Places(subject.model)
-    parameters = [p for _, p in named]
-    passes = Passes(
-        names=[name for name, _ in named],
-        layers=[places.of_parameter(name) for name, _ in named],
-        weights=[p.data for p in parameters],
-        gradient=[0.0] * len(named),
-    )
-    owners = dict(zip(parameters, passes.layers, strict=True))
-    at_once = len(subject.X) if whole_batch_part(subject.model) is not None else 1
-    for start in range(0, len(subject.X), at_once):
-        for parameter in parameters:
-            parameter.grad = 0.0
-        losses, nodes = _run(subject, slice(start, start + at_once))
-        passes.losses += losses
-        passes.gradient = [a + p.grad for a, p in zip(passes.gradient, parameters, strict=True)]
-        _look(nodes, places.of_nodes(nodes, owners), passes.seen, at_once)
-    passes.gradient = [total / len(passes.losses) for total in passes.gradient]
-    return passes
 
 
 class _Nodes(hooks.PassOn):
@@ -205,11 +196,3 @@ def _look(nodes: list[Value], layers: dict[Value, str], seen: dict[str, Seen], c
 
 def _share(marks: Sequence[bool]) -> float | None:
     return sum(marks) / len(marks) if marks else None
-
-
-def _same(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> bool:
-    """Check that two units have the same weights and, but for rounding, the same gradients."""
-    size = hypot(*[g for _, g in first])
-    return len(first) == len(second) and all(
-        w == v and abs(g - h) <= 1e-9 * size for (w, g), (v, h) in zip(first, second, strict=True)
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
@@ -14,86 +15,81 @@ from tinygrad_edu.engine.errors import SettingError
 
 
 class Objective:
-    """The mean loss at the weights that the model has when it is asked, on graphs of Values."""
+    """The mean loss at the weights that the model has when it is asked, on graphs of Values.
+
+    A ``batch`` is the numbers of some samples, by default all.
+    """
 
     def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.parameters = subject.model.parameters()
-        self.whole = whole_batch_part(subject.model) is not None
+        self.subject, self.model = subject, subject.model
+        self.parameters = self.model.parameters()
+        self.whole = whole_batch_part(self.model) is not None
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
-        """Return the mean loss of the samples with these numbers, by default of all."""
-        losses = [one.data for one in self._losses(batch)]
-        return sum(losses) / len(losses)
+        """Return the mean loss."""
+        return sum(total.data for total in self._totals(batch)) / self._count(batch)
 
     def quiet(self, batch: Sequence[int]) -> float:
         """Return it without dropout's noise; BatchNorm still normalises by the batch itself."""
-        with nullcontext() if self.whole else self.subject.model.evaluating():
+        with nullcontext() if self.whole else self.model.evaluating():
             return self.forward(batch)
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
-        """Return the same as forward, and leave its gradient in the parameters' ``grad``."""
+        """Return the mean loss, and leave its gradient in the parameters' ``grad``."""
         self._zero()
-        share = 1.0 / len(self.subject.X if batch is None else batch)
-        if self.whole:
-            losses = [*self._losses(batch)]
-            total = sum(losses[1:], losses[0]) * share
-            total.backward()
-            return total.data
-        found = 0.0
-        for one in self._losses(batch):
-            one.backward(share)
-            found += one.data
+        share, found = 1.0 / self._count(batch), 0.0
+        for total in self._totals(batch):
+            total.backward(share)
+            found += total.data
         return found * share
 
-    def _losses(self, batch: Sequence[int] | None) -> Iterator[Value]:
-        """Yield the losses, one graph at a time where layers look at one sample at a time."""
-        subject = self.subject
-        numbers = range(len(subject.X)) if batch is None else batch
-        some = [subject.X[i] for i in numbers]
-        outputs = iter(subject.model.batch(some)) if self.whole else map(subject.model, some)
-        for i, out in zip(numbers, outputs, strict=True):
-            yield subject.loss(out, subject.y[i])
+    def _totals(self, batch: Sequence[int] | None) -> Iterator[Value]:
+        """Yield the loss of each graph: of each sample, or of all where layers look at a batch."""
+        model, loss, X, y = self.model, self.subject.loss, self.subject.X, self.subject.y
+        numbers = range(len(X)) if batch is None else batch
+        for group in [numbers] if self.whole else [[i] for i in numbers]:
+            some = [X[i] for i in group]
+            outputs = model.batch(some) if self.whole else map(model, some)
+            losses = [loss(out, y[i]) for i, out in zip(group, outputs, strict=True)]
+            yield sum(losses[1:], losses[0])
+
+    def _count(self, batch: Sequence[int] | None) -> int:
+        return len(self.subject.X if batch is None else batch)
 
     def _zero(self) -> None:
         set_numbers(self.parameters, "grad", [0.0] * len(self.parameters))
 
 
 class CompiledObjective(Objective):
-    """The same mean loss, computed by a program of matrices.
-
-    Raises
-    ------
-    SettingError
-        If one structure does not serve all samples.
-    MissingExtraError
-        If NumPy is not installed.
-    """
+    """The same mean loss, computed by a program of matrices; refused where there is none."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         if self.whole:
             raise SettingError(
-                f"{subject.model!r:.60} looks at whole batches: one sample has no program.",
+                f"{self.model!r:.60} looks at whole batches: one sample has no program.",
                 fix='pass compiled=False or compiled="auto".',
             )
-        with subject.model.evaluating():
-            self.compiled = ModelProgram(subject.model, subject.loss, subject.X, subject.y)
+        with self.model.evaluating():
+            self.compiled = ModelProgram(self.model, subject.loss, subject.X, subject.y)
         Agreement(self.compiled).check()
         self.rows = self.compiled.rows(subject.X, subject.y)
 
     def forward(self, batch: Sequence[int] | None = None) -> float:
-        """Return the mean loss, as :class:`Objective` does."""
-        self.compiled.program.pull()
-        return self.compiled.forward(self.rows if batch is None else self.rows[list(batch)])
+        """Return the mean loss."""
+        return self.compiled.forward(self._pulled(batch))
 
     def backward(self, batch: Sequence[int] | None = None) -> float:
-        """Return the mean loss with its gradient, as :class:`Objective` does."""
-        self.compiled.program.pull()
+        """Return the mean loss, and leave its gradient in the parameters' ``grad``."""
         self._zero()
-        loss = self.compiled.backward(self.rows if batch is None else self.rows[list(batch)])
+        loss = self.compiled.backward(self._pulled(batch))
         self.compiled.program.push()
         return loss
+
+    def _pulled(self, batch: Sequence[int] | None) -> Any:
+        """Take the weights as they are now, and return the rows of the batch."""
+        self.compiled.program.pull()
+        return self.rows if batch is None else self.rows[list(batch)]
 
 
 def objective(subject: Subject) -> Objective:

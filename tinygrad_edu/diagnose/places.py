@@ -6,6 +6,8 @@ Parameters that the model holds itself count for the attribute that holds them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tinygrad_edu.engine import Value
 from tinygrad_edu.nn import Module, Neuron
 
@@ -56,6 +58,9 @@ class Places:
         return "" if origin in self.outer else origin
 
 
-def unit_name(name: str) -> str:
-    """Name the neuron (or row) of a parameter: "layer0.neuron3" of "layer0.neuron3.w5"."""
-    return name.rpartition(".")[0]
+def by_unit(names: Iterable[tuple[int, str]]) -> list[list[int]]:
+    """Sort numbered parameters by neuron or row: "layer0.neuron3.w5" is in "layer0.neuron3"."""
+    units = dict[str, list[int]]()
+    for i, name in names:
+        units.setdefault(name.rpartition(".")[0], []).append(i)
+    return [*units.values()]

@@ -34,14 +34,10 @@ def diagnose_report(
     rng: Random | None = None,
     compiled: bool | str = "auto",
 ) -> tuple[GradientFlow, list[str]]:
-    """Diagnose a model and write what was found; the folder is made if it is not there.
+    """Run every diagnosis of a model and write what was found.
 
-    Parameters
-    ----------
-    folder : Path
-    model, loss, X, y, learning_rate, optimizer, compiled : as for
-        :func:`tinygrad_edu.diagnose.gradient_flow`
-    rng : random.Random for minibatches and directions; default ``Random(0)``
+    The folder is made if it does not exist. The other parameters are those of
+    :func:`gradient_flow` and of :mod:`tinygrad_edu.diagnose`.
 
     Returns
     -------
@@ -54,10 +50,6 @@ def diagnose_report(
     ------
     FileError
         Before any work, if the folder can't be written to.
-    MissingExtraError
-        Before any work, if Matplotlib is not installed.
-    LengthError, SettingError
-        If a setting can't be used.
 
     Examples
     --------
@@ -81,18 +73,15 @@ def diagnose_report(
     rates = learning_rate_range(model, loss, X, y, optimizer=optimizer, rng=rng, compiled=compiled)
     surface = loss_surface(model, loss, X, y, rng=rng, compiled=compiled)
     parts: dict[str, Any] = {"gradient_flow": flow, "learning_rate": rates, "loss_surface": surface}
+    numbers = {name: asdict(part) for name, part in parts.items()}
     files = {
         "diagnosis.txt": ("\n\n".join(map(str, parts.values())) + "\n").encode(),
-        "diagnosis.json": _json({name: asdict(part) for name, part in parts.items()}),
+        "diagnosis.json": json.dumps(_finite(numbers), indent=1, allow_nan=False).encode(),
     }
     files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
     for name, content in files.items():
         write_atomically(folder / name, content)
     return flow, list(files)
-
-
-def _json(numbers: Any) -> bytes:
-    return json.dumps(_finite(numbers), indent=1, allow_nan=False).encode()
 
 
 def _finite(numbers: Any) -> Any:

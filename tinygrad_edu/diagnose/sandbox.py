@@ -65,17 +65,6 @@ def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[lis
     not copied: a loss may refer to its parameters, as a penalty does, and an optimizer to its
     Values; both go on meaning the model they are tried on. While it is lent, other threads see the
     changes. The collector rests meanwhile, since graphs have no cycles.
-
-    Examples
-    --------
-    >>> from tinygrad_edu import nn
-    >>> from tinygrad_edu.diagnose.sandbox import untouched
-    >>> model = nn.MLP(1, [1])
-    >>> before = model.parameters()[0].data
-    >>> with untouched(model) as parameters:
-    ...     parameters[0].data = 100.0
-    >>> model.parameters()[0].data == before
-    True
     """
     parameters = model.parameters()
     if not parameters:

@@ -19,15 +19,7 @@ FAR = 200.0  # a function that saturates has done so beyond this
 
 
 def saturated(node: Value) -> bool | None:
-    """Check that hardly any slope is left at a node; None where its function never saturates.
-
-    Examples
-    --------
-    >>> from tinygrad_edu import Value
-    >>> from tinygrad_edu.diagnose.saturation import saturated
-    >>> saturated(Value(40.0).sigmoid()), saturated(Value(0.4).sigmoid()), saturated(Value(2).exp())
-    (True, False, None)
-    """
+    """Check that hardly any slope is left at a node; None where its function never saturates."""
     steepest = _steepest(node.op) if node.op is not None else None
     return None if steepest is None else abs(local_partials(node)[0]) < SATURATED * steepest
 

@@ -15,7 +15,7 @@ Smith 2017, Cyclical learning rates, section 3.3 (try rates, and look at the los
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -40,19 +40,32 @@ GAIN = 10.0  # a rate is too small where a much larger one lowers the loss so ma
 DAS_VARMA = "Das and Varma, Issues with Backprop"
 GLOROT, HE = "Glorot and Bengio 2010", "He et al. 2015"
 BATCH_NORM, RESIDUAL = "Ioffe and Szegedy 2015", "He et al. 2016"
+ADVICE = {
+    "unscaled inputs": "subtract from each feature its mean over the training data and divide by "
+    "its standard deviation (LeCun et al. 1998), and do the same with all data to come",
+    "not finite": "run model and loss inside detect_anomaly(), which names the first bad node and "
+    "its line; look for nan in the data; lower the learning rate and start again",
+    "symmetry": f"draw the initial weights at random: glorot_uniform ({GLOROT}) or he_uniform "
+    f"({HE})",
+    "dead relus": f"he_uniform weights and biases of 0 ({HE}); a smaller learning rate; scaled "
+    "inputs; softplus or a leaky relu (Maas et al. 2013), whose slope is nowhere 0",
+    "saturation": f"smaller initial weights, as glorot_uniform draws ({GLOROT}); scaled inputs; "
+    f"batch normalisation ({BATCH_NORM}); relu instead ({DAS_VARMA})",
+    "vanishing": f"relu instead of sigmoid, whose slope is at most 1/4 ({DAS_VARMA}); "
+    f"glorot_uniform ({GLOROT}) or he_uniform weights ({HE}); batch normalisation ({BATCH_NORM}); "
+    f"residual connections ({RESIDUAL}); fewer layers",
+    "exploding": f"smaller initial weights: glorot_uniform ({GLOROT}) or he_uniform ({HE}); batch "
+    f"normalisation ({BATCH_NORM}); targets scaled to about 1; clipped gradients "
+    "(Pascanu et al. 2013); a smaller learning rate",
+    "learning rate too large": "{0:g} or {1:g}; learning_rate_range shows which rates are usable "
+    "(Smith 2017)",
+}
+ADVICE["learning rate too small"] = ADVICE["learning rate too large"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault.
-
-    Attributes
-    ----------
-    fault : str, one of "not finite", "symmetry", "dead relus", "saturation", "vanishing",
-        "exploding", "unscaled inputs", "learning rate too large" and "learning rate too small"
-    text : str, the fault with its numbers
-    advice : str, what to try, with sources
-    """
+    """One fault: its name (a key of ``ADVICE``), its numbers, and what to try, with sources."""
 
     fault: str
     text: str
@@ -72,18 +85,22 @@ def find_faults(
     """Judge inputs, network and learning rate, causes before effects.
 
     ``losses`` are those of the samples, ``step`` is the size of the first step over the weights.
+    Each rule returns the signs of its fault, none where the fault is not there.
     """
     features = _features(X)
-    findings = [*_inputs(features)]
-    if broken := [*_not_finite(layers, losses)]:
-        return [*findings, *broken]
-    dead = [*_dead(layers)]
-    findings += [*_symmetry(layers), *dead, *_saturation(layers)]
-    if not dead:  # else it is known why little flows back
-        findings += _vanishing(layers)
-    sizes = Summary.of([feature.rms for feature in features])
-    findings += _exploding(layers, max(sizes.rms if sizes else 0.0, 1.0))
-    if trials:
+    signs = {"unscaled inputs": _inputs(features), "not finite": _not_finite(layers, losses)}
+    if not signs["not finite"]:
+        sizes = Summary.of([feature.rms for feature in features])
+        signs["symmetry"] = _symmetry(layers)
+        signs["dead relus"] = _dead(layers)
+        signs["saturation"] = _saturation(layers)
+        if not signs["dead relus"]:  # else it is known why little flows back
+            signs["vanishing"] = _vanishing(layers)
+        signs["exploding"] = _exploding(layers, max(sizes.rms if sizes else 0.0, 1.0))
+    findings = [
+        Finding(fault, "; ".join(found), ADVICE[fault]) for fault, found in signs.items() if found
+    ]
+    if trials and not signs["not finite"]:
         findings += _rate(trials, step)
     return findings
 
@@ -99,14 +116,14 @@ def _features(X: Sequence[Any]) -> list[Summary]:
     return [summary for column in columns if (summary := Summary.of(column)) is not None]
 
 
-def _inputs(features: Sequence[Summary]) -> Iterator[Finding]:
+def _inputs(features: Sequence[Summary]) -> list[str]:
     """Find features of very different sizes, far from 0, or all too large or too small.
 
     Sizes are compared by the largest number, since a pixel may be 0 in nearly all samples.
     """
     used = [(feature, i) for i, feature in enumerate(features) if feature.largest > 0.0]
     if not used:
-        return
+        return []
     signs = []
     (least, j), (most, i) = (pick(used, key=lambda f: f[0].largest) for pick in (min, max))
     if most.largest > APART * least.largest:
@@ -123,89 +140,66 @@ def _inputs(features: Sequence[Summary]) -> Iterator[Finding]:
         signs.append(
             f"feature {i} has a mean of {feature.mean:.3g} and varies by {feature.spread:.2g} only"
         )
-    if signs:
-        yield Finding(
-            "unscaled inputs",
-            "; ".join(signs),
-            "subtract from each feature its mean over the training data and divide by its standard "
-            "deviation (LeCun et al. 1998), and do the same with all data to come",
-        )
+    return signs
 
 
-def _not_finite(layers: Sequence[LayerFlow], losses: Sequence[float]) -> Iterator[Finding]:
+def _not_finite(layers: Sequence[LayerFlow], losses: Sequence[float]) -> list[str]:
     bad = sum(not isfinite(loss) for loss in losses)
     where = [layer.name for layer in layers if not layer.finite]
     signs = [f"{bad} of {len(losses)} samples have a loss that is nan or inf"] if bad else []
     if where:
         signs.append(f"{where[0]} is the first layer with a number that is nan or inf")
-    if signs:
-        yield Finding(
-            "not finite",
-            "; ".join(signs) + "; the numbers of the layers are finite" * (not where),
-            "run model and loss inside detect_anomaly(), which names the first bad node and its "
-            "line; look for nan in the data; lower the learning rate and start again",
-        )
+    elif bad:
+        signs.append("the numbers of the layers are finite")
+    return signs
 
 
-def _symmetry(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
+def _symmetry(layers: Sequence[LayerFlow]) -> list[str]:
     trained = [layer for layer in layers if layer.weight is not None]
     alike = [layer.name for layer in trained[:-1] if layer.alike]
-    if alike:
-        yield Finding(
-            "symmetry",
-            f"all neurons of {_listed(alike)} have the same weights and get the same gradients, so "
-            "they stay alike: each such layer learns as if it had one neuron",
-            f"draw the initial weights at random: glorot_uniform ({GLOROT}) or he_uniform ({HE})",
-        )
+    if not alike:
+        return []
+    return [
+        f"all neurons of {_listed(alike)} have the same weights and get the same gradients, so "
+        "they stay alike: each such layer learns as if it had one neuron"
+    ]
 
 
-def _dead(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
+def _dead(layers: Sequence[LayerFlow]) -> list[str]:
     worst = [(layer.name, layer.dead) for layer in layers if (layer.dead or 0.0) >= DEAD]
-    if worst:
-        yield Finding(
-            "dead relus",
-            f"relus that are 0 for every sample given: {_shares(worst)}. No gradient passes them, "
-            "so they and what lies before them learn little or nothing",
-            f"he_uniform weights and biases of 0 ({HE}); a smaller learning rate; scaled inputs; "
-            "softplus or a leaky relu (Maas et al. 2013), whose slope is nowhere 0",
-        )
+    if not worst:
+        return []
+    return [
+        f"relus that are 0 for every sample given: {_shares(worst)}. No gradient passes them, "
+        "so they and what lies before them learn little or nothing"
+    ]
 
 
-def _saturation(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
+def _saturation(layers: Sequence[LayerFlow]) -> list[str]:
     worst = [(one.name, one.saturated) for one in layers[:-1] if (one.saturated or 0.0) > CROWDED]
-    if worst:
-        yield Finding(
-            "saturation",
-            f"activations with nearly no slope: {_shares(worst)}. They pass hardly any gradient",
-            f"smaller initial weights, as glorot_uniform draws ({GLOROT}); scaled inputs; batch "
-            f"normalisation ({BATCH_NORM}); relu instead ({DAS_VARMA})",
-        )
+    if not worst:
+        return []
+    return [f"activations with nearly no slope: {_shares(worst)}. They pass hardly any gradient"]
 
 
-def _vanishing(layers: Sequence[LayerFlow]) -> Iterator[Finding]:
+def _vanishing(layers: Sequence[LayerFlow]) -> list[str]:
     trained = [layer for layer in layers if layer.gradient is not None]
     ratio = gradient_ratio(layers)
     if ratio is None or ratio >= VANISHING:
-        return
+        return []
     first, last = trained[0], trained[-1]
-    text = f"{first.name} gets {ratio:.2g} of {last.name}'s gradient"
+    signs = [f"{first.name} gets {ratio:.2g} of {last.name}'s gradient"]
     if first.saturated is not None:
-        text += f"; {percent(first.saturated)} of its activations are saturated"
+        signs.append(f"{percent(first.saturated)} of its activations are saturated")
     if ratio:
         passed = ratio ** (1 / (len(trained) - 1))
-        text += f"; on average a layer passes on {passed:.2g} of what it gets"
+        signs.append(f"on average a layer passes on {passed:.2g} of what it gets")
     else:
-        text += "; nothing reaches it"
-    yield Finding(
-        "vanishing",
-        text,
-        f"relu instead of sigmoid, whose slope is at most 1/4 ({DAS_VARMA}); glorot_uniform "
-        f"({GLOROT}) or he_uniform weights ({HE}); batch normalisation ({BATCH_NORM}); residual "
-        f"connections ({RESIDUAL}); fewer layers",
-    )
+        signs.append("nothing reaches it")
+    return signs
 
 
-def _exploding(layers: Sequence[LayerFlow], usual: float) -> Iterator[Finding]:
+def _exploding(layers: Sequence[LayerFlow], usual: float) -> list[str]:
     """Find gradients that grow from layer to layer or next to weights, and growing activations."""
     trained = [layer for layer in layers if layer.gradient is not None]
     signs, ratio = [], gradient_ratio(layers)
@@ -223,41 +217,33 @@ def _exploding(layers: Sequence[LayerFlow], usual: float) -> Iterator[Finding]:
     if hidden and max(hidden)[0] > GROWTH:
         times, name = max(hidden)
         signs.append(f"the activations of {name} are {times:.2g} times as large as the inputs")
-    if signs:
-        yield Finding(
-            "exploding",
-            "; ".join(signs),
-            f"smaller initial weights: glorot_uniform ({GLOROT}) or he_uniform ({HE}); batch "
-            f"normalisation ({BATCH_NORM}); targets scaled to about 1; clipped gradients "
-            "(Pascanu et al. 2013); a smaller learning rate",
-        )
+    return signs
 
 
-def _rate(trials: Sequence[Trial], step: float) -> Iterator[Finding]:
+def _rate(trials: Sequence[Trial], step: float) -> list[Finding]:
     """Judge the learning rate: does the loss grow, or fall far more with a much larger rate?
 
-    The first trial is at the rate asked about, the last at the largest that was tried; ``step`` is
-    the size of the first step over that of the weights.
+    The first trial is at the rate asked about, the last at the largest that was tried.
     """
     trial, faster = trials[0], trials[-1]
     rate, steps = trial.learning_rate, len(trial.losses) - 1
-    size = f"the first step is {step:.2g} of the weights (rule of thumb {RULE_OF_THUMB:g})"
     if trial.grew:
-        yield Finding(
-            "learning rate too large",
+        fault, better = "learning rate too large", (rate / 10, rate / 100)
+        text = (
             f"in {steps} trial steps with {rate:g} the loss goes from {trial.losses[0]:.3g} up to "
-            f"{trial.worst:.3g}; {size}",
-            f"{rate / 10:g} or {rate / 100:g}; learning_rate_range shows which rates are usable "
-            "(Smith 2017)",
+            f"{trial.worst:.3g}"
         )
     elif trial.fall < HARDLY <= faster.fall and not faster.grew and faster.fall > GAIN * trial.fall:
-        yield Finding(
-            "learning rate too small",
+        fault = "learning rate too small"
+        better = (faster.learning_rate / 10, faster.learning_rate)
+        text = (
             f"{steps} trial steps with {rate:g} lower the loss by {percent(trial.fall)}, with "
-            f"{faster.learning_rate:g} by {percent(faster.fall)}; {size}",
-            f"{faster.learning_rate / 10:g} or {faster.learning_rate:g}; learning_rate_range shows "
-            "which rates are usable (Smith 2017)",
+            f"{faster.learning_rate:g} by {percent(faster.fall)}"
         )
+    else:
+        return []
+    text += f"; the first step is {step:.2g} of the weights (rule of thumb {RULE_OF_THUMB:g})"
+    return [Finding(fault, text, ADVICE[fault].format(*better))]
 
 
 def gradient_ratio(layers: Sequence[LayerFlow]) -> float | None:
