@@ -142,16 +142,3 @@ def test_the_same_graph_is_the_same_picture(engine, with_dot):
 
     assert runs[0] == runs[1]
     assert runs[0].count('class="node"') > 30
-
-
-@pytest.mark.slow
-def test_a_deep_graph_is_drawn_without_recursion():
-    """100,000 values: the last 150, and as text."""
-    node = Value(1.0, "x")
-    for _ in range(100_000):
-        node = node + 1e-9
-
-    figure = draw(node)
-
-    assert "… 199,851 more (200,001 in all)" in figure.svg()
-    assert len(figure.text.splitlines()) < 160

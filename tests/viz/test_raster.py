@@ -73,14 +73,6 @@ def test_a_film_of_too_many_steps_is_refused(images, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_of_one_step(images, tmp_path):
-    """A leaf alone is a film, too."""
-    figure = draw(Value(1.0, "x"), engine="builtin")
-
-    with images.open(figure.save(tmp_path / "leaf.gif")) as film:
-        assert film.n_frames == len(figure.figure.steps)
-
-
 @pytest.mark.parametrize("ending", ["pdf", "png"])
 def test_a_file_that_graphviz_writes_is_given_up_in_time(ending, monkeypatch, tmp_path):
     """A dot that hangs is stopped, and the error says so."""
@@ -118,12 +110,13 @@ def test_no_pixel_is_transparent(images, style, zoom):
         assert picture.getchannel("A").getextrema() == (255, 255)
 
 
-@pytest.mark.slow
-def test_a_film_has_one_frame_per_step(images, tmp_path):
-    """The GIF shows the passes one step after the other."""
-    figure = draw(graphs.neuron())
+@pytest.mark.parametrize(
+    ("build", "steps"),
+    [(lambda: Value(1.0, "x"), 1), pytest.param(graphs.neuron, 12, marks=pytest.mark.slow)],
+)
+def test_a_film_has_one_frame_per_step(images, build, steps, tmp_path):
+    """A leaf alone is a film, too."""
+    figure = draw(build(), engine="builtin")
 
-    with images.open(figure.save(tmp_path / "neuron.gif")) as film:
-        frames = film.n_frames
-
-    assert frames == len(figure.figure.steps) == 12
+    with images.open(figure.save(tmp_path / "root.gif")) as film:
+        assert film.n_frames == len(figure.steps) == steps

@@ -1,5 +1,6 @@
 """The steps in time: every operation forwards, then backwards, with the numbers of its rule."""
 
+import re
 from random import Random
 
 import pytest
@@ -7,9 +8,18 @@ import pytest
 from tests import graphs, programs
 from tinygrad_edu import Value, as_function, primitive
 from tinygrad_edu.engine import ops
+from tinygrad_edu.shared.tables import typeset
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.reading import Reading
 from tinygrad_edu.viz.steps import rule_of, steps_of
+
+PRODUCT = re.compile(r"∂L/∂\S+ \+= (\S+) × (\S+) = (\S+?)(?:;|$)")
+
+
+def random_reading(seed):
+    """A random graph, read after its backward pass."""
+    root = programs.random_program(Random(seed), steps=20).run(programs.VALUES)[-1]
+    return Reading(graphs.backward(root))
 
 
 def test_the_sentence_has_the_numbers_of_the_rule():
@@ -32,8 +42,7 @@ def test_the_sentence_has_the_numbers_of_the_rule():
 @pytest.mark.parametrize("seed", range(20))
 def test_every_operation_is_processed_once_each_way(seed):
     """Forwards in topological order, backwards in the reverse of it."""
-    root = graphs.backward(programs.random_program(Random(seed), steps=20).run(programs.VALUES)[-1])
-    reading = Reading(root)
+    reading = random_reading(seed)
     operations = [reading.ids[v] for v in reading.order if v.op is not None]
 
     steps, reveal = steps_of(reading)
@@ -48,8 +57,7 @@ def test_every_operation_is_processed_once_each_way(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_a_number_is_never_seen_before_it_is_known(seed):
     """A value with its operation, a contribution with its consumer, a total with its last one."""
-    root = graphs.backward(programs.random_program(Random(seed), steps=20).run(programs.VALUES)[-1])
-    reading = Reading(root)
+    reading = random_reading(seed)
     steps, reveal = steps_of(reading)
     at = {(step.phase, step.ring): i for i, step in enumerate(steps)}
 
@@ -59,8 +67,32 @@ def test_a_number_is_never_seen_before_it_is_known(seed):
             if flow.source.op is not None:
                 assert reveal[f"{flow.id}-f"] == at["forward", reading.ids[flow.source]]
     for node, wires in reading.leaving.items():
-        if node is not root:
+        if node is not reading.root:
             assert reveal[f"{reading.ids[node]}-g"] == max(reveal[f"{id}-g"] for id in wires)
+
+
+@pytest.mark.parametrize("build", [graphs.neuron, graphs.shared, graphs.network])
+def test_the_numbers_said_add_up_to_grad(build):
+    """Each value when it is computed; each of its shares once; they sum to its ``grad``."""
+    reading = Reading(build())
+    steps, _ = steps_of(reading)
+    operations = [v for v in reading.order if v.op is not None]
+    forward = [step.text for step in steps if step.phase == "forward"]
+    backward = [step.text for step in steps if "upstream" in step.text]
+
+    assert [text.rsplit("= ")[-1] for text in forward] == [typeset(v.data) for v in operations]
+    received = dict.fromkeys(reading.order, 0.0)
+    for node, text in zip(reversed(operations), backward, strict=True):
+        assert f"upstream {typeset(node.grad)} " in text
+        sources = [v for v in node.inputs if not v.constant]
+        products = PRODUCT.findall(text.replace("−", "-"))
+        for source, numbers in zip(sources, products, strict=True):
+            upstream, slope, product = map(float, numbers)
+            assert product == pytest.approx(upstream * slope, rel=2e-2)
+            received[source] += product
+    for node, total in received.items():
+        if node is not reading.root and not node.constant:
+            assert total == pytest.approx(node.grad, rel=1e-2, abs=2e-2)
 
 
 @pytest.mark.parametrize("op", list(ops.TABLE.values()), ids=lambda op: op.name)

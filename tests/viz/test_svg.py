@@ -6,20 +6,14 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from tests import graphs
-from tinygrad_edu import Value, draw
+from tinygrad_edu import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 STYLES = ("circuit", "detail", "card", "micrograd", "folded")
 
 
-def square(label="x"):
-    """x * x, with gradients: two wires as wide as wires get."""
-    x = Value(2.0, label)
-    return graphs.backward(x * x)
-
-
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("root", [square, graphs.neuron, graphs.shared])
+@pytest.mark.parametrize("root", [graphs.square, graphs.neuron, graphs.shared])
 def test_a_figure_has_one_size_in_whole_points(root, style):
     """Width and height are those of its view box and of its ground."""
     top = ElementTree.fromstring(draw(root(), style, engine="builtin").svg())
@@ -41,7 +35,7 @@ def heads(source):
 @pytest.mark.parametrize("style", ["circuit", "detail", "card"])
 def test_the_two_heads_of_a_square_are_apart(style):
     """Both wires of x * x are strong; between their heads there is a gap."""
-    above, below, *_ = heads(draw(square(), style, engine="builtin").svg())
+    above, below, *_ = heads(draw(graphs.square(), style, engine="builtin").svg())
 
     assert max(y for _, y in above) + 1.0 <= min(y for _, y in below)
 

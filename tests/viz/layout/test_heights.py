@@ -8,7 +8,6 @@ import pytest
 from tests.viz.layout.graphs import layered
 from tinygrad_edu.viz.layout.heights import MARGIN, NODE_GAP, WIRE_ROOM, Heights
 from tinygrad_edu.viz.layout.ordering import Ordering
-from tinygrad_edu.viz.layout.ranks import Layers, Nesting, assign_ranks
 
 NEAR = 1e-6
 seeds = pytest.mark.parametrize("seed", range(60))
@@ -80,12 +79,3 @@ def test_a_column_settles_nearest_to_what_was_wished(seed):
             for at, new, step in zip(found, other, steps, strict=False)
         ]
         assert cost(moved) >= cost(found) - NEAR
-
-
-def test_a_chain_is_level():
-    """Every node, and every point that its wires pass."""
-    wires = list(pairwise(range(20)))
-    nest = Nesting([f"v{i}" for i in range(20)], [-1] * 20, [])
-    heights, _ = heights_of(Layers(assign_ranks(wires, nest), wires, nest))
-
-    assert len(set(heights.solve())) == 1

@@ -132,19 +132,11 @@ def borders(place):
 
 
 @given(graphs())
-def test_nodes_and_labels_have_room(graph):
-    """No node or label overlaps another one."""
+def test_nodes_labels_and_wires_keep_clear_of_each_other(graph):
+    """No node or label overlaps another one, no wire runs through a node that is not its end."""
     place = lay_out(graph)
 
-    assert crowded(graph, place) == []
-
-
-@given(graphs())
-def test_wires_run_round_nodes(graph):
-    """No wire runs through a node that is not its end."""
-    place = lay_out(graph)
-
-    assert pierced(graph, place) == []
+    assert crowded(graph, place) == pierced(graph, place) == []
 
 
 def test_the_checks_see_a_node_in_the_way():
@@ -300,17 +292,6 @@ def test_a_square_is_two_curves(label):
     assert place.nodes["×"][1] == pytest.approx(middle)
     assert min(y for _, y in samples(place.routes["left"])) == pytest.approx(upper)
     assert max(y for _, y in samples(place.routes["right"])) == pytest.approx(lower)
-
-
-def test_layers_of_a_network_stand_side_by_side():
-    """A frame whose wires all run to another one ends before that one begins, leaves and all."""
-    links = [Link(wire, *wire, NUMBERS) for wire in ("xa", "xb", "au", "bu", "wu")]
-    frames = [Frame("first", ("a", "b")), Frame("second", ("w", "u"))]
-
-    place = layered(dict.fromkeys("xabwu", OPERATION), links, frames)
-
-    first, second = borders(place)["first"], borders(place)["second"]
-    assert place.nodes["x"][0] < first[0] < first[2] < second[0]
 
 
 def test_a_frame_stays_clear_of_a_stranger_between_its_members():

@@ -43,20 +43,14 @@ def test_without_frames_there_are_as_few_columns_as_can_be(seed):
     assert max(ranks) == max(longest(node, wires) for node in range(count))
 
 
-def test_a_leaf_stands_right_before_what_it_feeds():
-    """The bias of a neuron stands in the column before the sum, not in the first one."""
-    w, x, b, times, plus = range(5)
-
-    ranks = assign_ranks([(w, times), (x, times), (times, plus), (b, plus)], flat(5))
-
-    assert ranks == [0, 0, 1, 1, 2]
-
-
-def test_a_leaf_that_feeds_two_stands_before_the_first():
-    """Moving it would not make any wire shorter."""
-    leaf, first, second = range(3)
-
-    assert assign_ranks([(leaf, first), (first, second), (leaf, second)], flat(3)) == [0, 1, 2]
+@pytest.mark.parametrize(
+    ("wires", "ranks"),
+    [([(0, 3), (1, 3), (3, 4), (2, 4)], [0, 0, 1, 1, 2]), ([(0, 1), (1, 2), (0, 2)], [0, 1, 2])],
+    ids=["the bias of a neuron", "a leaf that feeds two"],
+)
+def test_a_leaf_stands_right_before_the_first_that_it_feeds(wires, ranks):
+    """Not in the first column, and moving it would not make any wire shorter."""
+    assert assign_ranks(wires, flat(len(ranks))) == ranks
 
 
 def test_frames_without_wires_both_ways_stand_side_by_side():
