@@ -68,19 +68,3 @@ def test_the_counts_are_a_table():
         "depth            2",
     ]
     assert "the graph of &lt;i&gt;</caption>" in stats._repr_html_()
-
-
-@pytest.mark.slow
-def test_a_million_steps_are_counted():
-    """Without recursion."""
-    root = Value(0.0, "x")
-    for _ in range(1_000_000):
-        root = root.neg()
-
-    stats = graph_stats(root)
-
-    assert (stats.values, stats.depth, stats.operations) == (
-        1_000_001,
-        1_000_000,
-        {"neg": 1_000_000},
-    )

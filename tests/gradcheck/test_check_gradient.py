@@ -51,9 +51,10 @@ def test_right_functions_pass(f, args):
 
 
 @pytest.mark.parametrize("i", [0, 1])
-def test_the_wrong_argument_of_a_function_is_named(i):
-    """The derivative by one argument uses a wrong rule, the other does not."""
-    wrong = as_function(oracles.scaled(ops.TANH, 0, 1.5))
+@pytest.mark.parametrize("factor", [1.5, 1.00000001])
+def test_the_wrong_argument_of_a_function_is_named(i, factor):
+    """The derivative by one argument uses a wrong rule, maybe by 1e-8; the other does not."""
+    wrong = as_function(oracles.scaled(ops.TANH, 0, factor))
 
     def f(*x):
         return wrong(x[i]) + sin(x[1 - i])
@@ -61,16 +62,8 @@ def test_the_wrong_argument_of_a_function_is_named(i):
     with pytest.raises(GradientMismatch, match=rf"^f: derivative {i} at \(0.4, 0.4\) is") as caught:
         check_gradient(f, 0.4, 0.4)
 
-    assert str(caught.value).splitlines()[0].endswith(": wrong by the factor 1.5.")
+    assert f": wrong by the factor {factor}" in str(caught.value).splitlines()[0]
     assert f"argument {i}, counted from 0" in str(caught.value)
-
-
-def test_a_small_error_of_a_function_is_noticed():
-    """Differences of floats, too, see an error of 1e-8 of a gradient."""
-    wrong = as_function(oracles.scaled(ops.EXP, 0, 1.0 + 1e-8))
-
-    with pytest.raises(GradientMismatch, match=r"wrong by the factor 1\.00000001"):
-        check_gradient(lambda x: 3.0 * wrong(x), 0.4)
 
 
 def test_a_wrong_choice_at_a_kink_is_noticed():
@@ -98,37 +91,40 @@ def test_a_function_that_is_another_on_values_is_noticed():
 
 
 @pytest.mark.parametrize(
-    "f", [lambda x: 1 / x, lambda x: exp(1000.0 + x), lambda x: (x - 1) ** 0.5]
+    ("f", "x"),
+    [
+        (lambda x: 1 / x, 0.0),
+        (lambda x: exp(1000.0 + x), 0.0),
+        (lambda x: (x - 1) ** 0.5, 0.0),
+        (lambda x: sin(1e10 * x), 1.0),
+    ],
 )
-def test_where_a_function_is_not_finite_it_is_not_checked(f):
-    """1 / 0, exp(1000), the root of -1: there is nothing to compare."""
+def test_a_function_without_a_slope_that_floats_can_tell_is_not_checked(f, x):
+    """1 / 0, exp(1000), the root of -1; the sine of 1e10 x takes steps at 1."""
     with pytest.raises(SettingError, match="can't be checked: no finite slope was found"):
-        check_gradient(f, 0.0)
+        check_gradient(f, x)
 
 
-def test_a_function_too_rough_to_measure_is_not_passed():
-    """At 1 the sine of 1e10 x takes steps: floats can't tell its slope, and that is said."""
-    with pytest.raises(SettingError, match="can't be checked: no finite slope was found"):
-        check_gradient(lambda x: sin(1e10 * x), 1.0)
-
-
-@pytest.mark.parametrize("f", [lambda x: (x + 1e8) - 1e8, lambda x: sin(x + 1e5)])
-def test_a_rough_function_is_checked_as_well_as_it_can_be(f):
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: (x + 1e8) - 1e8, 0.5),
+        (lambda x: sin(x + 1e5), 0.5),
+        (lambda x: (x + 1e8) - 1e8, 3.4e-07),  # for short steps it does not move: no slope of 0
+    ],
+)
+def test_a_rough_function_is_checked_as_well_as_it_can_be(f, x):
     """x + 1e8 keeps 8 digits of x less; the tolerance says so."""
-    report = check_gradient(f, 0.5)
+    report = check_gradient(f, x)
 
     assert 1e-9 < report.tolerance < 1e-4
+    assert report.error < 1e-5
 
 
 @pytest.mark.parametrize("x", [669.756, 905.187, 932.896, 847.193, 660.52])
 def test_steps_that_agree_by_luck_are_not_believed(x):
     """Far from 0 a fast sine loses digits; that two quotients are equal there means little."""
     assert check_gradient(lambda x: sin(50.0 * x), x).tolerance < 1e-7
-
-
-def test_a_function_in_steps_is_not_called_flat():
-    """Near 0, x + 1e8 does not move for short steps; that is no slope of 0."""
-    assert check_gradient(lambda x: (x + 1e8) - 1e8, 3.4e-07).error < 1e-5
 
 
 @pytest.mark.parametrize("check", [check_gradient, lambda f: check_graph(f())])

@@ -12,6 +12,7 @@ from tinygrad_edu.gradcheck import check_rule
 
 ROWS = tuple(ops.TABLE.values())
 rows = pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+SHORT = replace(ops.MUL, partials=lambda xp, out, x, y: (y,))
 
 
 def test_a_right_row_is_reported():
@@ -56,15 +57,6 @@ def test_partials_in_the_wrong_order_are_noticed():
 
     with pytest.raises(GradientMismatch, match=r"partial 0 .* is 2, but should be 3"):
         check_rule(swapped, 2.0, 3.0)
-
-
-@pytest.mark.parametrize("partial", [math.nan, math.inf, -math.inf])
-def test_a_partial_that_is_no_number_is_wrong(partial):
-    """nan is not "between" anything, and inf not near to anything."""
-    broken = replace(ops.EXP, partials=lambda xp, out, x: (partial,))
-
-    with pytest.raises(GradientMismatch, match=f"is {partial}, but should be 1.64872127070013"):
-        check_rule(broken, 0.5)
 
 
 @pytest.mark.parametrize("x", [1000.0, 1e300])
@@ -134,24 +126,18 @@ def test_where_a_row_has_no_slope_it_is_not_checked(op, point):
         check_rule(op, *point)
 
 
-def test_too_many_numbers_are_refused():
-    """As many numbers as the row has inputs."""
-    with pytest.raises(LengthError, match=r"^tanh: expected 1 numbers, got 2\."):
-        check_rule(ops.TANH, 1.0, 2.0)
-
-
-def test_too_few_partials_are_refused():
-    """As many partials as the row has inputs."""
-    short = replace(ops.MUL, partials=lambda xp, out, x, y: (y,))
-
-    with pytest.raises(LengthError, match=r"^mul: expected 2 partials, got 1\."):
-        check_rule(short, 1.0, 2.0)
-
-
-def test_text_is_refused():
-    """What is no number gets the same words as in arithmetic."""
-    with pytest.raises(OperandError, match="expected a real number, got str"):
-        check_rule(ops.TANH, "0.5")
+@pytest.mark.parametrize(
+    ("op", "point", "error", "said"),
+    [
+        (ops.TANH, (1.0, 2.0), LengthError, r"^tanh: expected 1 numbers, got 2\."),
+        (SHORT, (1.0, 2.0), LengthError, r"^mul: expected 2 partials, got 1\."),
+        (ops.TANH, ("0.5",), OperandError, "expected a real number, got str"),
+    ],
+)
+def test_what_does_not_fit_the_row_is_refused(op, point, error, said):
+    """As many real numbers, and as many partials, as the row has inputs."""
+    with pytest.raises(error, match=said):
+        check_rule(op, *point)
 
 
 @rows

@@ -76,7 +76,7 @@ def operations(root, w, nodes):
     yield "zero_grad", 1, root.zero_grad, lambda _: w.grad == 0.0
     yield "pickle", 1, lambda: pickle.loads(pickle.dumps(root)), is_root
     yield "explain", 1, lambda: str(explain(w, root)), bool
-    yield "graph_stats", 1, lambda: str(graph_stats(root)), bool
+    yield "graph_stats", 1, lambda: graph_stats(root), lambda found: found.depth == nodes
     yield "trace_nonfinite", 1, lambda: str(trace_nonfinite(root)), bool
     yield "value_and_grad", 1, lambda: value_and_grad(power)(FACTOR), all
     for style in STYLES:
