@@ -13,7 +13,6 @@ from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine import ops
 
-DEEP = 1_000_000
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 
 
@@ -56,56 +55,20 @@ def chain(length):
 
 
 @every_way
-def test_a_leaf_keeps_data_gradient_and_label(there_and_back):
-    """And it is another object."""
-    x = Value(0.1, "x")
-    x.grad, x.origin = -2.5, "mlp.layer0"
-
-    twin = there_and_back(x)
-
-    assert twin is not x
-    assert description(twin) == description(x)
-
-
-@every_way
-def test_a_constant_stays_a_constant(there_and_back):
-    """The number in x * 3 gathers no gradient in the copy either."""
-    twin = there_and_back(Value(2.0) * 3.0)
-
-    twin.backward()
-
-    assert [v.constant for v in twin.inputs] == [False, True]
-    assert [v.grad for v in twin.inputs] == [3.0, 0.0]
-
-
-@every_way
 @pytest.mark.parametrize("seed", range(5))
 def test_a_graph_comes_back_whole(there_and_back, seed):
-    """Random graphs: each node with its number, gradient, label, row and the same sharing."""
+    """Each node with its number, gradient, label, scope, row, sharing; a leaf alone, too."""
     registers = random_program(Random(seed), steps=40).run(VALUES)
     root = registers[-1]
     for i, v in enumerate(registers):
-        v.label = f"v{i}"
+        v.label, v.origin = f"v{i}", f"mlp.layer{i}"
     root.backward()
 
-    twin = there_and_back(root)
+    for whole in (root, registers[0]):
+        twin = there_and_back(whole)
 
-    assert description(twin) == description(root)
-    assert not set(topological_order(twin)) & set(topological_order(root))
-
-
-@every_way
-def test_the_copy_has_a_life_of_its_own(there_and_back):
-    """Its backward pass gives the right gradients, and leaves the original's alone."""
-    x = Value(3.0)
-    square = x * x
-
-    twin = there_and_back(square)
-    twin.backward()
-
-    assert twin.inputs[0] is twin.inputs[1]
-    assert twin.inputs[0].grad == 6.0
-    assert (x.grad, square.grad) == (0.0, 0.0)
+        assert description(twin) == description(whole)
+        assert not set(topological_order(twin)) & set(topological_order(whole))
 
 
 @every_way
@@ -141,12 +104,11 @@ def test_a_deep_graph_needs_no_recursion(there_and_back):
 @every_way
 def test_a_row_comes_back_as_the_row_of_the_table(there_and_back):
     """Not as a copy of it: a row is its name."""
-    assert there_and_back(ops.TANH) is ops.TANH
-    assert there_and_back(Value(1.0).tanh()).op is ops.TANH
+    assert all(there_and_back(row) is row for row in ops.TABLE.values())
 
 
 def test_copy_copy_copies_one_node():
-    """The inputs are those of the original, as copy.copy does for a list."""
+    """The inputs are those of the original; changing one leaves the other as it was."""
     x = Value(3.0, "x")
     square = x * x
     square.backward()
@@ -156,16 +118,8 @@ def test_copy_copy_copies_one_node():
     assert twin is not square
     assert description(twin) == description(square)
     assert twin.inputs == (x, x)
-
-
-def test_copy_copy_of_a_leaf_is_a_new_leaf():
-    """Changing one leaves the other as it was."""
-    x = Value(3.0, "x")
-
-    twin = copy.copy(x)
     twin.data = 4.0
-
-    assert (x.data, twin.label) == (3.0, "x")
+    assert square.data == 9.0
 
 
 class FullFile:
@@ -199,23 +153,17 @@ def test_a_pickle_that_breaks_off_harms_no_later_one(pickler, protocol, length):
         assert pickle.dumps(root) == whole
 
 
-def test_a_pickle_that_breaks_off_harms_no_deep_part_of_the_graph():
-    """After it, a hidden value 3,000 deep pickles as well as the root does."""
-    hidden = chain(3000)
-    root = hidden * 2.0
+def break_off(root):
+    """Begin a pickle that the disk has no room for."""
     with pytest.raises(OSError, match="full"):
         pickle.Pickler(FullFile(100_000), protocol=5).dump(root)
 
-    twin = pickle.loads(pickle.dumps(hidden))
 
-    assert description(twin) == description(hidden)
-
-
-def test_copy_copy_harms_no_later_pickle():
-    """copy.copy asks for the same recipe as pickle, and then does not write it."""
+@pytest.mark.parametrize("use", [break_off, copy.copy])
+def test_what_writes_no_pickle_harms_no_deep_part_of_the_graph(use):
+    """copy.copy asks for the recipe of a pickle, too; a hidden value 3,000 deep still pickles."""
     hidden = chain(3000)
-    root = hidden * 2.0
-    copy.copy(root)
+    use(hidden * 2.0)
 
     twin = pickle.loads(pickle.dumps(hidden))
 
@@ -233,59 +181,17 @@ def test_every_value_of_a_chain_copied_in_one_list(there_and_back):
     assert topological_order(twins[-1]) == twins
 
 
-@pytest.fixture
-def no_collector():
-    """Pause the collector, which would look at a million nodes again and again."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("no_collector")
-def test_a_million_deep_is_copied():
-    """Without recursion, in one walk."""
-    root = chain(DEEP)
-
-    twin = copy.deepcopy(root)
-
-    assert twin.data == DEEP + 1.0
-    assert len(topological_order(twin)) == DEEP + 1
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("no_collector")
-def test_a_million_deep_is_pickled():
-    """And read again."""
-    root = chain(DEEP)
-
-    twin = pickle.loads(pickle.dumps(root))
-
-    assert twin.data == DEEP + 1.0
-    assert len(topological_order(twin)) == DEEP + 1
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_the_collector_pauses_during_a_deep_copy_and_is_back_as_it_was(on):
-    """All that a copy makes is in use: to look at it would be for nothing. Also after an error."""
-    enabled, root, runs = gc.isenabled(), chain(5_000), []
-    (gc.enable if on else gc.disable)()
+def test_the_collector_pauses_during_a_deep_copy():
+    """All that a copy makes is in use: to look at it would be for nothing."""
+    root, runs = chain(5_000), []
     gc.callbacks.append(lambda phase, info: runs.append(phase))
     try:
-        twin = copy.deepcopy(root)
-        during, after = list(runs), gc.isenabled()
-        root.op = None
-        del root.data
-        with pytest.raises(AttributeError):
-            copy.deepcopy(root)
-        after_an_error = gc.isenabled()
+        copy.deepcopy(root)
     finally:
         gc.callbacks.pop()
-        (gc.enable if enabled else gc.disable)()
 
-    assert during.count("start") <= 1  # a young collection that was due
-    assert (after, after_an_error) == (on, on)
-    assert len(topological_order(twin)) == 5_001
+    assert runs.count("start") <= 1  # a young collection that was due
+    assert gc.isenabled()
 
 
 FIRST_EDITION = b"""

@@ -1,18 +1,12 @@
 """The order of the walk: the textbook's recursive one, node for node, at any depth."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import naive
-from tinygrad_edu import Value, grad, topological_order
+from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine.errors import StaleGraphError
-
-DEEP = 1_000_000
 
 
 @st.composite
@@ -49,41 +43,8 @@ def test_the_order_is_the_textbooks(root):
     assert topological_order(root) == naive.recursive_order(root)
 
 
-@given(graphs())
-def test_inputs_come_first_and_each_node_once(root):
-    """What a sort promises, without looking at how it is done."""
-    order = topological_order(root)
-    place = {node: i for i, node in enumerate(order)}
-
-    assert order[-1] is root
-    assert len(place) == len(order)
-    assert all(place[v] < place[node] for node in order for v in node.inputs)
-
-
-@given(graphs())
-def test_no_two_calls_differ(root):
-    """The graph alone decides: not ids, not hashes, not earlier calls."""
-    assert topological_order(root) == topological_order(root)
-
-
-def test_a_leaf_is_its_own_order():
-    """Nothing comes before it."""
-    x = Value(1.0)
-
-    assert topological_order(x) == [x]
-
-
-def test_the_left_operand_comes_first():
-    """a (b + c): a, b, c, sum, product."""
-    a, b, c = Value(1.0), Value(2.0), Value(3.0)
-    total = b + c
-    product = a * total
-
-    assert topological_order(product) == [a, b, c, total, product]
-
-
-def test_a_value_met_again_keeps_its_first_place():
-    """In (a + b) a, the leaf a is not moved behind b."""
+def test_the_left_operand_comes_first_and_keeps_its_place():
+    """In (a + b) a: a, b, sum, product; the leaf a is not moved behind b."""
     a, b = Value(1.0), Value(2.0)
     total = a + b
     product = total * a
@@ -95,9 +56,9 @@ def test_a_value_met_again_keeps_its_first_place():
 @pytest.mark.parametrize(
     ("step", "length"),
     [
-        pytest.param(lambda y, x: y + x, DEEP, id="left"),
-        pytest.param(lambda y, x: x + y, DEEP // 10, id="right"),
-        pytest.param(lambda y, x: y.relu(), DEEP // 10, id="only"),
+        pytest.param(lambda y, x: y + x, 1_000_000, id="left"),
+        pytest.param(lambda y, x: x + y, 100_000, id="right"),
+        pytest.param(lambda y, x: y.relu(), 100_000, id="only"),
     ],
 )
 def test_a_chain_of_a_million_is_sorted(step, length):
@@ -182,52 +143,3 @@ def test_gradients_add_up_in_the_textbooks_order():
 
     bars = naive.gradients(mix(theirs))
     assert [v.grad for v in ours] == [bars[n] for n in theirs]
-
-
-SCRIPT = """
-import random
-from tinygrad_edu import Value
-rng = random.Random(7)
-nodes = [Value(rng.uniform(-1.0, 1.0)) for _ in range(20)]
-leaves = list(nodes)
-for _ in range(500):
-    x, y = rng.choice(nodes), rng.choice(nodes)
-    nodes.append(rng.choice([x + y, x * y, x.tanh(), x - y, x.sigmoid(), x.max(y)]))
-sum(nodes).tanh().backward()
-sum(nodes[-40:]).backward()
-print(*[v.grad.hex() for v in leaves])
-"""
-
-
-@pytest.mark.slow
-def test_processes_agree_to_the_last_bit():
-    """Eight processes with a random seed for hashes print the same gradients."""
-    environment = os.environ | {
-        "PYTHONHASHSEED": "random",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path) + os.pathsep + os.getcwd(),
-    }
-    command = [sys.executable, "-c", SCRIPT]
-
-    runs = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(8)
-    ]
-    printed = [run.communicate(timeout=60)[0] for run in runs]
-
-    assert len(printed[0].split()) == 20
-    assert "nan" not in printed[0]
-    assert set(printed) == {printed[0]}
-
-
-@pytest.mark.slow
-def test_grad_of_a_million_additions():
-    """The functional transform walks a deep graph as backward does."""
-    n = DEEP // 4
-
-    def repeat(x):
-        y = x
-        for _ in range(n):
-            y = y + x
-        return y
-
-    assert grad(repeat)(2.0) == n + 1.0
