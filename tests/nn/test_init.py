@@ -30,28 +30,18 @@ def draw(name, fans):
     return [INITIALIZERS[name](rng, *fans) for _ in range(DRAWS)]
 
 
-def kurtosis(name):
-    """The fourth moment of the distribution, in squares of its variance."""
-    return 1.8 if name.endswith("uniform") else 3.0
-
-
 @every
 @sizes
-def test_the_mean_is_zero(name, fans):
-    """A sample mean has the deviation sqrt(variance / n)."""
-    mean = math.fsum(draw(name, fans)) / DRAWS
+def test_the_mean_is_zero_and_the_variance_that_of_the_paper(name, fans):
+    """Sample means deviate by sqrt(variance / n), sample variances by sqrt((kurtosis - 1) / n)."""
+    weights, variance = draw(name, fans), VARIANCES[name](*fans)
+    kurtosis = 1.8 if name.endswith("uniform") else 3.0
 
-    assert abs(mean) < SIGMAS * math.sqrt(VARIANCES[name](*fans) / DRAWS)
+    mean = math.fsum(weights) / DRAWS
+    ratio = math.fsum(x * x for x in weights) / DRAWS / variance
 
-
-@every
-@sizes
-def test_the_variance_is_that_of_the_paper(name, fans):
-    """A sample variance has the relative deviation sqrt((kurtosis - 1) / n): 3 % at most here."""
-    variance = math.fsum(x * x for x in draw(name, fans)) / DRAWS
-
-    deviation = math.sqrt((kurtosis(name) - 1.0) / DRAWS)
-    assert abs(variance / VARIANCES[name](*fans) - 1.0) < SIGMAS * deviation < 0.06
+    assert abs(mean) < SIGMAS * math.sqrt(variance / DRAWS)
+    assert abs(ratio - 1.0) < SIGMAS * math.sqrt((kurtosis - 1.0) / DRAWS) < 0.06
 
 
 @every

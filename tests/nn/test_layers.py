@@ -167,23 +167,16 @@ def test_a_batch_is_refused_with_the_way_to_write_it():
 
 
 @pytest.mark.promise(name="shapes")
-def test_a_layer_in_the_wrong_place_is_noticed():
-    """Where a layer of a model was exchanged for one that does not fit, nothing is cut."""
+def test_a_part_in_the_wrong_place_is_noticed():
+    """Where a layer or neuron was exchanged for one that does not fit, nothing is cut."""
     model = MLP(2, [3, 1])
     model.layers[1] = Layer(4, 1)
-
     with pytest.raises(LengthError, match=r"(?s)Layer\(4, 1.*expected a list of 4.*Where : layer1"):
         model([1.0, 2.0])
 
-
-@pytest.mark.promise(name="shapes")
-def test_a_neuron_in_the_wrong_place_is_noticed():
-    """The same for one neuron among others that fit."""
-    layer = Layer(2, 3)
-    layer.neurons[2] = Neuron(1)
-
-    with pytest.raises(LengthError, match=r"(?s)Neuron\(1.*got 2.*Where : neuron2"):
-        layer([1.0, 2.0])
+    model.layers[0].neurons[2] = Neuron(1)
+    with pytest.raises(LengthError, match=r"(?s)Neuron\(1.*got 2.*Where : layer0/neuron2"):
+        model([1.0, 2.0])
 
 
 @each
@@ -223,29 +216,21 @@ def test_gradients_reach_inputs_that_are_values():
 # --- settings -----------------------------------------------------------------------------------
 
 
-@pytest.mark.promise(name="settings")
-@pytest.mark.parametrize("width", [0, -1, 1.0, "3", None, True])
-def test_a_width_that_is_none_is_named(width):
-    """The second of three."""
-    with pytest.raises(SettingError, match=re.escape(f"widths[1] is {width!r}.")):
-        MLP(2, [4, width, 1])
+SIZES = [
+    *((Neuron, "fan_in", n) for n in (0, -2, 2.0, "2", None, False)),
+    *((lambda n: Layer(n, 2), "fan_in", n) for n in (0, -2, 2.0, "2", None, False)),
+    *((lambda n: MLP(n, [2, 1]), "fan_in", n) for n in (0, -2, 2.0, "2", None, False)),
+    *((lambda n: MLP(2, [4, n, 1]), "widths[1]", n) for n in (0, -1, 1.0, "3", None, True)),
+    *((lambda widths: MLP(2, widths), "widths", widths) for widths in ([], (), 16, None)),
+]
 
 
 @pytest.mark.promise(name="settings")
-@pytest.mark.parametrize("widths", [[], (), 16, None])
-def test_an_mlp_needs_a_list_of_widths(widths):
-    """An empty one would be no model at all."""
-    with pytest.raises(SettingError, match=re.escape(f"widths is {widths!r}.")):
-        MLP(2, widths)
-
-
-@pytest.mark.promise(name="settings")
-@pytest.mark.parametrize("fan_in", [0, -2, 2.0, "2", None, False])
-@pytest.mark.parametrize("build", [Neuron, lambda n: Layer(n, 2), lambda n: MLP(n, [2, 1])])
-def test_a_module_needs_at_least_one_input(build, fan_in):
-    """Zero inputs would leave a bias alone."""
-    with pytest.raises(SettingError, match=re.escape(f"fan_in is {fan_in!r}.")):
-        build(fan_in)
+@pytest.mark.parametrize(("build", "name", "size"), SIZES)
+def test_a_size_that_is_not_a_positive_int_is_named(build, name, size):
+    """Inputs, one of the widths, or no widths at all."""
+    with pytest.raises(SettingError, match=re.escape(f"{name} is {size!r}.")):
+        build(size)
 
 
 def test_numpy_integers_are_widths():
