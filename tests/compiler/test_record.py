@@ -21,29 +21,6 @@ def test_record_is_as_pictured():
     assert order[0] is w
 
 
-def test_the_tape_prints_one_instruction_per_line():
-    """Operations with their operands, constants with their numbers, the result last."""
-    w, x = Value(2.0), Value(3.0)
-    loss = (w * x).exp() + (w * x).exp() * (Value(2.0).detach() * 3.0)
-
-    tape, _ = record(loss, [x])
-
-    assert str(tape).splitlines() == [
-        "%0 = parameter",
-        "%1 = input",
-        "%2 = mul %0 %1",
-        "%3 = exp %2",
-        "%4 = mul %0 %1",
-        "%5 = exp %4",
-        "%6 = constant 2",
-        "%7 = constant 3",
-        "%8 = mul %6 %7",
-        "%9 = mul %5 %8",
-        "%10 = add %3 %9",
-        "return %10",
-    ]
-
-
 def test_what_only_an_output_needs_is_recorded_too():
     """After the result; an input that nothing reads has no slot."""
     w, x, unused = Value(2.0), Value(3.0), Value(4.0)

@@ -1,0 +1,23 @@
+"""What the tests of the compiler share: the two targets, and rows of a user's own."""
+
+import pytest
+
+from tinygrad_edu import as_function, primitive
+from tinygrad_edu.engine import ops
+
+
+@pytest.fixture(params=["numpy", "python"])
+def target(request):
+    """Run a test on both targets."""
+    return request.param
+
+
+@pytest.fixture
+def own_row(monkeypatch):
+    """Return a function that adds a row to a copy of the table, and returns its function."""
+    monkeypatch.setattr(ops, "TABLE", dict(ops.TABLE))
+
+    def add(forward, partials):
+        return as_function(primitive("own", "own", forward=forward, partials=partials))
+
+    return add
