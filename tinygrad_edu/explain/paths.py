@@ -173,13 +173,11 @@ def explain(x: Value, root: Value, k: int = 5) -> Explanation:
     k, order = whole("k", k, least=0), graph_of(root, "explain")
     below = graph_of(x, "explain")
     if x not in set(order):
-        swapped = root in set(below)
-        raise SettingError(
-            f"{name(root)} does not depend on {name(x)}, so there is no path to explain.",
-            fix="swap them: explain(x, root) takes the root last."
-            if swapped
-            else "pass a root that was computed from this x: a value built again is another value.",
-        )
+        fix = "pass a root that was computed from this x: a value built again is another value."
+        if root in set(below):
+            fix = "swap them: explain(x, root) takes the root last."
+        words = f"{name(root)} does not depend on {name(x)}, so there is no path to explain."
+        raise SettingError(words, fix=fix)
     routes = Routes(order, x)
     total, count = routes.total_and_count()
     paths = [

@@ -36,8 +36,6 @@ def check_rule(op: Primitive, *point: float) -> Report:
         If a partial differs from the measured slope of ``op.forward`` by more than 1e-12 of it
         (without mpmath a little more, as the report says), or is not between the slopes on both
         sides of a kink, or if the slope jumps where the row lists no kink.
-    LengthError
-        If there are more or fewer numbers, or partials, than the row has inputs.
     SettingError
         If the row has no finite slope there.
 
@@ -101,8 +99,6 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
     GradientMismatch
         If a derivative differs from the measured derivative by more than its error bound, or the
         function has another value on floats than on Values.
-    LengthError
-        If there are no arguments.
     SettingError
         If the function has no finite slope there, or its slope can't be measured.
 
@@ -123,7 +119,10 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
     findings = []
     for i, got in enumerate(gradient):
         claim = Claim(f"{name}: derivative {i} {at}", got, f"argument {i}, counted from 0", fix)
-        along = functools.partial(_along, plain, x, i)
+
+        def along(moved: float, i: int = i) -> float:
+            return plain(*x[:i], moved, *x[i + 1 :])
+
         findings.append((claim, slopes.extrapolated(along, x[i])))
     return judge(findings)
 
@@ -148,8 +147,6 @@ def check_graph(root: Value) -> Report:
         If the gradient of a leaf differs from the measured slope by more than rounding explains.
         That also happens where kinks meet, as in relu(x) - relu(-x) at 0: there no choice of
         partials is right.
-    LengthError
-        If there is no leaf to check.
     SettingError
         If a value of the graph is nan or inf, or the graph has no finite slope there.
     StaleGraphError
@@ -163,7 +160,14 @@ def check_graph(root: Value) -> Report:
     >>> check_graph((w * x).sigmoid())
     Report(2 right within ..., tolerance ..., by mpmath at 800 digits)
     """
-    order = _finite(topological_order(operand(root)))
+    order = topological_order(operand(root))
+    for node in order:
+        if not math.isfinite(node.data):
+            raise SettingError(
+                f"{node!r} is not finite, so slopes there can't be measured.",
+                fix="check the graph at other numbers; tinygrad_edu.explain.trace_nonfinite(root) "
+                "tells how this one came about.",
+            )
     grads, again = _gradients(order), _recomputed(order)
     doubts = _rounding(order, grads)
     _, number = slopes.arithmetic()
@@ -189,11 +193,6 @@ def _as_many(op: Primitive, what: str, found: Sequence[Any]) -> None:
         )
 
 
-def _along(f: Callable[..., float], args: Sequence[float], i: int, x: float) -> float:
-    """Evaluate a function with its argument i moved to x."""
-    return f(*args[:i], x, *args[i + 1 :])
-
-
 def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
     """Return the function as it runs without an engine; nan where Python refuses to compute."""
 
@@ -209,18 +208,6 @@ def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
         return operand(out).data
 
     return plain
-
-
-def _finite(order: list[Value]) -> list[Value]:
-    """Refuse a graph with values around which no slope can be measured."""
-    for node in order:
-        if not math.isfinite(node.data):
-            raise SettingError(
-                f"{node!r} is not finite, so slopes there can't be measured.",
-                fix="check the graph at other numbers; tinygrad_edu.explain.trace_nonfinite(root) "
-                "tells how this one came about.",
-            )
-    return order
 
 
 def _gradients(order: list[Value]) -> dict[Value, float]:

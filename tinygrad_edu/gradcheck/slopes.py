@@ -77,7 +77,7 @@ def measured(f: Function, x: Any) -> Slope:
 def of_row(op: Primitive, point: Sequence[float], i: int, *, kink: bool) -> Slope:
     """Measure the slope of a row's forward in its input i."""
     xp, number = arithmetic()
-    rest = [number(x) for x in point]
+    rest = [*map(number, point)]
     if xp is ieee and not kink and (found := _complex_step(op, point, i)) is not None:
         return found
     return measured(lambda x: op.forward(xp, *rest[:i], x, *rest[i + 1 :]), rest[i])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STYLES: dict[str, Callable[[Reading, int], Figure]] = {
     "circuit": lambda reading, depth: styles.circuit(reading),
-    "detail": lambda reading, depth: styles.detail(reading),
+    "detail": lambda reading, depth: styles.circuit(reading, detail=True),
     "card": lambda reading, depth: styles.card(reading),
     "folded": folded,
     "micrograd": lambda reading, depth: styles.micrograd(reading),
@@ -160,15 +160,12 @@ class Drawing:
     @collector_paused()
     def svg(self, step: int | None = None) -> str:
         """Draw the picture, whole or as it is at a step (0, 1, ..., or -1 for the last one)."""
-        if step is None:
-            return svg(self.figure, self.placement, self.theme, bright=self.bright)
-        at = self._step(step)
-        now = self.steps[at]
-        hidden = {id for id, first in self.figure.reveal.items() if first > at}
-        bright = {*self.bright, *now.wires}
-        return svg(
-            self.figure, self.placement, self.theme, hidden=hidden, ring=now.ring, bright=bright
-        )
+        hidden, ring, bright = set[str](), "", set(self.bright)
+        if step is not None:
+            at = self._step(step)
+            hidden = {id for id, first in self.figure.reveal.items() if first > at}
+            ring, bright = self.steps[at].ring, bright.union(self.steps[at].wires)
+        return svg(self.figure, self.placement, self.theme, hidden, ring, bright)
 
     def html(self, step: int | None = None) -> str:
         """Write the stepper for a page; it shows that step first, the last one if None."""

@@ -13,7 +13,6 @@ from tinygrad_edu.viz.figure import Figure, Line, Node, Step, Wire, largest, lin
 from tinygrad_edu.viz.reading import Flow, Reading, scope, tooltip
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
-Key = tuple[str, int]  # path, stage
 
 
 @dataclass
@@ -60,7 +59,7 @@ def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]
     reaches it from other modules, so that a module used twice is two boxes and no wire runs
     back. A leaf belongs to the one innermost module that uses it; else it is an input.
     """
-    found: dict[Key, Group] = {}
+    found: dict[tuple[str, int], Group] = {}  # by path and stage
     group_of: dict[Value, Group] = {}
     for node, stage in _stages(reading, depth).items():
         key = (_folded_path(node, depth), stage)
@@ -72,8 +71,10 @@ def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]
     for leaf, users in _users(reading).items():
         group = group_of[leaf] = _home(leaf, users, group_of, reading) or inputs
         (group.constants if leaf.constant else group.parameters).append(leaf)
-    every = [group for _, group in sorted(found.items(), key=lambda item: item[0][1])]
-    _name_outsiders(every)
+    every = sorted(found.values(), key=lambda group: group.stage)
+    for i, group in enumerate(every):
+        if not group.title:  # what is in no module: the loss at the end, operations elsewhere
+            group.title = OUTSIDE if i and i == len(every) - 1 else "operations"
     return group_of, [inputs, *every] if inputs.parameters or inputs.constants else every
 
 
@@ -120,13 +121,6 @@ def _users(reading: Reading) -> dict[Value, list[Value]]:
 
 def _folded_path(node: Value, depth: int) -> str:
     return "/".join(scope(node).split("/")[:depth])
-
-
-def _name_outsiders(groups: Sequence[Group]) -> None:
-    """Name what is in no module: the loss at the end, operations elsewhere."""
-    for i, group in enumerate(groups):
-        if not group.title:
-            group.title = OUTSIDE if i and i == len(groups) - 1 else "operations"
 
 
 def _through(flows: Sequence[Flow]) -> tuple[float, int]:

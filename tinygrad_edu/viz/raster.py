@@ -38,18 +38,13 @@ def png(svg: str, size: Placement, dot: Digraph) -> bytes:
 def gif(frames: Iterable[str], count: int, size: Placement) -> bytes:
     """Show the steps one after the other, for a second each, the last for three."""
     images = extra("PIL.Image", "pillow", "a GIF", "png")
+    extra("resvg_py", "resvg-py", "a GIF", "png")
     zoom = _zoom(size, count, FILM, "GIF")
     pictures = (images.open(BytesIO(_resvg(frame, zoom))).convert("RGB") for frame in frames)
-    out = BytesIO()
-    durations = [SECOND] * (count - 1) + [3 * SECOND]
-    try:
-        next(pictures).save(
-            out, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0
-        )
-    except ImportError:
-        raise MissingExtraError(
-            "a GIF needs resvg-py, which is not installed.", fix='pip install "tinygrad_edu[png]"'
-        ) from None
+    out, durations = BytesIO(), [SECOND] * (count - 1) + [3 * SECOND]
+    next(pictures).save(
+        out, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0
+    )
     return out.getvalue()
 
 

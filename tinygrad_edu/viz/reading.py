@@ -44,10 +44,7 @@ class Reading:
         self.shown = self.order if max_nodes is None else self.order[-max_nodes:]
         self.root = root
         self.hidden = len(self.order) - len(self.shown)
-        self.ids = {
-            node: f"v{position}"
-            for position, node in enumerate(self.shown, len(self.order) - len(self.shown))
-        }
+        self.ids = {node: f"v{position}" for position, node in enumerate(self.shown, self.hidden)}
         self.hint = () if root.grad != 0.0 else NO_GRADIENT
         self.has_gradients = root.grad != 0.0 or any(v.grad for v in self.order if v.op is not None)
 
@@ -55,7 +52,12 @@ class Reading:
     def flows(self) -> dict[Value, tuple[Flow, ...]]:
         """Return the wires into each operation that is shown, in operand order."""
         return {
-            node: flows_into(node, self.ids[node]) for node in self.shown if node.op is not None
+            node: tuple(
+                Flow(f"w{self.ids[node][1:]}_{i}", node.inputs[i], node, i, partial, node.grad)
+                for i, partial in enumerate(local_partials(node))
+            )
+            for node in self.shown
+            if node.op is not None
         }
 
     @cached_property
@@ -80,15 +82,6 @@ class Reading:
                         users[v][scope(node)] = None
         own = {v: next(iter(scopes)) if len(scopes) == 1 else "" for v, scopes in users.items()}
         return {v: own[v] if v.op is None else scope(v) for v in self.order}
-
-
-def flows_into(node: Value, id: str) -> tuple[Flow, ...]:
-    """Return the wires into an operation, in operand order."""
-    pairs = zip(node.inputs, local_partials(node), strict=True)
-    return tuple(
-        Flow(f"w{id[1:]}_{i}", source, node, i, partial, node.grad)
-        for i, (source, partial) in enumerate(pairs)
-    )
 
 
 def glyph(node: Value) -> str:

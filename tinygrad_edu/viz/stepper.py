@@ -44,12 +44,7 @@ _PAGE = """\
 
 
 def stepper(
-    svg: str,
-    steps: Sequence[Step],
-    reveal: Mapping[str, int],
-    *,
-    alt: str,
-    at: int | None = None,
+    svg: str, steps: Sequence[Step], reveal: Mapping[str, int], *, alt: str, at: int | None = None
 ) -> str:
     """Write an HTML fragment: the figure as an image, which its script makes into a stepper.
 
@@ -57,16 +52,11 @@ def stepper(
 
     Parameters
     ----------
-    svg : str
-        The drawing: an element with an id for each node, wire and number named below.
-    steps : sequence of Step
-        At least one.
-    reveal : mapping of str to int
-        For the id of an element, the index of the step at which it appears. Others always show.
-    alt : str
-        The figure in words, for those who can't see it.
-    at : int, optional
-        Index of the step shown first; the last one by default.
+    svg : str, with an element that has an id for each node, wire and number named below
+    steps : sequence of Step, at least one
+    reveal : for the id of an element, the step at which it appears; all others always show
+    alt : str, the figure in words, for those who can't see it
+    at : int, the step shown first; None for the last one
 
     Raises
     ------
@@ -131,12 +121,23 @@ def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], fir
     """Refuse what would be a broken picture, or a script that stops half-way."""
     if not steps:
         raise SettingError("there are no steps to show.", fix="pass at least one Step.")
-    _check_index("at", first, len(steps))
-    for name, index in reveal.items():
-        _check_index(f"reveal[{name!r}]", index, len(steps))
+    revealed = {f"reveal[{name!r}]": index for name, index in reveal.items()}
+    for name, index in {"at": first, **revealed}.items():
+        if not 0 <= index < len(steps):
+            raise SettingError(
+                f"{name} is {index}, but the steps are 0 to {len(steps) - 1}.",
+                fix="give the index of a step.",
+            )
     for step in steps:
         one_of("phase", step.phase, PHASES)
-    ids = _ids(drawing)
+    try:
+        elements = ElementTree.fromstring(drawing).iter()
+    except ElementTree.ParseError as error:
+        raise SettingError(
+            f"the drawing is not XML: {error}.",
+            fix="escape its labels with xml(label) of tinygrad_edu.viz.svg.",
+        ) from error
+    ids = {element.get("id") for element in elements}
     wanted = dict.fromkeys(name for step in steps for name in (step.ring, *step.wires) if name)
     missing = [name for name in [*wanted, *reveal] if name not in ids]
     if missing:
@@ -144,24 +145,3 @@ def _check(drawing: bytes, steps: Sequence[Step], reveal: Mapping[str, int], fir
             f"the drawing has no element with the id {missing[0]!r}.",
             fix="name elements of the drawing in ring, wires and reveal.",
         )
-
-
-def _check_index(what: str, index: int, length: int) -> None:
-    """Refuse the index of a step that does not exist."""
-    if not 0 <= index < length:
-        raise SettingError(
-            f"{what} is {index}, but the steps are 0 to {length - 1}.",
-            fix="give the index of a step.",
-        )
-
-
-def _ids(drawing: bytes) -> set[str]:
-    """Collect the ids of a drawing's elements."""
-    try:
-        root = ElementTree.fromstring(drawing)
-    except ElementTree.ParseError as error:
-        raise SettingError(
-            f"the drawing is not XML: {error}.",
-            fix="escape its labels with xml(label) of tinygrad_edu.viz.svg.",
-        ) from error
-    return {name for element in root.iter() if (name := element.get("id")) is not None}

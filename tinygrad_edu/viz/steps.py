@@ -67,7 +67,7 @@ def rule_of(op: Primitive) -> str:
     return ",  ".join([f"out = {value}", *slopes]).replace("⊙", "·")
 
 
-def flow_text(flow: Flow) -> str:
+def _contribution(flow: Flow) -> str:
     """Write one contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
     sides = ("left", "right") if len(flow.target.inputs) == 2 else ("input",)
     source = " ".join(flow.source.label.split())[:24] or sides[flow.operand]
@@ -96,7 +96,7 @@ def _forward(node: Value, reading: Reading) -> Step:
 def _backward(node: Value, reading: Reading) -> Step:
     """Tell what becomes of upstream on each wire."""
     flows = reading.flows[node]
-    terms = [flow_text(flow) for flow in flows if not flow.source.constant]
+    terms = [_contribution(flow) for flow in flows if not flow.source.constant]
     sentence = f"{glyph(node)}: upstream {typeset(node.grad)} → " + (
         "; ".join(terms) or "its inputs are constants, which keep no gradient"
     )

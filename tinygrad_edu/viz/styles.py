@@ -28,7 +28,6 @@ from tinygrad_edu.viz.reading import Flow, Reading, glyph, tooltip
 from tinygrad_edu.viz.steps import steps_of
 
 Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
-Labels: TypeAlias = Callable[[Flow], Sides]
 
 
 def circuit(reading: Reading, *, detail: bool = False) -> Figure:
@@ -44,11 +43,6 @@ def circuit(reading: Reading, *, detail: bool = False) -> Figure:
     wires.append(Wire("wout", reading.ids[root], "out", above, below, tooltip="the result"))
     nodes.append(Node("out", "plain", "note", (tuple(Line(w, "faint") for w in reading.hint),)))
     return _figure(reading, nodes, wires)
-
-
-def detail(reading: Reading) -> Figure:
-    """Draw the circuit with upstream × local slope on every wire."""
-    return circuit(reading, detail=True)
 
 
 def card(reading: Reading) -> Figure:
@@ -94,19 +88,16 @@ def _four(x: float) -> str:
 
 
 def _figure(
-    reading: Reading,
-    nodes: list[Node],
-    wires: list[Wire],
-    clusters: tuple[Cluster, ...] = (),
+    reading: Reading, nodes: list[Node], wires: list[Wire], clusters: tuple[Cluster, ...] = ()
 ) -> Figure:
+    """Add the steps, but for wires and lines of text that the style does not draw."""
     steps, reveal = steps_of(reading)
     drawn = {wire.id for wire in wires}
     steps = tuple(replace(s, wires=tuple(id for id in s.wires if id in drawn)) for s in steps)
     written = {line.id for line in lines_of(nodes, wires)}
     reveal = {id: step for id, step in reveal.items() if id in written}
-    title = (
-        f"computation graph of {len(reading.order):,} values, result {typeset(reading.root.data)}"
-    )
+    title = f"computation graph of {len(reading.order):,} values"
+    title += f", result {typeset(reading.root.data)}"
     return Figure(tuple(nodes), tuple(wires), clusters, steps, reveal, title)
 
 
@@ -164,30 +155,21 @@ def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
     return above, (below, Line(factors, "local", f"{flow.id}-l"))
 
 
-def _wires(reading: Reading, labels: Labels) -> list[Wire]:
+def _wires(reading: Reading, sides: Callable[[Flow], Sides]) -> list[Wire]:
     """Draw the wires of all operations that are shown, as wide as their contribution."""
     flows = [flow for some in reading.flows.values() for flow in some]
     most = largest(flow.contribution for flow in flows)
     wires = []
     for flow in flows:
         source, target = reading.ids.get(flow.source, "more"), reading.ids[flow.target]
-        weight, words = _weight(flow, most, reading), _wire_tooltip(flow, reading)
-        wires.append(Wire(flow.id, source, target, *labels(flow), weight, words))
+        words, weight = [f"value = {flow.source.data!r}", f"slope = {flow.partial!r}"], 0.0
+        if reading.has_gradients:
+            words += [f"upstream = {flow.cotangent!r}", f"contribution = {flow.contribution!r}"]
+            if not flow.source.constant:
+                share = abs(flow.contribution) / most
+                weight = min(share, 1.0) if share == share else 1.0
+        wires.append(Wire(flow.id, source, target, *sides(flow), weight, "\n".join(words)))
     return wires
-
-
-def _weight(flow: Flow, most: float, reading: Reading) -> float:
-    if not reading.has_gradients or flow.source.constant:
-        return 0.0
-    share = abs(flow.contribution) / most
-    return min(share, 1.0) if share == share else 1.0
-
-
-def _wire_tooltip(flow: Flow, reading: Reading) -> str:
-    lines = [f"value = {flow.source.data!r}", f"slope = {flow.partial!r}"]
-    if reading.has_gradients:
-        lines += [f"upstream = {flow.cotangent!r}", f"contribution = {flow.contribution!r}"]
-    return "\n".join(lines)
 
 
 def _more(reading: Reading) -> list[Node]:
@@ -208,8 +190,6 @@ def _clusters(reading: Reading) -> tuple[Cluster, ...]:
     for node in reading.shown:
         parts = reading.home[node].split("/") if reading.home[node] else []
         for depth in range(1, len(parts) + 1):
-            path, parent = "/".join(parts[:depth]), "/".join(parts[: depth - 1])
-            found.setdefault(
-                path, Cluster(_cluster_id(path), parts[depth - 1], _cluster_id(parent))
-            )
+            id, parent = (_cluster_id("/".join(parts[:d])) for d in (depth, depth - 1))
+            found.setdefault(id, Cluster(id, parts[depth - 1], parent))
     return tuple(found.values())

@@ -24,7 +24,6 @@ def svg(
     figure: Figure,
     placement: Placement,
     theme: Theme,
-    *,
     hidden: Collection[str] = (),
     ring: str = "",
     bright: Collection[str] = (),
@@ -38,12 +37,9 @@ def svg(
     """
     width, height = ceil(placement.width), ceil(placement.height)  # whole: no edge is half seen
     draw = _Pen(theme, hidden, ring, bright)
+    framed = [c for c in figure.clusters if c.id in placement.frames]
     body = [
-        *(
-            draw.frame(c, placement.frames[c.id])
-            for c in figure.clusters
-            if c.id in placement.frames
-        ),
+        *(draw.frame(cluster, placement.frames[cluster.id]) for cluster in framed),
         *(draw.wire(wire, placement) for wire in figure.wires),
         *(draw.node(node, placement.nodes[node.id]) for node in figure.nodes),
     ]

@@ -6,11 +6,11 @@ The picture is drawn by svg.py from the places alone, so it has the same element
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from math import sqrt
 
 from tinygrad_edu.engine.errors import MissingExtraError
-from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.viz.figure import Figure, Node
 from tinygrad_edu.viz.layout import graphviz
 from tinygrad_edu.viz.layout.layered import layered
@@ -31,16 +31,16 @@ def place(figure: Figure, engine: str | None = None) -> Placement:
     Raises
     ------
     SettingError
-        If there is no such engine, or the figure is too large for it.
+        If the figure is too large for the engine.
     MissingExtraError
         If the one asked for is not installed.
     """
-    one_of("engine", engine, (None, *ENGINES))
     placement = None
     if engine in ("dot", "pygraphviz"):
         placement = _by_graphviz(figure, engine)
     elif engine is None and not _slow(figure):
-        placement = _by_first_graphviz(figure)
+        with suppress(subprocess.TimeoutExpired):
+            placement = graphviz.place(figure, "dot") or graphviz.place(figure, "pygraphviz")
     return _reaching_shapes(placement or built_in(figure), figure)
 
 
@@ -60,14 +60,6 @@ def _by_graphviz(figure: Figure, engine: str) -> Placement:
             else 'pip install "tinygrad_edu[dot]"',
         )
     return placement
-
-
-def _by_first_graphviz(figure: Figure) -> Placement | None:
-    """Lay out by the first Graphviz that is here; None where there is none, or it is too slow."""
-    try:
-        return graphviz.place(figure, "dot") or graphviz.place(figure, "pygraphviz")
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def _slow(figure: Figure) -> bool:

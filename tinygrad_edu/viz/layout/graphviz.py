@@ -85,12 +85,12 @@ def dot_source(figure: Figure) -> str:
     level = {node.id: ":w" for node in figure.nodes if node.below}
     for wire in figure.wires:
         size, target = label_size(wire), f'"{wire.target}"{level.get(wire.target, "")}'
+        source, comment = f'"{wire.source}":e', f'[comment="{wire.id}"]'
         if size.height:
             lines.append(f'"l{wire.id}" [{_inches(size)}]')
-            lines.append(f'"{wire.source}":e -> "l{wire.id}":w [comment="{wire.id}"]')
-            lines.append(f'"l{wire.id}":e -> {target} [comment="{wire.id}"]')
-        else:
-            lines.append(f'"{wire.source}":e -> {target} [comment="{wire.id}"]')
+            lines.append(f'{source} -> "l{wire.id}":w {comment}')
+            source = f'"l{wire.id}":e'
+        lines.append(f"{source} -> {target} {comment}")
     return "\n".join([*lines, *_clusters(figure), "}"])
 
 
@@ -130,8 +130,7 @@ def _placement(answer: dict[str, Any], figure: Figure) -> Placement:
     center = {it["name"]: at(it["pos"]) for it in objects if "pos" in it}
     pieces: dict[str, list[tuple[Point, ...]]] = {}
     for edge in answer.get("edges", []):
-        points = tuple(map(at, edge["pos"].split(" ")))
-        pieces.setdefault(edge["comment"], []).append(points)
+        pieces.setdefault(edge["comment"], []).append(tuple(map(at, edge["pos"].split(" "))))
     frames = {}
     for it in objects:
         if it["name"].startswith("cluster_") and "bb" in it:

@@ -39,11 +39,7 @@ class Heights:
     """
 
     def __init__(
-        self,
-        layers: Layers,
-        tall: Sequence[float],
-        titles: Sequence[float],
-        ports: Sequence[float],
+        self, layers: Layers, tall: Sequence[float], titles: Sequence[float], ports: Sequence[float]
     ) -> None:
         self.layers, self.ports = layers, ports
         self.count = len(layers.nest.home)

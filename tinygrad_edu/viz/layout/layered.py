@@ -1,6 +1,7 @@
 """A layered layout of a graph, left to right, for where no Graphviz is: sizes in, places out.
 
-It knows nothing of Values, and follows Sugiyama, Tagawa and Toda (1981) in four steps::
+It knows nothing of Values, and follows Sugiyama, Tagawa and Toda (Methods for visual understanding
+of hierarchical system structures, 1981) in four steps::
 
     ranks.py     the column of each node, and a point in each column that a wire passes
     ordering.py  the order in each column, with few crossings
@@ -50,11 +51,6 @@ def layered(
     ------
     SettingError
         Wires that run in a circle, or an id that is not there, or wires too long to be routed.
-
-    References
-    ----------
-    K. Sugiyama, S. Tagawa and M. Toda, Methods for visual understanding of hierarchical system
-    structures (1981); G. Sander, Layout of compound directed graphs (1996).
 
     Examples
     --------
@@ -128,11 +124,7 @@ class _Vertices:
     """Sizes by vertex, the vertex of each label, and where wires enter a target."""
 
     def __init__(
-        self,
-        layers: Layers,
-        sizes: Sequence[Size],
-        circles: Sequence[bool],
-        links: Sequence[Link],
+        self, layers: Layers, sizes: Sequence[Size], circles: Sequence[bool], links: Sequence[Link]
     ) -> None:
         self.circles = circles
         self.sizes = [*sizes, *[Size(0.0, 0.0)] * (len(layers.layer) - len(sizes))]
@@ -160,11 +152,7 @@ class _Columns:
     """x: of each layer the stretch in which wires run level, past nodes, labels and frames."""
 
     def __init__(
-        self,
-        layers: Layers,
-        sizes: Sequence[Size],
-        titles: Sequence[Size],
-        y: Sequence[float],
+        self, layers: Layers, sizes: Sequence[Size], titles: Sequence[Size], y: Sequence[float]
     ) -> None:
         self.layers, self.titles = layers, titles
         count = len(layers.order)
