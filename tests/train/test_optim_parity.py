@@ -18,6 +18,7 @@ from tinygrad_edu.train import (
 )
 
 torch = pytest.importorskip("torch")
+rates, clips = torch.optim.lr_scheduler, torch.nn.utils
 
 STEPS, BOUND = 100, 1e-12  # relative to the largest weight
 OPTIMIZERS = {
@@ -40,33 +41,35 @@ OPTIMIZERS = {
         lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.02),
     ),
 }
-SCHEDULES = {
-    "step": (step_decay(30, 0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 30, 0.5)),
-    "linear": (linear(60, 0.1), lambda o: torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.1, 60)),
-    "cosine": (cosine(100), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 100)),
-}
-CLIPS = {
-    "norm": (ClipByNorm(1.5), lambda p: torch.nn.utils.clip_grad_norm_(p, 1.5)),
-    "value": (ClipByValue(0.8), lambda p: torch.nn.utils.clip_grad_value_(p, 0.8)),
+SETTINGS = {  # ours, and what does the same to an optimizer or to the weights of PyTorch
+    "plain": ({}, {}),
+    "step": ({"schedule": step_decay(30, 0.5)}, {"schedule": lambda o: rates.StepLR(o, 30, 0.5)}),
+    "linear": (
+        {"schedule": linear(60, 0.1)},
+        {"schedule": lambda o: rates.LinearLR(o, 1, 0.1, 60)},
+    ),
+    "cosine": ({"schedule": cosine(100)}, {"schedule": lambda o: rates.CosineAnnealingLR(o, 100)}),
+    "norm": ({"clip": ClipByNorm(1.5)}, {"clip": lambda p: clips.clip_grad_norm_(p, 1.5)}),
+    "value": ({"clip": ClipByValue(0.8)}, {"clip": lambda p: clips.clip_grad_value_(p, 0.8)}),
 }
 
 
-def paths(make, theirs, *, clip=None, torch_clip=None, schedule=None, torch_schedule=None):
+def paths(make, theirs, ours, schedule=None, clip=None):
     """The weights of both after each of 100 steps on the same gradients."""
     start, rng = [1.5, -0.5, 3.0, 0.0], Random(0)
     mine = [Value(w) for w in start]
     others = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in start]
-    optimizer, other = make(mine, clip=clip, schedule=schedule), theirs(others)
-    scheduler = torch_schedule(other) if torch_schedule is not None else None
+    optimizer, other = make(mine, **ours), theirs(others)
+    scheduler = schedule(other) if schedule else None
     for _ in range(STEPS):
         for w, o in zip(mine, others, strict=True):
             w.grad = rng.gauss(0.0, 2.0)
             o.grad = torch.tensor(w.grad, dtype=torch.float64)
-        if torch_clip is not None:
-            torch_clip(others)
+        if clip:
+            clip(others)
         optimizer.step()
         other.step()
-        if scheduler is not None:
+        if scheduler:
             scheduler.step()
         yield [w.data for w in mine], [o.item() for o in others]
 
@@ -81,35 +84,18 @@ def assert_close(pairs):
     assert steps == STEPS
 
 
+@pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizers_agree(name):
-    """All four weights at each of 100 steps."""
-    assert_close(paths(*OPTIMIZERS[name]))
+def test_optimizers_agree(name, settings):
+    """All four weights at each step; PyTorch updates a scheduled rate by recurrence."""
+    ours, theirs = SETTINGS[settings]
 
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_schedules_agree(name, schedule):
-    """Each schedule with each optimiser; PyTorch updates its rate by recurrence."""
-    mine, theirs = SCHEDULES[schedule]
-
-    assert_close(paths(*OPTIMIZERS[name], schedule=mine, torch_schedule=theirs))
-
-
-@pytest.mark.parametrize("clip", CLIPS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_clippings_agree(name, clip):
-    """By the norm of all gradients together, and each by its value."""
-    mine, theirs = CLIPS[clip]
-
-    assert_close(paths(*OPTIMIZERS[name], clip=mine, torch_clip=theirs))
+    assert_close(paths(*OPTIMIZERS[name], ours, **theirs))
 
 
 def test_a_wrong_constant_is_noticed():
-    """RMSprop with another smoothing leaves the bound at once, so the tests above can fail."""
-    pairs = paths(
-        lambda p, **k: RMSprop(p, 0.01, smoothing=0.99 + 1e-9, **k), OPTIMIZERS["rmsprop"][1]
-    )
+    """RMSprop with another smoothing leaves the bound at once, so the test above can fail."""
+    pairs = paths(*OPTIMIZERS["rmsprop"], {"smoothing": 0.99 + 1e-9})
 
     with pytest.raises(AssertionError):
         assert_close(pairs)

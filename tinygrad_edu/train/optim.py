@@ -49,6 +49,10 @@ class Optimizer:
         if not self.parameters:
             raise SettingError("there are no parameters to train.", fix="pass model.parameters().")
 
+    def __setstate__(self, facts: dict[str, Any]) -> None:
+        """Read a pickle; in the first edition ``state`` was an attribute."""
+        self.__dict__ = {"_state": facts.pop("state", []), "_arrays": None} | facts
+
     def update(self, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """Return the new parameter and its new state: floats for floats, arrays for arrays."""
         raise SettingError(
