@@ -44,6 +44,18 @@ def numbers(net):
     return [v.data for _, v in (*net.named_parameters(), *net.named_buffers())]
 
 
+def opposite(path, epochs, **limits):
+    """A run whose validation loss gets worse soon, and its weights."""
+    net = nn.MLP(2, [4, 2], rng=Random(0))
+    history = fit(
+        net, nn.cross_entropy, X, Y, epochs=epochs, batch_size=10, progress=False, **limits,
+        validation=(X[:10], [1 - y for y in Y[:10]]), checkpoint=path,
+        optimizer=SGD(net.parameters(), 0.3),
+    )  # fmt: skip
+    history.seconds = []
+    return history, numbers(net)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("stop", [1, 4, 9])
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(tmp_path, stop, compiled):
@@ -99,63 +111,11 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path):
 
 def test_the_best_weights_survive_a_restart(tmp_path):
     """Stopped after the best epoch, resumed until patience ends: still the best ones."""
-    runs = []
-    for parts in ([100], [4, 100]):
-        for epochs in parts:
-            net = nn.MLP(2, [4, 2], rng=Random(0))
-            fit(
-                net, nn.cross_entropy, X, Y, epochs=epochs, batch_size=10, patience=5,
-                validation=(X[:10], [1 - y for y in Y[:10]]), progress=False,
-                optimizer=SGD(net.parameters(), 0.3), checkpoint=tmp_path / f"{len(parts)}.json",
-            )  # fmt: skip
-        runs.append(numbers(net))
+    opposite(tmp_path / "parts.json", 4, patience=5)
 
-    assert runs[0] == runs[1]
+    resumed = opposite(tmp_path / "parts.json", 100, patience=5)
 
-
-def test_a_file_of_another_optimizer_is_refused(tmp_path):
-    """Its moments would mean nothing; nothing is changed."""
-    train(model(), 1, False, checkpoint=tmp_path / "run.json")
-    net = model()
-    before = numbers(net)
-
-    with pytest.raises(FileError, match="written by Adam of 37 parameters, not by SGD of 37"):
-        fit(
-            net, nn.cross_entropy, X, Y, batch_size=10, checkpoint=tmp_path / "run.json",
-            optimizer=SGD(net.parameters(), 0.1), progress=False,
-        )  # fmt: skip
-
-    assert numbers(net) == before
-
-
-def test_a_file_of_weights_alone_is_refused(tmp_path):
-    """It has no state to go on from."""
-    net = model()
-    nn.save(net, tmp_path / "run.json")
-
-    with pytest.raises(FileError, match="a model without the state of its training"):
-        train(net, 1, False, checkpoint=tmp_path / "run.json")
-
-
-def test_a_damaged_file_is_refused(tmp_path):
-    """By its checksum, and left as it is."""
-    file = tmp_path / "run.json"
-    train(model(), 1, False, checkpoint=file)
-    damaged = file.read_bytes().replace(b"1", b"2", 1)
-    file.write_bytes(damaged)
-
-    with pytest.raises(FileError):
-        train(model(), 2, False, checkpoint=file)
-
-    assert file.read_bytes() == damaged
-
-
-def test_a_folder_that_is_a_file_is_refused_before_training(tmp_path):
-    """Not after the first epoch."""
-    (tmp_path / "file").write_text("")
-
-    with pytest.raises(FileError, match="can't be written to"):
-        train(model(), 1, False, checkpoint=tmp_path / "file" / "run.json")
+    assert resumed == opposite(tmp_path / "whole.json", 100, patience=5)
 
 
 def test_a_history_may_be_filled_on():
@@ -168,18 +128,6 @@ def test_a_history_may_be_filled_on():
     assert again is history
     assert len(history.loss) == len(history.learning_rate) == 5
     assert history.stopped == "epochs"
-
-
-def opposite(path, epochs, **limits):
-    """A run whose validation loss gets worse soon, and its weights."""
-    net = nn.MLP(2, [4, 2], rng=Random(0))
-    history = fit(
-        net, nn.cross_entropy, X, Y, epochs=epochs, batch_size=10, progress=False, **limits,
-        validation=(X[:10], [1 - y for y in Y[:10]]), checkpoint=path,
-        optimizer=SGD(net.parameters(), 0.3),
-    )  # fmt: skip
-    history.seconds = []
-    return history, numbers(net)
 
 
 @pytest.mark.parametrize(
@@ -225,16 +173,54 @@ def kept(tmp_path, **settings):
     return Checkpoint(tmp_path / "run.json", settings)
 
 
-def test_a_file_of_other_settings_is_refused(tmp_path):
-    """All that differ are named; nothing is changed."""
-    train(model(), 1, False, checkpoint=kept(tmp_path, data="a", seed=0, rate=0.5))
-    net = model()
-    before = numbers(net)
+def damaged(file):
+    """Write a checkpoint, and change one digit of it."""
+    train(model(), 1, False, checkpoint=file)
+    file.write_bytes(file.read_bytes().replace(b"1", b"2", 1))
 
-    with pytest.raises(FileError, match="settings: data was 'a', is 'b'; seed was 0, is 1"):
-        train(net, 2, False, checkpoint=kept(tmp_path, data="b", seed=1, rate=0.5))
 
-    assert numbers(net) == before
+def of_settings(file):
+    """Write a checkpoint that keeps settings."""
+    train(model(), 1, False, checkpoint=Checkpoint(file, {"data": "a", "seed": 0, "rate": 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("write", "settings", "message"),
+    [
+        (lambda file: opposite(file, 1), {}, "written by SGD of 22 param.*, not by Adam of 37"),
+        (lambda file: nn.save(model(), file), {}, "a model without the state of its training"),
+        (damaged, {}, "damaged"),
+        (of_settings, {"data": "b", "seed": 1, "rate": 0.5},
+         "settings: data was 'a', is 'b'; seed was 0, is 1.\n"),
+        (Path.touch, {"a": {1, 2}}, "can't keep these settings"),
+        (Path.touch, {"a": float("nan")}, "can't keep these settings"),
+        (Path.touch, {"a": object()}, "can't keep these settings"),
+    ],
+)  # fmt: skip
+def test_a_run_that_can_not_go_on_is_refused_before_training(tmp_path, write, settings, message):
+    """In words, and nothing is changed, neither the weights nor the file."""
+    file, net = tmp_path / "run.json", model()
+    write(file)
+    before, content = numbers(net), file.read_bytes()
+
+    with pytest.raises(FileError, match=message):
+        train(net, 2, False, checkpoint=Checkpoint(file, settings))
+
+    assert (numbers(net), file.read_bytes()) == (before, content)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        (3, SettingError, "the path is"),
+        (b"run.json", SettingError, "the path is"),
+        (Path(__file__) / "run.json", FileError, "can't be written to"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused_before_training(path, error, message):
+    """Not after the first epoch."""
+    with pytest.raises(error, match=message):
+        train(model(), 1, False, checkpoint=path)
 
 
 def test_a_file_from_before_settings_were_kept_goes_on(tmp_path):
@@ -280,13 +266,6 @@ def test_an_epoch_that_diverges_is_not_saved(tmp_path, compiled):
     assert len(nn.read(tmp_path / "run.json")["history"]["loss"]) == 8
 
 
-@pytest.mark.parametrize("path", [3, b"run.json"])
-def test_a_checkpoint_that_is_no_path_is_refused(path):
-    """Before training."""
-    with pytest.raises(SettingError, match="the path is"):
-        train(model(), 1, False, checkpoint=path)
-
-
 def test_patience_that_is_new_counts_from_where_the_run_goes_on(tmp_path):
     """A run that ended by its threshold had no best epoch: it is not out of patience at once."""
     opposite(tmp_path / "run.json", 30, stop_below=100.0)
@@ -294,18 +273,6 @@ def test_patience_that_is_new_counts_from_where_the_run_goes_on(tmp_path):
     history, _ = opposite(tmp_path / "run.json", 30, patience=1)
 
     assert len(history.loss) > 1
-
-
-@pytest.mark.parametrize("settings", [{"a": {1, 2}}, {"a": float("nan")}, {"a": object()}])
-def test_settings_that_no_file_can_keep_are_refused_before_training(tmp_path, settings):
-    """Not after the first epoch."""
-    net = model()
-    before = numbers(net)
-
-    with pytest.raises(FileError, match="can't keep these settings"):
-        train(net, 1, False, checkpoint=kept(tmp_path, **settings))
-
-    assert numbers(net) == before
 
 
 def test_a_tuple_among_the_settings_is_the_same_when_it_is_read(tmp_path):
