@@ -14,7 +14,6 @@ from tinygrad_edu.train.datasets import DATA_SETS, SPIRAL_TURNS, digits, load
 DRAWN = [name for name, kind in DATA_SETS.items() if kind.drawn]
 MEASURED = [name for name, kind in DATA_SETS.items() if not kind.drawn]
 every_set = pytest.mark.parametrize("name", DATA_SETS)
-every_drawn_set = pytest.mark.parametrize("name", DRAWN)
 every_measured_set = pytest.mark.parametrize("name", MEASURED)
 
 
@@ -24,22 +23,14 @@ def samples_of(data):
     return Counter((tuple(x), y) for x, y in rows)
 
 
-def test_the_digits_are_the_real_ones_split_without_overlap():
-    """1,797 images, 64 pixels of 0 .. 1, a fifth held out, none on both sides."""
-    split = digits(rng=Random(0))
-
-    assert split == load("digits", rng=Random(0))
-    training, test = list(map(tuple, split.X)), list(map(tuple, split.X_test))
-    assert len(training) + len(test) == 1797
-    assert len(test) == 359
-    assert all(len(image) == 64 and 0.0 <= min(image) <= max(image) <= 1.0 for image in training)
-    assert set(split.y) == set(split.y_test) == set(range(10))
-    assert not set(training) & set(test)
+def test_digits_are_that_set_in_fewer_words():
+    """A share of another size is passed on."""
+    assert digits(0.1, rng=Random(0)) == load("digits", rng=Random(0), test_share=0.1)
 
 
 @every_set
 def test_a_set_is_what_its_entry_says(name):
-    """As many samples, features and classes as the registry states, each class on both sides."""
+    """So many samples, features and classes, each on both sides, in plain floats and ints."""
     kind = DATA_SETS[name]
 
     data = load(name, rng=Random(0))
@@ -49,6 +40,8 @@ def test_a_set_is_what_its_entry_says(name):
     assert {len(x) for x in [*data.X, *data.X_test]} == {kind.features}
     assert set(data.y) == set(data.y_test) == set(range(kind.classes))
     assert len(kind.class_names) in (0, kind.classes)
+    assert {type(feature) for x in [*data.X, *data.X_test] for feature in x} == {float}
+    assert {type(target) for target in [*data.y, *data.y_test]} == {int}
 
 
 @every_set
@@ -60,24 +53,12 @@ def test_a_set_depends_on_the_rng_alone(name):
     assert first != other
 
 
-@every_set
-def test_a_set_is_of_plain_numbers(name):
-    """Floats and ints of Python itself, which a Value takes and json writes."""
-    data = load(name, rng=Random(0), samples=30)
-
-    assert {type(feature) for x in [*data.X, *data.X_test] for feature in x} == {float}
-    assert {type(target) for target in [*data.y, *data.y_test]} == {int}
-
-
 @every_measured_set
 def test_a_measured_set_is_scikit_learns(name):
     """Every sample once, none else, with the target and the class names it has there."""
     raw = getattr(sklearn_sets, f"load_{name}")()
-    unit = 16.0 if name == "digits" else 1.0
-    expected = Counter(
-        (tuple(row), target)
-        for row, target in zip((raw.data / unit).tolist(), raw.target.tolist(), strict=True)
-    )
+    X = (raw.data / 16.0 if name == "digits" else raw.data).tolist()
+    expected = Counter(zip(map(tuple, X), raw.target.tolist(), strict=True))
 
     assert samples_of(load(name, rng=Random(1))) == expected
     if DATA_SETS[name].class_names:
@@ -97,7 +78,7 @@ def test_some_samples_of_a_measured_set_are_drawn_from_all(name):
     assert len(set(some.y)) > 1
 
 
-@every_drawn_set
+@pytest.mark.parametrize("name", DRAWN)
 def test_noise_moves_the_points(name):
     """Without noise the points lie on the figure itself; the classes stay the same."""
     clean, blurred = (

@@ -33,16 +33,6 @@ def test_full_batch_training_is_gradient_descent_typed_out():
     assert [p.data for p in model.parameters()] == pytest.approx([w, b], rel=1e-12)
 
 
-def test_a_line_is_learned():
-    """y = 2x - 1 is found."""
-    model = line_model()
-
-    history = fit(model, nn.mse, *LINE, epochs=300, batch_size=4, progress=False)
-
-    assert [p.data for p in model.parameters()] == pytest.approx([2.0, -1.0], abs=1e-3)
-    assert history.stopped == "epochs"
-
-
 def test_the_same_seed_gives_the_same_bits():
     """Two runs of the same script agree in every weight; another seed does not."""
 
