@@ -45,7 +45,7 @@ STAGES = (
         "tests/engine/test_ops_table.py", "tests/engine/test_walk.py", "tests/test_transforms.py",
         "tests/engine/test_anomaly.py", "tests/system/test_interrupts.py",
         "tests/engine/test_copying.py", "tests/engine/test_functions.py",
-        "tests/engine/test_value.py", "tests/system/test_memory.py",
+        "tests/promises/test_agreement.py", "tests/system/test_memory.py",
         "-k", "not million and not signal and not process",
     ),
     ("--doctest-modules", *SOURCES),

@@ -109,7 +109,7 @@ def recursive_order(root):
     return order
 
 
-def gradients(root, cotangent=1.0, weigh=float):
+def gradients(root, cotangent=1.0):
     """The gradient of root in every node below it, as a dictionary."""
     order = recursive_order(root)
     bars = dict.fromkeys(order, 0.0)
@@ -118,13 +118,8 @@ def gradients(root, cotangent=1.0, weigh=float):
         if node.rule:
             slopes = RULES[node.rule][1](*(v.data for v in node.inputs))
             for v, slope in zip(node.inputs, slopes, strict=True):
-                bars[v] += weigh(slope) * bars[node]
+                bars[v] += slope * bars[node]
     return bars
-
-
-def sensitivities(root):
-    """The sum over all paths of |product of slopes|: what a rounding error may be amplified by."""
-    return gradients(root, weigh=abs)
 
 
 def backward(root, cotangent=1.0):

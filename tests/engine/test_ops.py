@@ -96,50 +96,32 @@ def on_a_kink(op, point):
 
 @rows
 @given(data=st.data())
-def test_forward_is_the_function(op, data):
-    """The value of a row is that of mpmath to 1e-15: four ulps, for two or three roundings."""
-    point = data.draw(anywhere(op))
+def test_a_row_is_right_anywhere(op, data):
+    """Partials are mpmath's to 1e-14: the worst is that of y - 1 in x**y, times ln x."""
+    assert_right(op, data.draw(anywhere(op)), 1e-14)
 
+
+def assert_right(op, point, bound):
+    """Compare with mpmath: the value to 1e-15 (two or three roundings), partials to a bound."""
     out = op.forward(ieee, *point)
 
-    assert oracles.relative_error(out, oracles.value(op, point)) <= 1e-15
+    assert oracles.relative_error(out, oracles.value(op, point)) <= 1e-15, point
+    if not on_a_kink(op, point):
+        for i, partial in enumerate(op.partials(ieee, out, *point)):
+            assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= bound, point
 
 
+@pytest.mark.parametrize(
+    ("candidates", "bound"), [(COMMON, 1e-15), pytest.param(FAR, 1e-13, marks=pytest.mark.slow)]
+)
 @rows
-def test_forward_is_the_function_far_out(op):
-    """The same next to the ends of every domain, and where floats overflow or underflow."""
-    for point in points(op, FAR):
-        out = op.forward(ieee, *point)
-
-        assert oracles.relative_error(out, oracles.value(op, point)) <= 1e-15, point
-
-
-@rows
-@given(data=st.data())
-def test_partials_are_derivatives(op, data):
-    """Each partial is mpmath's derivative of the row to 1e-14.
-
-    A partial is a few roundings of 1e-16 each; the worst is that of y - 1 in x**y, times ln x.
-    """
-    point = data.draw(anywhere(op).filter(lambda point: not on_a_kink(op, point)))
-
-    for i, partial in enumerate(partials_of(op, point)):
-        assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= 1e-14
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("candidates", "bound"), [(COMMON, 1e-15), (FAR, 1e-13)])
-@every_input
-def test_partials_are_derivatives_near_and_far(op, i, candidates, bound):
+def test_a_row_is_right_near_and_far(op, candidates, bound):
     """At the arguments that Stan tests all its functions at, and next to the ends of the floats.
 
     There ln x is up to 700, so that x**y loses up to 8e-14 with the rounding of y - 1.
     """
     for point in points(op, candidates):
-        if not on_a_kink(op, point):
-            partial = partials_of(op, point)[i]
-
-            assert oracles.relative_error(partial, oracles.slope(op, point, i)) <= bound, point
+        assert_right(op, point, bound)
 
 
 @pytest.mark.slow

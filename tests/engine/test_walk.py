@@ -1,32 +1,13 @@
 """The order of the walk: the textbook's recursive one, node for node, at any depth."""
 
+from random import Random
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests import naive
+from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine.errors import StaleGraphError
-
-
-@st.composite
-def graphs(draw):
-    """A root over a random graph: new leaves, one or two inputs, any sharing, x with itself."""
-    nodes = [Value(draw(st.integers(-3, 3)))]
-    for _ in range(draw(st.integers(0, 30))):
-        x, y = draw(st.sampled_from(nodes)), draw(st.sampled_from(nodes))
-        kind = draw(st.sampled_from(["leaf", "unary", "add", "sub", "square", "constant"]))
-        nodes.append(
-            {
-                "leaf": lambda: Value(1.0),
-                "unary": lambda x=x: -x,
-                "add": lambda x=x, y=y: x + y,
-                "sub": lambda x=x, y=y: y - x,
-                "square": lambda x=x: x * x,
-                "constant": lambda x=x: 2.0 * x,
-            }[kind]()
-        )
-    return draw(st.sampled_from(nodes))
 
 
 def chain(length):
@@ -37,10 +18,13 @@ def chain(length):
     return y
 
 
-@given(graphs())
-def test_the_order_is_the_textbooks(root):
-    """The same nodes at the same places as in the recursive post-order."""
-    assert topological_order(root) == naive.recursive_order(root)
+@pytest.mark.parametrize("reach", [1, 3, None])
+def test_the_order_is_the_textbooks(reach):
+    """The same nodes at the same places as in the recursive post-order, whatever the root."""
+    for seed in range(100):
+        program = random_program(Random(seed), steps=25, reach=reach, repeats=0.3)
+        for root in program.run(VALUES):
+            assert topological_order(root) == naive.recursive_order(root)
 
 
 def test_the_left_operand_comes_first_and_keeps_its_place():

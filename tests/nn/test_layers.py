@@ -1,8 +1,6 @@
 """Neuron, Layer, MLP: the same numbers as loops written by hand, and no wrong call accepted."""
 
-import copy
 import math
-import pickle
 import random
 import re
 from fractions import Fraction
@@ -297,12 +295,3 @@ def test_a_repr_is_the_call_that_builds_it():
             module
         )
     assert repr(Layer(2, 3, math.sin)) == "Layer(2, 3, activation=sin)"
-
-
-@pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_copies_answer_alike(twin_of, activation):
-    """Every named activation survives deepcopy and pickle."""
-    model = MLP(2, [3, 1], activation)
-
-    assert twin_of(model)([0.2, 0.1]).data == model([0.2, 0.1]).data

@@ -64,15 +64,12 @@ def rounding(numbers):
 
 @given(numbers=logit_lists)
 def test_softmax_is_the_formula_of_books(numbers):
-    """Each probability, relative to its own size."""
-    for y, exact in zip(softmax(values(numbers)), exact_softmax(numbers), strict=True):
+    """Each probability, relative to its own size; their sum is 1 but for an ulp for each."""
+    found = softmax(values(numbers))
+
+    for y, exact in zip(found, exact_softmax(numbers), strict=True):
         assert abs(y.data - exact) <= rounding(numbers) * exact
-
-
-@given(numbers=logit_lists)
-def test_probabilities_sum_to_one(numbers):
-    """But for an ulp for each of them."""
-    assert abs(math.fsum(y.data for y in softmax(values(numbers))) - 1.0) <= EPS * len(numbers)
+    assert abs(math.fsum(y.data for y in found) - 1.0) <= EPS * len(numbers)
 
 
 @given(numbers=logit_lists, i=st.integers(0, 5))
@@ -233,53 +230,65 @@ def test_a_batch_gives_the_mean(rows):
             assert abs(z.grad - (y.data - weight) / n) <= EPS / n
 
 
+TARGETS = [
+    (cross_entropy, 3, "class 3 of 3"),
+    (cross_entropy, -1, "class -1 of 3"),
+    *((cross_entropy, target, target) for target in (1.0, True, None)),
+    (cross_entropy, [2.0, -1.0, 0.0], -1),
+    (cross_entropy, [math.nan, 0.0, 1.0], "nan"),
+    # labels 0 and 1 for the hinge, or -1 and +1 for the other, are the likely slips
+    *((hinge, [1, 1, t], f"{t:.6g}") for t in (0, 0.5, 2, math.nan, False)),
+    *((binary_cross_entropy, [1, 1, t], f"{t:.6g}") for t in (-1, 1.5, -1e-9, math.nan, INF)),
+]
+
+
 @pytest.mark.promise(name="settings")
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (3, r"the target is class 3 of 3\."),
-        (-1, r"the target is class -1 of 3\."),
-        (1.0, r"the target is 1\.0\."),
-        (True, r"the target is True\."),
-        (None, r"the target is None\."),
-        ([0.5, 0.6, 0.0], r"the probabilities of the target sum to 1\.1\."),
-        ([0, 0, 0], r"the probabilities of the target sum to 0\."),
-        ([2.0, -1.0, 0.0], r"the target is -1\."),
-        ([math.nan, 0.0, 1.0], r"the target is nan\."),
-    ],
-)
-def test_a_target_that_is_no_class_is_refused(target, message):
+@pytest.mark.parametrize(("loss", "target", "shown"), TARGETS)
+def test_a_target_that_is_not_allowed_is_refused(loss, target, shown):
     """With its value; the message says what is expected."""
-    with pytest.raises(SettingError, match=f"(?s){message}.*Expected"):
+    with pytest.raises(SettingError, match=f"(?s){re.escape(f'the target is {shown}.')}.*Expected"):
+        loss(values([1.0, 2.0, 3.0]), target)
+
+
+@pytest.mark.promise(name="settings")
+@pytest.mark.parametrize(("target", "total"), [([0.5, 0.6, 0.0], "1.1"), ([0, 0, 0], "0")])
+def test_probabilities_that_do_not_sum_to_one_are_refused(target, total):
+    """With their sum."""
+    with pytest.raises(SettingError, match=f"the target sum to {re.escape(total)}\\."):
         cross_entropy(values([1.0, 2.0, 3.0]), target)
 
 
+NO_LOGITS = "expected a list of logits, got []"
+LENGTHS = [
+    (cross_entropy, ([1.0, 2.0, 3.0], [1.0, 0.0]), "2 probabilities, but there are 3 logits"),
+    (cross_entropy, ([1.0, 2.0, 3.0], [0, 0, 0, 1]), "4 probabilities, but there are 3 logits"),
+    (cross_entropy, ([1.0, 2.0, 3.0], []), "0 probabilities, but there are 3 logits"),
+    (cross_entropy, (5.0, 0), "expected a list of logits, got 5.0"),
+    (cross_entropy, ([[1.0, 2.0]] * 3, [0, 1]), "3 outputs and 2 targets"),
+    (cross_entropy, ([[1.0, 2.0]] * 3, 1), "3 outputs and 1 targets"),
+    (cross_entropy, ([[1.0, 2.0], []], [0, 1]), NO_LOGITS),
+    (cross_entropy, ([], 0), NO_LOGITS),
+    *((function, ([],), NO_LOGITS) for function in (softmax, log_softmax, logsumexp)),
+    *(
+        (loss, pair, f"{loss.__name__} got {counts} targets")
+        for loss in (mse, hinge, binary_cross_entropy)
+        for pair, counts in [
+            (([1.0, 2.0], [1.0]), "2 outputs and 1"),
+            (([1.0], [1.0, 1.0, 1.0]), "1 outputs and 3"),
+            (([], []), "0 outputs and 0"),
+            ((1.0, [1.0, 1.0]), "1 outputs and 2"),
+            (([1.0, 2.0], 1.0), "2 outputs and 1"),
+        ]
+    ),
+]
+
+
 @pytest.mark.promise(name="shapes")
-@pytest.mark.parametrize(
-    ("logits", "target", "message"),
-    [
-        ([1.0, 2.0, 3.0], [1.0, 0.0], "2 probabilities, but there are 3 logits"),
-        ([1.0, 2.0, 3.0], [0, 0, 0, 1], "4 probabilities, but there are 3 logits"),
-        ([1.0, 2.0, 3.0], [], "0 probabilities, but there are 3 logits"),
-        ([], 0, r"expected a list of logits, got \[\]"),
-        (5.0, 0, r"expected a list of logits, got 5\.0"),
-        ([[1.0, 2.0]] * 3, [0, 1], "3 outputs and 2 targets"),
-        ([[1.0, 2.0]] * 3, 1, "3 outputs and 1 targets"),
-        ([[1.0, 2.0], []], [0, 1], r"expected a list of logits, got \[\]"),
-    ],
-)
-def test_lengths_that_differ_are_refused(logits, target, message):
-    """Expected and got; never cut to the shorter one."""
-    with pytest.raises(LengthError, match=message):
-        cross_entropy(logits, target)
-
-
-@pytest.mark.promise(name="settings")
-@pytest.mark.parametrize("function", [softmax, log_softmax, logsumexp])
-def test_no_logits_are_refused(function):
-    """There is no probability of nothing."""
-    with pytest.raises(LengthError, match=r"expected a list of logits, got \[\]"):
-        function([])
+@pytest.mark.parametrize(("function", "arguments", "message"), LENGTHS)
+def test_lengths_that_differ_are_refused(function, arguments, message):
+    """Expected and got; never cut to the shorter one. Nothing has no probability and no mean."""
+    with pytest.raises(LengthError, match=re.escape(message)):
+        function(*arguments)
 
 
 # --- mean squared error, hinge, binary cross entropy ---------------------------------------------
@@ -367,36 +376,6 @@ def test_binary_cross_entropy_of_many_is_the_mean(pairs):
 def test_one_output_and_a_list_of_one_are_the_same(loss):
     """No division by 1 in the graph."""
     assert repr(loss(Value(0.5), 1)) == repr(loss([Value(0.5)], [1]))
-
-
-@pytest.mark.promise(name="shapes")
-@pytest.mark.parametrize("loss", [mse, hinge, binary_cross_entropy])
-@pytest.mark.parametrize(
-    ("outputs", "targets", "message"),
-    [
-        ([1.0, 2.0], [1.0], "got 2 outputs and 1 targets"),
-        ([1.0], [1.0, 1.0, 1.0], "got 1 outputs and 3 targets"),
-        ([], [], "got 0 outputs and 0 targets"),
-        (1.0, [1.0, 1.0], "got 1 outputs and 2 targets"),
-        ([1.0, 2.0], 1.0, "got 2 outputs and 1 targets"),
-    ],
-)
-def test_outputs_and_targets_must_be_as_many(loss, outputs, targets, message):
-    """Expected and got; an empty mean is refused, too."""
-    with pytest.raises(LengthError, match=f"{loss.__name__} {message}"):
-        loss(outputs, targets)
-
-
-@pytest.mark.promise(name="settings")
-@pytest.mark.parametrize(
-    ("loss", "bad"),
-    [(hinge, t) for t in (0, 0.5, 2, math.nan, False)]
-    + [(binary_cross_entropy, t) for t in (-1, 1.5, -1e-9, math.nan, INF)],
-)
-def test_a_target_outside_the_range_is_refused(loss, bad):
-    """Labels 0 and 1 for the hinge, or -1 and +1 for the other, are the likely slips."""
-    with pytest.raises(SettingError, match=re.escape(f"the target is {bad:.6g}.")):
-        loss([Value(1.0), Value(2.0)], [1, bad])
 
 
 @pytest.mark.parametrize("loss", [mse, hinge, binary_cross_entropy, cross_entropy])
