@@ -9,18 +9,17 @@ from tinygrad_edu import draw
 from tinygrad_edu.viz.layout.graphviz import run_graphviz
 
 
-@pytest.mark.parametrize("style", ["circuit", "detail", "card", "micrograd"])
 @pytest.mark.parametrize("graph", ["neuron", "shared"])
+@pytest.mark.parametrize("style", ["circuit", "detail", "card", "micrograd"])
 def test_dot_source(graph, style, golden):
-    """What Graphviz gets: every label, colour and width."""
+    """What Graphviz gets: every label, color and width."""
     golden(f"{graph}-{style}.dot", draw(getattr(graphs, graph)(), style).source)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_folded_dot_source(depth, golden):
     """A network by layers, and by neurons."""
-    source = draw(graphs.network(), "folded", depth=depth).source
-    golden(f"network-folded-{depth}.dot", source)
+    golden(f"network-folded-{depth}.dot", draw(graphs.network(), "folded", depth=depth).source)
 
 
 @pytest.mark.parametrize("style", ["circuit", "card", "folded", "micrograd"])

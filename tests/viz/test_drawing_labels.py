@@ -1,9 +1,7 @@
 """Labels are data: whatever they hold comes out as text, in every output."""
 
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
 from functools import cache
-from html.parser import HTMLParser
 from random import Random
 
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import graphs
+from tests.viz.test_stepper import Elements
 from tinygrad_edu import Value
 from tinygrad_edu.explain import explain, graph_stats, trace_nonfinite
 from tinygrad_edu.viz import draw
@@ -35,10 +34,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def square(label):
     """A figure with the label on a leaf and on an operation."""
-    x = Value(3.0, label)
-    root = x * x
-    root.label = label
-    return draw(graphs.backward(root), style="circuit", engine="builtin")
+    return draw(graphs.square(label), style="circuit", engine="builtin")
 
 
 def legal(label):
@@ -74,20 +70,6 @@ def test_any_label_is_text_in_svg(label):
     assert_is_text(label)
 
 
-class Elements(HTMLParser):
-    """The elements and attributes that a browser would see, counted."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found = Counter()
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        """Count the element and each attribute on it."""
-        self.found.update([tag, *(f"{tag} {name}" for name, _ in attrs)])
-
-
 MARKUP = ("svg", "a step's svg", "html", "explain, html", "notebook text/html")
 TERMINAL = ("text", "explain", "stats", "trace", "repr", "notebook text/plain")
 
@@ -121,18 +103,18 @@ def outputs(label, style):
 
 @cache
 def usual(style):
-    """The elements of each output in markup, for a harmless label."""
+    """What each output in markup has for a harmless label."""
     made = outputs("plain", style)
-    return {name: Elements(made[name]).found for name in MARKUP}
+    return {name: Elements(made[name]) for name in MARKUP}
 
 
 def broken(made, style):
     """What a label broke: new markup, bad XML, controls in a terminal, text that is not Unicode."""
     faults = []
     for name in MARKUP:
-        found = Elements(made[name]).found
-        new = found.keys() - usual(style)[name].keys()
-        if new or found["script"] != usual(style)[name]["script"]:
+        found, known = Elements(made[name]), usual(style)[name]
+        new = {*found.tags, *found.attributes} - {*known.tags, *known.attributes}
+        if new or len(found.scripts) != len(known.scripts):
             faults.append(f"{name} has {sorted(new) or 'another script'}")
     for name in ("svg", "a step's svg"):
         ElementTree.fromstring(made[name])
@@ -190,3 +172,35 @@ def test_a_label_that_breaks_out_is_noticed(output, text, said):
     assert broken(made, "circuit") == []
 
     assert said in broken(made | {output: text}, "circuit")
+
+
+def test_the_browser_reads_the_labels_the_parser_reads(tab):
+    """24 hostile labels: the tooltips in the page's tree start with the label itself."""
+    for label in HOSTILE:
+        tab.set_content(square(label).html())
+        titles = tab.locator("svg.figure title").evaluate_all("all => all.map(e => e.textContent)")
+        assert any(title.startswith(legal(label).replace("\r", "\n")) for title in titles), label
+        assert tab.evaluate("document.querySelectorAll('script').length") == 1
+
+
+@pytest.mark.slow
+def test_the_browser_and_the_xml_parser_agree_on_any_label(tab):
+    """1,000 labels drawn from markup, controls and the whole of Unicode read alike in both."""
+    rng = Random(0)
+    signs = [*"<>&\"'`]{}|\\\n\t\r\0\x7f\u2028\u202e\ud800\uffff", "</title>", "]]>", "&lt;"]
+    signs += ["&#0;", *(chr(rng.randrange(0x110000)) for _ in range(100))]
+    labels = ["".join(rng.choices(signs, k=rng.randint(1, 20))) for _ in range(1000)]
+    figures = [square(label).svg() for label in labels]
+
+    seen = tab.evaluate(
+        """figures => figures.map(figure => {
+          const tree = new DOMParser().parseFromString(figure, "image/svg+xml");
+          if (tree.querySelector("parsererror")) return "not well-formed";
+          return [...tree.querySelectorAll("title")].map(e => e.textContent);
+        })""",
+        figures,
+    )
+
+    for figure, titles in zip(figures, seen, strict=True):
+        tree = ElementTree.fromstring(figure)
+        assert titles == [title.text for title in tree.iter(f"{SVG}title")]

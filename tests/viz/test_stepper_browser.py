@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests import graphs
+from tests.viz.test_themes import contrast, luminance
 from tinygrad_edu import Value
 from tinygrad_edu.viz import draw
 from tinygrad_edu.viz.figure import Step
@@ -25,6 +26,13 @@ def drawing(label="w"):
 SVG, STEPS, REVEAL = drawing().svg(), drawing().steps, drawing().figure.reveal
 FRAGMENT = stepper(SVG, STEPS, REVEAL, alt="tanh(w·x)")
 LAST = len(STEPS) - 1
+
+
+@pytest.fixture
+def opened(tab):
+    """A tab that shows the figure."""
+    tab.set_content(page(FRAGMENT, "figure"))
+    return tab
 
 
 def shown(tab, nth=0):
@@ -54,44 +62,38 @@ def press(tab, *keys):
         tab.keyboard.press(key)
 
 
-def test_every_step_says_what_it_should(tab):
+def test_every_step_says_what_it_should(opened):
     """It starts at the last step; the buttons go back and forth through the texts given."""
-    tab.set_content(page(FRAGMENT, "figure"))
-
-    assert shown(tab) == expected(LAST)
+    assert shown(opened) == expected(LAST)
     for step in reversed(range(LAST)):
-        tab.locator("button.previous").click()
-        assert shown(tab) == expected(step)
+        opened.locator("button.previous").click()
+        assert shown(opened) == expected(step)
     for step in range(1, LAST + 1):
-        tab.locator("button.next").click()
-        assert shown(tab) == expected(step)
+        opened.locator("button.next").click()
+        assert shown(opened) == expected(step)
 
 
-def test_numbers_appear_at_their_step(tab):
+def test_numbers_appear_at_their_step(opened):
     """Before it they are hidden, from it on they are visible; what is not listed always is."""
-    tab.set_content(page(FRAGMENT, "figure"))
-
     for step in range(LAST + 1):
-        press(tab, "Home", *["ArrowRight"] * step)
+        press(opened, "Home", *["ArrowRight"] * step)
         for name, appears in REVEAL.items():
-            assert tab.locator(f"#{name}").is_visible() == (step >= appears), (step, name)
-        assert tab.locator("#v3").is_visible()
-        assert tab.locator("#w2_0-f").is_visible()
+            assert opened.locator(f"#{name}").is_visible() == (step >= appears), (step, name)
+        assert opened.locator("#v3").is_visible()
+        assert opened.locator("#w2_0-f").is_visible()
 
 
-def test_the_active_node_is_ringed_and_restored(tab):
+def test_the_active_node_is_ringed_and_restored(opened):
     """The node being processed and its wires are amber; the others look as they were drawn."""
-    tab.set_content(page(FRAGMENT, "figure"))
-
-    press(tab, "Home", "ArrowRight")
-    assert stroke(tab, "#v2 rect") == [RING, "3px"]
-    assert stroke(tab, "#w2_0 path") == [RING, "3.4px"]
-    assert tab.locator("#w2_0 path").nth(1).evaluate("e => getComputedStyle(e).fill") == RING
-    assert stroke(tab, "#w3_0 path")[0] == STROKE
-    press(tab, "ArrowRight")
-    assert stroke(tab, "#v2 rect") == [STROKE, "1.5px"]
-    assert stroke(tab, "#w2_0 path") == [STROKE, "3.4px"]
-    assert stroke(tab, "#v3 rect") == [RING, "3px"]
+    press(opened, "Home", "ArrowRight")
+    assert stroke(opened, "#v2 rect") == [RING, "3px"]
+    assert stroke(opened, "#w2_0 path") == [RING, "3.4px"]
+    assert opened.locator("#w2_0 path").nth(1).evaluate("e => getComputedStyle(e).fill") == RING
+    assert stroke(opened, "#w3_0 path")[0] == STROKE
+    press(opened, "ArrowRight")
+    assert stroke(opened, "#v2 rect") == [STROKE, "1.5px"]
+    assert stroke(opened, "#w2_0 path") == [STROKE, "3.4px"]
+    assert stroke(opened, "#v3 rect") == [RING, "3px"]
 
 
 def test_a_step_to_show_first(tab):
@@ -102,42 +104,38 @@ def test_a_step_to_show_first(tab):
     assert tab.locator("input").input_value() == "2"
 
 
-def test_the_slider_goes_anywhere(tab):
+def test_the_slider_goes_anywhere(opened):
     """It says where it is, to screen readers too, and moves with the keys by one step."""
-    tab.set_content(page(FRAGMENT, "figure"))
-    slider = tab.locator("input[type=range]")
+    slider = opened.locator("input[type=range]")
 
     slider.fill("3")
-    assert shown(tab) == expected(3)
+    assert shown(opened) == expected(3)
     assert slider.get_attribute("aria-valuetext") == f"step 4 of {len(STEPS)}, backward pass"
     slider.press("ArrowLeft")
-    assert shown(tab) == expected(2)
+    assert shown(opened) == expected(2)
 
 
-def test_keys(tab):
+def test_keys(opened):
     """Arrows, Home and End, and no further than the ends; other keys are left to the page."""
-    tab.set_content(page(FRAGMENT, "figure"))
-    tab.evaluate("addEventListener('keydown', e => (window.passed ||= []).push(e.key))")
+    opened.evaluate("addEventListener('keydown', e => (window.passed ||= []).push(e.key))")
 
-    press(tab, "ArrowRight")
-    assert shown(tab) == expected(LAST)
-    press(tab, "ArrowLeft", "ArrowLeft")
-    assert shown(tab) == expected(LAST - 2)
-    press(tab, "Home", "ArrowLeft")
-    assert shown(tab) == expected(0)
-    press(tab, "End", "Control+ArrowLeft", "a")
-    assert shown(tab) == expected(LAST)
-    assert tab.evaluate("passed") == ["Control", "ArrowLeft", "a"]
+    press(opened, "ArrowRight")
+    assert shown(opened) == expected(LAST)
+    press(opened, "ArrowLeft", "ArrowLeft")
+    assert shown(opened) == expected(LAST - 2)
+    press(opened, "Home", "ArrowLeft")
+    assert shown(opened) == expected(0)
+    press(opened, "End", "Control+ArrowLeft", "a")
+    assert shown(opened) == expected(LAST)
+    assert opened.evaluate("passed") == ["Control", "ArrowLeft", "a"]
 
 
-def test_the_focus_is_seen(tab):
+def test_the_focus_is_seen(opened):
     """Tab reaches the stepper and then its controls, each outlined."""
-    tab.set_content(page(FRAGMENT, "figure"))
-
     for part in (".stepper", "button.previous", "button.play", "button.next", "input"):
-        tab.keyboard.press("Tab")
+        opened.keyboard.press("Tab")
         outline = "e => [e.matches(':focus'), getComputedStyle(e).outlineWidth]"
-        assert tab.locator(part).evaluate(outline) == [True, "3px"], part
+        assert opened.locator(part).evaluate(outline) == [True, "3px"], part
 
 
 def test_play_runs_to_the_end_and_stops(tab):
@@ -171,14 +169,12 @@ def test_play_is_stopped_by_a_key(tab, key):
     assert shown(tab) == expected(1 if key == " " else 2)
 
 
-def test_space_on_a_button_presses_it_once(tab):
+def test_space_on_a_button_presses_it_once(opened):
     """The stepper's own meaning of space does not come on top."""
-    tab.set_content(page(FRAGMENT, "figure"))
+    opened.locator("button.previous").press(" ")
 
-    tab.locator("button.previous").press(" ")
-
-    assert shown(tab) == expected(LAST - 1)
-    assert tab.locator("button.play").get_attribute("aria-label") == "play"
+    assert shown(opened) == expected(LAST - 1)
+    assert opened.locator("button.play").get_attribute("aria-label") == "play"
 
 
 def test_two_figures_do_not_clash(tab):
@@ -258,14 +254,12 @@ def test_hostile_labels_are_text(tab, text):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 900
 
 
-def test_what_assistive_software_is_told(tab):
+def test_what_assistive_software_is_told(opened):
     """Each button has a name, and a change of step is announced politely."""
-    tab.set_content(page(FRAGMENT, "figure"))
-
     for name in ("previous step", "play", "next step"):
-        assert tab.get_by_role("button", name=name).get_attribute("title") == name
-    assert tab.get_by_role("status").get_attribute("aria-live") == "polite"
-    assert tab.get_by_role("img", name="tanh(w·x)").is_visible()
+        assert opened.get_by_role("button", name=name).get_attribute("title") == name
+    assert opened.get_by_role("status").get_attribute("aria-live") == "polite"
+    assert opened.get_by_role("img", name="tanh(w·x)").is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 760])
@@ -294,15 +288,12 @@ def test_motion_is_reduced_where_that_is_preferred(tab, motion):
     assert duration == ("0s" if motion == "reduce" else "0.25s")
 
 
-def luminances(tab):
-    """How bright the panel's text and its ground are, 0 to 1."""
-    colours = tab.locator(".stepper").evaluate(
+def colors(tab):
+    """The panel's text and its ground, as #rrggbb."""
+    found = tab.locator(".stepper").evaluate(
         "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
     )
-    channels = [[int(c) / 255 for c in re.findall(r"\d+", colour)[:3]] for colour in colours]
-    linear = [[c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
-              for rgb in channels]  # fmt: skip
-    return [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear]
+    return ["#" + bytes(map(int, re.findall(r"\d+", rgb)[:3])).hex() for rgb in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -321,10 +312,8 @@ def test_it_can_be_read_on_any_page(tab, scheme, style):
     tab.emulate_media(color_scheme=scheme)
     tab.set_content(page(f"<style>{style}</style>{FRAGMENT}", "figure"))
 
-    ink, ground = luminances(tab)
+    ink, ground = colors(tab)
 
-    assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 7
-    if "jp" in style:
-        assert (ground < ink) == ("#111" in style)
-    else:
-        assert (ground < ink) == (scheme == "dark")
+    dark = "#111" in style if "jp" in style else scheme == "dark"
+    assert contrast(ink, ground) >= 7
+    assert (luminance(ground) < luminance(ink)) == dark

@@ -78,20 +78,3 @@ def test_small_graphs_have_as_few_crossings_as_can_be(wires):
     layers = Layers(assign_ranks(wires, nest), wires, nest)
 
     assert crossing_pairs(layers, Ordering(layers).best()) == best_of_all(layers)
-
-
-@seeds
-def test_what_is_in_a_frame_stays_together(seed):
-    """In every layer, at every depth."""
-    layers = layered(seed)
-
-    def inside(v, frame):
-        home = layers.home[v]
-        while home not in (-1, frame):
-            home = layers.nest.parent[home]
-        return home == frame
-
-    for column in Ordering(layers).best():
-        for frame in range(len(layers.nest.parent)):
-            at = [i for i, v in enumerate(column) if inside(v, frame)]
-            assert at == list(range(at[0], at[-1] + 1)) if at else True

@@ -92,21 +92,6 @@ def test_a_wire_has_a_vertex_in_every_layer_between_its_ends(seed):
             assert layers.first[frame] <= layers.layer[v] <= layers.last[frame]
 
 
-@seeds
-def test_a_frame_is_held_open_in_every_layer_it_spans(seed):
-    """Something of it, or of a frame inside it, stands in each."""
-    layers = layered(seed)
-    held = set()
-    for v, home in enumerate(layers.home):
-        frame = home
-        while frame >= 0:
-            held.add((frame, layers.layer[v]))
-            frame = layers.nest.parent[frame]
-
-    for frame, (first, last) in enumerate(zip(layers.first, layers.last, strict=True)):
-        assert all((frame, layer) in held for layer in range(first, last + 1))
-
-
 def test_frames_are_sorted_inside_out():
     """In whatever order they were listed; the last depth is that of no frame."""
     nest = Nesting([], [], [1, 2, -1, -1])
