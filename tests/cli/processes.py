@@ -2,14 +2,10 @@
 
 import subprocess
 import sys
+from subprocess import PIPE
 
 
-def start(*words, **settings):
+def start(*words, stdout=PIPE, **settings):
     """Start ``tinygrad-edu`` with these words."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tinygrad_edu", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **settings,
-    )
+    command = [sys.executable, "-m", "tinygrad_edu", *map(str, words)]
+    return subprocess.Popen(command, stdout=stdout, stderr=PIPE, text=True, **settings)

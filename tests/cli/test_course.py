@@ -1,7 +1,5 @@
 """``tinygrad-edu course`` and ``worksheet``."""
 
-import pytest
-
 from tinygrad_edu.cli import main
 
 
@@ -38,24 +36,3 @@ def test_a_class_gets_a_sheet_each(tmp_path, capsys):
     assert str(page) in capsys.readouterr().out
     assert "Ada" in text
     assert "Emmy &lt;Noether&gt;" in text
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["worksheet", "--level", "9"], "level is 9"),
-        (["worksheet", "--class-list", "{tmp}/none.txt"], "none.txt"),
-        (["worksheet", "-o", "{tmp}/taken/a.html"], "can't be written to"),
-        (["course", "{tmp}/taken"], "can't be written to"),
-    ],
-)
-def test_wrong_words_are_refused_with_exit_code_2(words, said, tmp_path, capsys, monkeypatch):
-    """In words, with a fix."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "taken").write_text("")
-
-    assert main([word.replace("{tmp}", str(tmp_path)) for word in words]) == 2
-
-    err = capsys.readouterr().err
-    assert said in err
-    assert "Fix" in err

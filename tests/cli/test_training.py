@@ -11,7 +11,6 @@ import time
 import pytest
 
 from tests.cli.processes import start
-from tinygrad_edu import nn
 from tinygrad_edu.cli import main
 
 QUICK = ["train", "--samples", "40", "--hidden", "4", "--epochs", "2", "--quiet"]
@@ -74,37 +73,14 @@ def test_a_missing_extra_is_named_before_training(module, tmp_path):
     assert 'pip install "tinygrad_edu[demo]"' in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--epochs", "0", "--out", "{tmp}/r"], "epochs is 0"),
-        (["--hidden", "-1", "--out", "{tmp}/r"], "hidden[0] is -1"),
-        (["--out", "{tmp}/taken"], "can't be written to"),
-    ],
-)
-def test_the_demo_refuses_in_words(words, said, capsys, tmp_path):
-    """Exit code 2, one worded error on standard error, nothing on standard output."""
-    (tmp_path / "taken").write_text("")
-
-    assert main(["demo", *(word.replace("{tmp}", str(tmp_path)) for word in words)]) == 2
-
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert said in err
-    assert "Fix" in err
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("data", ["spiral", "iris"])
-def test_train_writes_a_report(data, tmp_path, capsys):
+def test_train_writes_a_report(tmp_path, capsys):
     """A page, pictures, the model, its history and its state; the headline is printed."""
-    picture = {"spiral": "decision.png", "iris": "confusion.png"}[data]
-
-    code = main([*QUICK, "--data", data, "--out", str(tmp_path / "out")])
+    code = main([*QUICK, "--data", "iris", "--out", str(tmp_path / "out")])
 
     assert code == 0
-    assert re.match(rf"{data}: [\d.]+% of 8 held-out samples right", capsys.readouterr().out)
-    assert {*os.listdir(tmp_path / "out")} == {*REPORT, picture, "run.json"}
+    assert re.match(r"iris: [\d.]+% of 8 held-out samples right", capsys.readouterr().out)
+    assert {*os.listdir(tmp_path / "out")} == {*REPORT, "confusion.png", "run.json"}
     assert len(json.loads((tmp_path / "out" / "history.json").read_text())["loss"]) == 2
 
 
@@ -136,17 +112,6 @@ def test_a_refused_run_keeps_the_file_of_the_run_before(tmp_path, capsys):
     assert (tmp_path / "run.json").read_bytes() == before
 
 
-@pytest.mark.slow
-def test_a_run_begins_anew_without_resume(tmp_path, capsys):
-    """The first epoch replaces the file that is there, whatever its settings were."""
-    for seed in ("0", "1"):
-        main([*QUICK, "--seed", seed, "--out", str(tmp_path)])
-
-    facts = nn.read(tmp_path / "run.json")
-    assert len(facts["history"]["loss"]) == 2
-    assert facts["settings"]["seed"] == 1
-
-
 @pytest.mark.parametrize("rate", ["1e300", "1e154"])
 @pytest.mark.parametrize("more", [[], ["--eager"], ["--batch-size", "4"]])
 def test_divergence_is_named_with_its_epoch(rate, more, tmp_path, capsys):
@@ -159,16 +124,6 @@ def test_divergence_is_named_with_its_epoch(rate, more, tmp_path, capsys):
     assert code == 1
     assert re.match(r"tinygrad-edu: training diverged in epoch \d: .* became -?(nan|inf)", said)
     assert "lower the learning rate" in said
-
-
-@pytest.mark.parametrize("more", [[], ["--resume"]])
-def test_a_folder_in_the_place_of_the_run_is_refused(more, tmp_path, capsys):
-    """In words, before training."""
-    (tmp_path / "run.json").mkdir()
-
-    assert main([*QUICK, *more, "--out", str(tmp_path)]) == 2
-
-    assert "run.json can't be written: it is a folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -185,49 +140,6 @@ def test_ctrl_c_reports_what_was_reached(tmp_path):
     assert run.returncode == 130, err
     assert "stopped by Ctrl-C" in out
     assert {*REPORT} <= {*os.listdir(tmp_path)}
-
-
-@pytest.mark.promise(name="settings")
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--data", "mnist"], "data is 'mnist'"),
-        (["--activation", "swish"], "activation is 'swish'"),
-        (["--optimizer", "lion"], "optimizer is 'lion'"),
-        (["--initializer", "ones"], "initializer is 'ones'"),
-        (["--schedule", "random"], "schedule is 'random'"),
-        (["--norm", "group"], "norm is 'group'"),
-        (["--hidden", "8", "0"], "hidden[1] is 0"),
-        (["--epochs", "0"], "epochs is 0"),
-        (["--batch-size", "-2"], "batch_size is -2"),
-        (["--learning-rate", "nan"], "learning_rate is nan"),
-        (["--learning-rate", "-1"], "learning_rate is -1"),
-        (["--momentum", "0.9"], "momentum is given for adam"),
-        (["--dropout", "1"], "dropout is 1.0"),
-        (["--l2", "-1"], "strength is -1"),
-        (["--patience", "0"], "patience is 0"),
-        (["--stop-below", "inf"], "stop_below is inf"),
-        (["--clip-norm", "0"], "limit is 0"),
-        (["--clip-norm", "1", "--clip-value", "1"], "both clip_norm and clip_value"),
-        (["--test-share", "1"], "test_share is 1.0"),
-        (["--samples", "0"], "samples is 0"),
-        (["--noise", "-1"], "noise is -1"),
-        (["--data", "iris", "--noise", "1"], "noise"),
-        (["--warm-up", "-1"], "warm_up is -1"),
-        (["--hidden", "100000000000"], "a network of 500,000,000,002 weights"),
-        (["--norm", "batch", "--batch-size", "31"], "leave a batch of one sample"),
-    ],
-)
-def test_bad_values_are_refused_before_work_starts(words, said, tmp_path, capsys):
-    """Exit code 2, the setting by name, its value, what is allowed; and nothing is written."""
-    code = main([*QUICK, *words, "--out", str(tmp_path / "out")])
-
-    out, err = capsys.readouterr()
-    assert code == 2
-    assert out == ""
-    assert said in err
-    assert "Fix" in err
-    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
 
 
 @pytest.mark.slow

@@ -39,20 +39,13 @@ def printed(program: subprocess.Popen[str]) -> str:
     return out
 
 
-def test_the_index_leads_to_every_page():
-    """Each recipe has one row in the table of the index."""
+def test_index_and_site_have_every_recipe():
+    """One row in the table of the index; a page that docs/pages.py does not name is left out."""
     index = (RECIPES / "README.md").read_text(encoding="utf-8")
+    recipes = {page.name for page in RECIPES.glob("*.md")}
 
-    linked = re.findall(r"\]\((\w+\.md)\)", index)
-
-    assert sorted(linked) == sorted({page.name for page in RECIPES.glob("*.md")} - {"README.md"})
-
-
-def test_the_site_has_every_recipe():
-    """A page that is not named in docs/pages.py would be left out."""
-    recipes = {path.relative_to(ROOT).as_posix() for path in RECIPES.glob("*.md")}
-
-    assert {source for source in PAGES if source.startswith("docs/recipes/")} == recipes
+    assert sorted(re.findall(r"\]\((\w+\.md)\)", index)) == sorted(recipes - {"README.md"})
+    assert {Path(page).name for page in PAGES if page.startswith("docs/recipes/")} == recipes
 
 
 @pytest.mark.parametrize(
@@ -72,32 +65,22 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
 
 
 @pytest.mark.slow
-def test_the_training_prints_what_its_page_shows(tmp_path):
-    """Also when it is started again: it goes on from its checkpoint, which is at its end."""
-    programs, shown = blocks("train.md", "python"), blocks("train.md", "text")
+@pytest.mark.parametrize(
+    ("page", "programs", "runs", "plots"),
+    [
+        ("train.md", 2, 2, 0),  # started again, it goes on from its checkpoint, which is at its end
+        ("grid_search.md", 4, 1, 0),
+        ("diagnose.md", 4, 1, 4),
+    ],
+)
+def test_a_page_prints_what_it_shows(tmp_path, page, programs, runs, plots):
+    """All its programs, one after the other as a reader pastes them; some leave plots."""
+    sources, shown = blocks(page, "python"), blocks(page, "text")
 
-    assert len(programs) == len(shown) == 2
-    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
-    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
-
-
-@pytest.mark.slow
-def test_a_grid_search_prints_what_its_page_shows(tmp_path):
-    """All programs of the page, one after the other as a reader pastes them."""
-    programs, shown = blocks("grid_search.md", "python"), blocks("grid_search.md", "text")
-
-    assert len(programs) == len(shown) == 4
-    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
-
-
-@pytest.mark.slow
-def test_a_diagnosis_prints_what_its_page_shows(tmp_path):
-    """All programs of the page, and each leaves its plot."""
-    programs, shown = blocks("diagnose.md", "python"), blocks("diagnose.md", "text")
-
-    assert len(programs) == len(shown) == 4
-    assert printed(python(tmp_path, "\n".join(programs))) == "".join(shown)
-    assert len(list(tmp_path.glob("*.png"))) == 4
+    assert len(sources) == len(shown) == programs
+    for _ in range(runs):
+        assert printed(python(tmp_path, "\n".join(sources))) == "".join(shown)
+    assert len(list(tmp_path.glob("*.png"))) == plots
 
 
 @pytest.mark.slow
@@ -149,9 +132,8 @@ def trials(folder: Path) -> dict[int, tuple[str, float | None]]:
     """Return the state and the value of each trial in the store, by its number."""
     optuna = pytest.importorskip("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.load_study(
-        study_name="breast cancer", storage=f"sqlite:///{folder / 'search.db'}"
-    )
+    store = f"sqlite:///{folder / 'search.db'}"
+    study = optuna.load_study(study_name="breast cancer", storage=store)
     return {trial.number: (trial.state.name, trial.value) for trial in study.trials}
 
 

@@ -22,7 +22,6 @@ MODULES = ("mkdocs", "material", "mkdocstrings_handlers", "jupyterlite_core", "j
 MODULES += ("jupyterlite_pyodide_kernel", "nbclient", "ipykernel")
 LESSONS = ("01_a_number_that_remembers.ipynb", "03_gradient_flow_rules.ipynb")
 FAILS = "99_fails_in_a_browser.ipynb"
-FIRST = LESSONS[0].removesuffix(".ipynb")
 PATIENCE = 240_000  # ms for a notebook in a browser, on a machine that does other things, too
 
 
@@ -86,10 +85,8 @@ def test_a_dead_link_is_noticed(tmp_path):
     (tmp_path / "b.html").write_text(bad)
 
     assert list(links.dead_links(tmp_path, "try")) == ["b.html: gone.html", "b.html: a.html#gone"]
-    assert {line.split()[1] for line in links.foreign(tmp_path)} == {
-        "//x.org/a.png",
-        "http://x.org/a.js",
-    }
+    afar = {line.split()[1] for line in links.foreign(tmp_path)}
+    assert afar == {"//x.org/a.png", "http://x.org/a.js"}
     with pytest.raises(docs("tools").SiteError, match="4 links lead nowhere"):
         links.check_links(tmp_path, "try")
 
@@ -278,14 +275,8 @@ def test_a_request_elsewhere_is_noticed(chromium, address):
 @pytest.mark.parametrize(
     "path",
     [
-        "index",
-        "course",
-        "recipes/index",
-        "recipes/dask",
-        "teachers",
-        "benchmarks",
-        "reference/nn",
-        f"lessons/{LESSONS[0][:-6]}",
+        *("index", "course", "recipes/index", "recipes/dask", "teachers", "benchmarks"),
+        *("reference/nn", f"lessons/{LESSONS[0][:-6]}"),
     ],
 )
 def test_a_page_runs_without_complaint(tab, address, path):

@@ -22,9 +22,7 @@ def test_a_program_prints_what_its_comments_say(program, tmp_path, monkeypatch, 
     printed = capsys.readouterr().out.splitlines()
     told = re.findall(r"^print\(.*\) +# (.*)$", program, re.MULTILINE)
     assert printed
-    assert [comment.startswith(line) for comment, line in zip(told, printed, strict=True)] == [
-        True
-    ] * len(printed)
+    assert all(comment.startswith(line) for comment, line in zip(told, printed, strict=True))
 
 
 def test_every_public_name_of_the_course_is_shown():

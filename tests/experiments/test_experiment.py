@@ -46,12 +46,7 @@ def test_a_network_is_built_as_asked():
 def test_an_optimizer_is_built_as_asked():
     """Its rate, momentum, schedule and clipping."""
     settings = Experiment(
-        optimizer="sgd",
-        learning_rate=0.5,
-        momentum=0.9,
-        schedule="cosine",
-        warm_up=10,
-        clip_norm=2.0,
+        optimizer="sgd", learning_rate=0.5, momentum=0.9, schedule="cosine", warm_up=10, clip_norm=2
     )
 
     optimizer = settings.choose_optimizer(settings.network(), 110)
@@ -131,6 +126,8 @@ def test_run_resumes_only_when_asked(tmp_path):
     headline, files, stopped = run(other, tmp_path, progress=False)
 
     assert "after 1 epochs" in headline
+    facts = nn.read(tmp_path / "run.json")
+    assert (len(facts["history"]["loss"]), facts["settings"]["seed"]) == (1, 1)
     assert {file.name for file in tmp_path.iterdir()} == {*files}
     assert not stopped
 

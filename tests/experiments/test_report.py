@@ -113,11 +113,8 @@ def test_confusion_counts_true_classes_by_predicted_ones():
     shown = [text.get_text() for text in ax.texts]
 
     assert shown == ["1", "·", "·", "·", "2", "1", "·", "·", "1"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "setosa",
-        "versicolor",
-        "virginica",
-    ]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["setosa", "versicolor", "virginica"]
 
 
 def test_mistaken_digits_come_first():
