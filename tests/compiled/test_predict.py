@@ -13,7 +13,6 @@ from tinygrad_edu.compiled.predict import Predictor, numbers
 from tinygrad_edu.engine import operand
 from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
 
-pytest.importorskip("numpy")
 X = [[Random(i).uniform(-2.0, 2.0), Random(-i).gauss(0.0, 1.0)] for i in range(1, 21)]
 
 
@@ -58,26 +57,17 @@ def test_matrices_say_what_the_graph_says(widths, activation):
     assert predictor.program is not None
 
 
-def test_the_program_is_compiled_once():
-    """Later calls, with other rows, run the same one."""
-    predictor = Predictor(nn.MLP(2, [3, 2]))
-    predictor(X)
-    first = predictor.program
-
-    predictor(X[:4])
-
-    assert predictor.program is first
-
-
-def test_weights_that_changed_since_are_used():
-    """The same program runs on the numbers the Values have now."""
+def test_the_program_is_compiled_once_for_all_weights():
+    """Later calls, with other rows, run the same one on the numbers the Values have then."""
     model = nn.MLP(2, [3, 2])
     predictor = Predictor(model)
     predictor(X)
+    first = predictor.program
     for parameter in model.parameters():
         parameter.data += 1.0
 
-    assert alike(predictor(X), on_values(model))
+    assert alike(predictor(X[:4]), on_values(model, X[:4]))
+    assert predictor.program is first
 
 
 @pytest.mark.parametrize("checked", [0, 8])
@@ -94,37 +84,25 @@ def test_a_model_that_was_rebuilt_is_compiled_anew(checked):
 
 
 def test_a_model_that_branches_runs_on_values():
-    """With "auto" the answers are the graph's to the last bit, at each call."""
+    """With "auto" the answers are the graph's to the last bit; True is refused with both."""
     model = Branching(2, [3, 1], rng=Random(2))
     predictor = Predictor(model)
 
     assert predictor(X) == on_values(model)
     assert predictor(X[5:]) == on_values(model, X[5:])
-
-
-def test_a_model_that_branches_is_refused_where_matrices_are_demanded():
-    """The error shows the sample and both answers."""
-    model = Branching(2, [3, 1], rng=Random(2))
-
     with pytest.raises(SettingError, match=r"compiled, output \d of sample \d+ is .*as a graph"):
         Predictor(model, compiled=True)(X)
 
 
-def test_graphs_alone_on_demand():
-    """compiled=False makes no program, and its numbers are the graph's to the last bit."""
+def test_graphs_alone_on_demand_and_without_numpy(monkeypatch):
+    """No program, the graph's numbers to the last bit; demanding matrices names the package."""
     model = nn.MLP(2, [3, 2])
-    predictor = Predictor(model, compiled=False)
-
-    assert predictor(X) == on_values(model)
-    assert predictor.program is None
-
-
-def test_without_numpy_values_do_it(monkeypatch):
-    """And demanding matrices names the package."""
+    on_demand = Predictor(model, compiled=False)
+    found = on_demand(X)
     monkeypatch.setitem(sys.modules, "numpy", None)
-    model = nn.MLP(2, [3, 2])
 
-    assert Predictor(model)(X) == on_values(model)
+    assert found == Predictor(model)(X) == on_values(model)
+    assert on_demand.program is None
     with pytest.raises(MissingExtraError, match="a compiled model needs numpy"):
         Predictor(model, compiled=True)(X)
 

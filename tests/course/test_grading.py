@@ -22,39 +22,34 @@ def test_what_is_not_filled_in_is_open(answer):
     assert not verdict
 
 
-@pytest.mark.parametrize(
-    ("factor", "words"), [(-1.0, "wrong sign"), (2.0, "counted twice"), (5.0, "is 5 times")]
-)
-def test_a_common_factor_is_noticed(factor, words):
-    """Where no known mistake fits, a factor that all numbers share tells where to look."""
-    answer = lambda g, w, strength: factor * (g + strength * w)  # noqa: E731
+def times(factor):
+    """Right but for a factor that all numbers share, which tells where to look."""
+    return lambda g, w, strength: factor * (g + strength * w)
 
-    verdict = graded("honest_1", answer)
+
+@pytest.mark.parametrize(
+    ("id", "answer", "words"),
+    [
+        ("honest_1", times(-1.0), "wrong sign"),
+        ("honest_1", times(2.0), "counted twice"),
+        ("honest_1", times(5.0), "is 5 times"),
+        ("gates_2", lambda x, y, u: [u, 0] if x > y else [0, u + 1], "Right at "),
+        ("gates_2", lambda x, y, u: [u, 0] if x > y else [0, u + 1],
+         "x = 1, y = 2, upstream = -3 it gives [0, -2], right is [0, -3]"),
+        ("gates_4", [-0.2, 0.39, -0.39, 9, 0.2], "Of the 5 numbers, not right: number 4."),
+    ],
+)  # fmt: skip
+def test_an_unknown_mistake_is_told_where_it_shows(id, answer, words):
+    """What all numbers share, the first point at which it is wrong, or which are."""
+    verdict = graded(id, answer)
 
     assert verdict.mistake == ""
     assert words in verdict.words
 
 
-def test_an_unknown_mistake_is_told_where_it_shows():
-    """The first point at which it is wrong, with what was given and what is right."""
-    words = graded("gates_2", lambda x, y, u: [u, 0] if x > y else [0, u + 1]).words
-
-    assert words.startswith("Right at ")
-    assert "x = 1, y = 2, upstream = -3 it gives [0, -2], right is [0, -3]" in words
-
-
 def test_a_wrong_number_is_not_told_the_right_one():
     """A number that is asked for stays to be found."""
-    verdict = graded("chain_rule_1", 40)
-
-    assert "42" not in verdict.words
-
-
-def test_of_a_list_it_is_told_which_are_wrong():
-    """Numbered from 1."""
-    assert graded("gates_4", [-0.2, 0.39, -0.39, 9, 0.2]).words == (
-        "Of the 5 numbers, not right: number 4."
-    )
+    assert "42" not in graded("chain_rule_1", 40).words
 
 
 def test_two_decimals_suffice_where_two_are_asked_for():

@@ -7,6 +7,8 @@ import pytest
 from tinygrad_edu.course import plot
 from tinygrad_edu.engine.errors import LengthError
 
+pyplot = pytest.importorskip("matplotlib.pyplot")
+
 
 def lines(figure):
     """Name, x and y of each curve."""
@@ -18,8 +20,6 @@ def lines(figure):
 
 def test_a_list_stands_at_1_2_3_and_a_pair_where_it_says():
     """Both kinds in one plot, in order."""
-    pytest.importorskip("matplotlib")
-
     figure = plot({"list": [4.0, 5.0], "pair": ((0, 10), (1.0, 2.0)), "two": (7.0, 8.0)})
 
     assert lines(figure) == [
@@ -29,8 +29,6 @@ def test_a_list_stands_at_1_2_3_and_a_pair_where_it_says():
 
 def test_settings_reach_the_axes_and_the_names_the_legend():
     """Labels, scales and curves by name."""
-    pytest.importorskip("matplotlib")
-
     axes = plot({"loss": [1.0, 0.1]}, yscale="log", xlabel="epoch").axes[0]
 
     assert (axes.get_yscale(), axes.get_xlabel()) == ("log", "epoch")
@@ -40,14 +38,11 @@ def test_settings_reach_the_axes_and_the_names_the_legend():
 @pytest.mark.parametrize(("count", "marker"), [(30, "o"), (31, "None")])
 def test_few_points_are_marked(count, marker):
     """Up to 30."""
-    pytest.importorskip("matplotlib")
-
     assert plot({"y": [1.0] * count}).axes[0].lines[0].get_marker() == marker
 
 
 def test_no_figure_is_left_for_the_notebook_to_show_again():
     """pyplot holds no figure of it afterwards."""
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     before = pyplot.get_fignums()
 
     plot({"y": [1.0]})

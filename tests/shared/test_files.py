@@ -160,12 +160,14 @@ def test_what_is_no_path_is_refused(path):
 
 
 def test_no_more_is_read_than_allowed(tmp_path):
-    """A file that is too large, and a device without an end, are refused before they are read."""
+    """A file that is too large, and devices and pipes, are refused before they are read."""
     path = tmp_path / "a.txt"
     path.write_bytes(b"12345")
 
     assert read_limited(path, 5) == b"12345"
     with pytest.raises(FileError, match=r"list .*a.txt: 5 bytes, at most 4 allowed"):
         read_limited(path, 4, "list")
-    with pytest.raises(FileError, match="/dev/zero: a folder or device, not a file"):
-        read_limited("/dev/zero", 4)
+    os.mkfifo(tmp_path / "pipe")
+    for endless in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(FileError, match=f"{endless}: a folder or device, not a file"):
+            read_limited(endless, 4)
