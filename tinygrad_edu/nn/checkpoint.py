@@ -103,15 +103,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the facts in a file that :func:`save` wrote, with the checks of :func:`load`.
-
-    Raises
-    ------
-    SettingError
-        If the path is something else.
-    FileError
-        If the file can't be read, or was damaged or edited.
-    """
+    """Read the facts in a file that :func:`save` wrote, with the checks of :func:`load`."""
     return _read(as_path(path))[0]
 
 

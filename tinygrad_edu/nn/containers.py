@@ -45,16 +45,13 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         """Compute the last part's output; a list of one Value is returned as that Value."""
         for part in self.parts:
-            x = part(x) if isinstance(part, Module) else _each(part, x)
+            x = _run(part, x)
         return _single(x)
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Compute the last part's outputs: each part takes all samples before the next begins."""
         for part in self.parts:
-            if isinstance(part, Module):
-                samples = part.batch(samples)
-            else:
-                samples = [_each(part, x) for x in samples]
+            samples = _run_batch(part, samples)
         return [_single(x) for x in samples]
 
     def __repr__(self) -> str:
@@ -93,15 +90,12 @@ class Residual(Module):
     def forward(self, x: Sequence[Any]) -> list[Any]:
         """Add x and the inner part's output, number by number."""
         x = list(x)
-        inner = self.inner
-        return self._sum(x, inner(x) if isinstance(inner, Module) else _each(inner, x))
+        return self._sum(x, _run(self.inner, x))
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Compute the sums of all samples."""
         samples = [list(x) for x in samples]
-        if not isinstance(self.inner, Module):
-            return [self.forward(x) for x in samples]
-        outputs = self.inner.batch(samples)
+        outputs = _run_batch(self.inner, samples)
         return [self._sum(x, y) for x, y in zip(samples, outputs, strict=True)]
 
     def _sum(self, x: list[Any], output: Any) -> list[Any]:
@@ -119,10 +113,16 @@ class Residual(Module):
         return f"Residual({_name(self.inner)})"
 
 
-def _each(part: str | Callable[[Any], Any], x: Any) -> Any:
-    """Apply an activation function to a Value, or to each number of a list."""
+def _run(part: Part, x: Any) -> Any:
+    """Call a module, or apply an activation function to a Value or to each number of a list."""
+    if isinstance(part, Module):
+        return part(x)
     function = ACTIVATIONS[part] if isinstance(part, str) else part
     return [function(operand(v)) for v in x] if isinstance(x, Iterable) else function(x)
+
+
+def _run_batch(part: Part, samples: list[Any]) -> list[Any]:
+    return part.batch(samples) if isinstance(part, Module) else [_run(part, x) for x in samples]
 
 
 def _single(x: Any) -> Any:

@@ -63,13 +63,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def choose_initializer(initializer: str | Initializer | None, activation: object) -> Initializer:
-    """Find an initializer by name; the default is he_uniform for relu, else glorot_uniform.
-
-    Raises
-    ------
-    SettingError
-        If it is neither a known name nor callable.
-    """
+    """Find an initializer by name; the default is he_uniform for relu, else glorot_uniform."""
     if initializer is None:
         return he_uniform if activation == "relu" else glorot_uniform
     if isinstance(initializer, str) and initializer in INITIALIZERS:
@@ -84,13 +78,7 @@ def choose_initializer(initializer: str | Initializer | None, activation: object
 
 
 def choose_rng(rng: random.Random | None) -> random.Random:
-    """Return the generator, or a new one seeded with 0: same script, same bits.
-
-    Raises
-    ------
-    SettingError
-        If rng is something else, such as a seed.
-    """
+    """Return the generator, or a new one seeded with 0: same script, same bits."""
     if rng is None:
         return random.Random(0)
     if isinstance(rng, random.Random):

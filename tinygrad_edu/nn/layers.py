@@ -91,11 +91,6 @@ class Layer(Module):
     fan_out : int, the number of neurons
     activation, initializer, rng : as in :class:`Neuron`; the one rng draws all weights
 
-    Raises
-    ------
-    SettingError, LengthError
-        As in :class:`Neuron`.
-
     Examples
     --------
     >>> from tinygrad_edu.nn import Layer

@@ -13,7 +13,33 @@ from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.arguments import whole, within
 
 
-class LayerNorm(Module):
+class _Normalization(Module):
+    """What normalizes: gamma and beta scale and shift each of the normalized numbers."""
+
+    def __init__(self, features: int, epsilon: float) -> None:
+        self.features = whole("features", features)
+        self.epsilon = within("epsilon", epsilon, above=0.0)
+        self.gamma = [Value(1.0, f"gamma{i}") for i in range(features)]
+        self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
+
+    def _values(self, x: Iterable[Operand]) -> list[Value]:
+        values = [operand(v) for v in (x if isinstance(x, Iterable) else [x])]
+        if len(values) != self.features:
+            raise LengthError(
+                f"{self!r} expected {self.features} numbers, got {len(values)}.",
+                where=self.scope,
+                fix=f"build the layer with features={len(values)}.",
+            )
+        return values
+
+    def _scaled(self, normal: list[Value]) -> list[Value]:
+        return [g * v + b for g, v, b in zip(self.gamma, normal, self.beta, strict=True)]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.features})"
+
+
+class LayerNorm(_Normalization):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, over the numbers of one sample.
 
     Parameters
@@ -40,24 +66,17 @@ class LayerNorm(Module):
     """
 
     def __init__(self, features: int, *, epsilon: float = 1e-5) -> None:
-        self.features = whole("features", features)
-        self.epsilon = within("epsilon", epsilon, above=0.0)
-        self.gamma = [Value(1.0, f"gamma{i}") for i in range(features)]
-        self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
+        super().__init__(features, epsilon)
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
         """Normalize the numbers of one sample."""
-        values = _checked(self, x)
+        values = self._values(x)
         mean, variance = _moments(values)
         inverse = 1.0 / (variance + self.epsilon).sqrt()
-        centered = [(v - mean) * inverse for v in values]
-        return [g * v + b for g, v, b in zip(self.gamma, centered, self.beta, strict=True)]
-
-    def __repr__(self) -> str:
-        return f"LayerNorm({self.features})"
+        return self._scaled([(v - mean) * inverse for v in values])
 
 
-class BatchNorm(Module):
+class BatchNorm(_Normalization):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, each feature over the samples of a batch.
 
     In training the statistics are those of the batch, as Values: gradients flow through them. In
@@ -95,17 +114,14 @@ class BatchNorm(Module):
     whole_batch = True  # its outputs for a sample depend on the others
 
     def __init__(self, features: int, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        self.features = whole("features", features)
+        super().__init__(features, epsilon)
         self.momentum = within("momentum", momentum, above=0.0, most=1.0)
-        self.epsilon = within("epsilon", epsilon, above=0.0)
-        self.gamma = [Value(1.0, f"gamma{i}") for i in range(features)]
-        self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
         self.running_mean = [Value(0.0).detach() for _ in range(features)]
         self.running_variance = [Value(1.0).detach() for _ in range(features)]
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
         """Normalize one sample by the running statistics."""
-        values = _checked(self, x)
+        values = self._values(x)
         if self.training:
             raise SettingError(
                 f"{self!r} was given one sample in training.",
@@ -117,7 +133,7 @@ class BatchNorm(Module):
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Normalize a batch: in training by its own statistics, which update the running ones."""
-        rows = [_checked(self, x) for x in samples]
+        rows = [self._values(x) for x in samples]
         if not self.training:
             return [self.forward(row) for row in rows]
         if len(rows) < 2:
@@ -145,8 +161,7 @@ class BatchNorm(Module):
         self, x: list[Value], means: Sequence[Value], variances: Sequence[Value]
     ) -> list[Value]:
         inverses = [1.0 / (variance + self.epsilon).sqrt() for variance in variances]
-        centered = [(v - m) * i for v, m, i in zip(x, means, inverses, strict=True)]
-        return [g * v + b for g, v, b in zip(self.gamma, centered, self.beta, strict=True)]
+        return self._scaled([(v - m) * i for v, m, i in zip(x, means, inverses, strict=True)])
 
     def _observe(self, means: list[Value], variances: list[Value], count: int) -> None:
         """Learn from the batch: now, or at each run of the program that is being recorded."""
@@ -165,9 +180,6 @@ class BatchNorm(Module):
     def _learn(self, running: list[Value], new: Sequence[float], factor: float) -> None:
         for buffer, number in zip(running, new, strict=True):
             buffer.data += self.momentum * (factor * float(number) - buffer.data)
-
-    def __repr__(self) -> str:
-        return f"BatchNorm({self.features})"
 
 
 class Dropout(Module):
@@ -226,14 +238,3 @@ def _moments(values: Sequence[Value]) -> tuple[Value, Value]:
     mean = sum(values[1:], values[0]) * share
     squares = [(v - mean) * (v - mean) for v in values]
     return mean, sum(squares[1:], squares[0]) * share
-
-
-def _checked(module: LayerNorm | BatchNorm, x: Iterable[Operand]) -> list[Value]:
-    values = [operand(v) for v in (x if isinstance(x, Iterable) else [x])]
-    if len(values) != module.features:
-        raise LengthError(
-            f"{module!r} expected {module.features} numbers, got {len(values)}.",
-            where=module.scope,
-            fix=f"build the layer with features={len(values)}.",
-        )
-    return values

@@ -12,7 +12,15 @@ from tinygrad_edu.shared.arguments import within
 Penalty: TypeAlias = Callable[[Module], Value]
 
 
-class L2:
+class _Penalty:
+    def __init__(self, strength: float) -> None:
+        self.strength = within("strength", strength, least=0.0)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.strength:g})"
+
+
+class L2(_Penalty):
     """A penalty: strength / 2 times the sum of the squared weights.
 
     Its gradient is strength times the weight. Only parameters whose own name starts with ``w`` are
@@ -32,18 +40,12 @@ class L2:
     0.5
     """
 
-    def __init__(self, strength: float) -> None:
-        self.strength = within("strength", strength, least=0.0)
-
     def __call__(self, model: Module) -> Value:
         """Compute the penalty of a model's weights, a Value."""
         return _sum([w * w for w in weights(model)]) * (0.5 * self.strength)
 
-    def __repr__(self) -> str:
-        return f"L2({self.strength:g})"
 
-
-class L1:
+class L1(_Penalty):
     """strength times the sum of the absolute weights, which draws many of them to 0.
 
     It takes the same parameters as :class:`L2`.
@@ -65,15 +67,9 @@ class L1:
     2.0
     """
 
-    def __init__(self, strength: float) -> None:
-        self.strength = within("strength", strength, least=0.0)
-
     def __call__(self, model: Module) -> Value:
         """Compute the penalty of a model's weights, a Value."""
         return _sum([abs(w) for w in weights(model)]) * self.strength
-
-    def __repr__(self) -> str:
-        return f"L1({self.strength:g})"
 
 
 def weights(model: Module) -> list[Value]:
