@@ -102,30 +102,18 @@ def hypot(table):
     )
 
 
-def test_a_row_of_ones_own_is_checked(hypot):
-    """check_rule measures it like any other, and notices when it is wrong."""
-    assert check_rule(hypot, 3.0, 4.0).error <= 1e-15
-
-    with pytest.raises(GradientMismatch, match=r"^hypot: partial 1 at x = 3\.0, y = 4\.0 is 0\.8"):
-        check_rule(oracles.scaled(hypot, 1, 1.0 + 1e-10), 3.0, 4.0)
-
-
-def test_a_row_of_ones_own_walks_back(hypot):
-    """Its function takes numbers and Values, and backward uses its partials."""
-    length = as_function(hypot)
-    x, y = Value(3.0), Value(4.0)
+def test_a_row_of_ones_own_is_like_any_other(hypot):
+    """It takes numbers and Values, walks back, has higher derivatives, and is checked."""
+    length, x, y = as_function(hypot), Value(3.0), Value(4.0)
 
     length(x, y).backward()
 
     assert length(3.0, 4.0) == 5.0
     assert (x.grad, y.grad) == (0.6, 0.8)
-
-
-def test_a_row_of_ones_own_has_higher_derivatives(hypot):
-    """d2 sqrt(x2 + y2) / dx2 = y2 / sqrt(x2 + y2)**3, since its partials run on Values, too."""
-    second = grad(grad(as_function(hypot)))
-
-    assert second(3.0, 4.0) == pytest.approx(16.0 / 125.0, rel=1e-14)
+    assert grad(grad(length))(3.0, 4.0) == pytest.approx(16.0 / 125.0, rel=1e-14)  # y²/length³
+    assert check_rule(hypot, 3.0, 4.0).error <= 1e-15
+    with pytest.raises(GradientMismatch, match=r"^hypot: partial 1 at x = 3\.0, y = 4\.0 is 0\.8"):
+        check_rule(oracles.scaled(hypot, 1, 1.0 + 1e-10), 3.0, 4.0)
 
 
 def test_a_row_of_ones_own_pickles(hypot):
