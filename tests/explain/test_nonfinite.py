@@ -133,7 +133,7 @@ def test_the_way_is_a_shortest_one():
 
 
 def test_a_trace_is_read_as_text_and_as_a_table():
-    """Headline, why, where, way up; markup in a label stays text."""
+    """Headline, why, way up, the advice where the line is not known; markup stays text."""
     x = Value(math.nan, "<b>")
     found = trace_nonfinite(x.exp())
 

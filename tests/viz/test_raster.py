@@ -28,19 +28,17 @@ def long_sum(count):
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "zoom"),
-    [(100.0, 100.0, 2.0), (3_500.0, 3_500.0, 2.0), (10_000.0, 5_000.0, 1.0)],
+    ("width", "height", "count", "most", "zoom"),
+    [
+        (100.0, 100.0, 1, raster.PICTURE, 2.0),
+        (3_500.0, 3_500.0, 1, raster.PICTURE, 2.0),
+        (10_000.0, 5_000.0, 1, raster.PICTURE, 1.0),
+        (1_000.0, 1_000.0, 100, raster.FILM, 1.5**0.5),
+    ],
 )
-def test_a_picture_has_50_million_pixels_at_most(width, height, zoom):
-    """Twice as many a point as points, as long as there are not too many."""
-    assert raster._zoom(sized(width, height), 1, raster.PICTURE, "PNG") == zoom
-
-
-def test_the_pixels_of_a_film_are_counted_over_all_steps():
-    """A hundred steps of a million points: 1.22 pixels a point."""
-    zoom = raster._zoom(sized(1_000.0, 1_000.0), 100, raster.FILM, "GIF")
-
-    assert 100 * (1_000.0 * zoom) ** 2 == pytest.approx(raster.FILM)
+def test_a_picture_has_50_million_pixels_at_most(width, height, count, most, zoom):
+    """Two per point, unless there are too many; those of a film are counted over all steps."""
+    assert raster._zoom(sized(width, height), count, most, "PNG") == pytest.approx(zoom)
 
 
 @pytest.mark.parametrize("place", [sized(10_000.0, 10_000.0), sized(120_000.0, 800.0)])

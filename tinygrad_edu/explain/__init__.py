@@ -4,12 +4,4 @@ from tinygrad_edu.explain.nonfinite import Trace, trace_nonfinite
 from tinygrad_edu.explain.paths import Explanation, Path, explain
 from tinygrad_edu.explain.stats import Stats, graph_stats
 
-__all__ = [
-    "Explanation",
-    "Path",
-    "Stats",
-    "Trace",
-    "explain",
-    "graph_stats",
-    "trace_nonfinite",
-]
+__all__ = ["Explanation", "Path", "Stats", "Trace", "explain", "graph_stats", "trace_nonfinite"]

@@ -73,12 +73,11 @@ def judge(findings: Sequence[tuple[Claim, Slope]]) -> Report:
 def _mismatch(claim: Claim, slope: Slope, slack: float) -> GradientMismatch:
     """Make the error that names the derivative, both numbers, and the factor between them."""
     got, want = claim.got, slope.left
+    should, verdict = f"{want:.15g}", ""
     if slope.left != slope.right:
-        should, verdict = f"between {slope.left:.15g} and {slope.right:.15g}", ""
-    elif want == 0.0 or not math.isfinite(got / want):
-        should, verdict = f"{want:.15g}", ""
-    else:
-        should, verdict = f"{want:.15g}", f": wrong by the factor {got / want:.13g}"
+        should = f"between {slope.left:.15g} and {slope.right:.15g}"
+    elif want != 0.0 and math.isfinite(got / want):
+        verdict = f": wrong by the factor {got / want:.13g}"
     return GradientMismatch(
         f"{claim.what} is {got:.15g}, but should be {should}{verdict}.",
         where=claim.where,

@@ -4,14 +4,4 @@ from tinygrad_edu.viz.drawing import Drawing, draw
 from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Step, Wire
 from tinygrad_edu.viz.reading import Reading
 
-__all__ = [
-    "Cluster",
-    "Drawing",
-    "Figure",
-    "Line",
-    "Node",
-    "Reading",
-    "Step",
-    "Wire",
-    "draw",
-]
+__all__ = ["Cluster", "Drawing", "Figure", "Line", "Node", "Reading", "Step", "Wire", "draw"]

@@ -28,9 +28,8 @@ def digraph(figure: Figure, theme: Theme) -> Digraph:
     for node in figure.nodes:
         if not node.cluster:
             _node(dot, node, theme)
-    for number, cluster in enumerate(figure.clusters):
-        if not cluster.parent:
-            dot.subgraph(_cluster(figure, number, theme))
+    for frame in _frames(figure, theme):
+        dot.subgraph(frame)
     for wire in figure.wires:
         dot.edge(
             wire.source, wire.target, id=wire.id, label=_wire_label(wire, theme),
@@ -49,19 +48,12 @@ def _node(dot: Digraph, node: Node, theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _cluster(figure: Figure, number: int, theme: Theme) -> Digraph:
-    """Make a frame with all that is in it, the innermost first."""
+def _frames(figure: Figure, theme: Theme) -> list[Digraph]:
+    """Make the outermost frames, each with all that is in it."""
     from graphviz import Digraph
 
-    inside = {figure.clusters[number].id}
-    numbers = [number]
-    for i, cluster in enumerate(figure.clusters[number + 1 :], number + 1):
-        if cluster.parent in inside:  # parents come before what they hold
-            inside.add(cluster.id)
-            numbers.append(i)
     made: dict[str, list[Digraph]] = {}
-    for i in reversed(numbers):
-        cluster = figure.clusters[i]
+    for i, cluster in reversed([*enumerate(figure.clusters)]):  # after what they hold
         title = f"<{_font(cluster.line, theme)}>"
         graph = Digraph(f"cluster_{i}", graph_attr={"label": title, "color": theme.frame})
         for node in figure.nodes:
@@ -70,7 +62,7 @@ def _cluster(figure: Figure, number: int, theme: Theme) -> Digraph:
         for inner in reversed(made.get(cluster.id, [])):
             graph.subgraph(inner)
         made.setdefault(cluster.parent, []).append(graph)
-    return graph
+    return made.get("", [])[::-1]
 
 
 def _node_label(node: Node, theme: Theme) -> str:

@@ -9,6 +9,8 @@ from tinygrad_edu import Value, draw
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.viz.layout import graphviz
 
+SHARED = Value(1.5, "w")
+
 
 def test_without_dot_the_next_engine_draws(monkeypatch):
     """Neither a missing dot nor one that hangs is an exception in a notebook's cell."""
@@ -36,29 +38,16 @@ def test_a_dot_that_hangs_is_given_up(monkeypatch):
         draw(graphs.shared(), engine="pygraphviz").svg()
 
 
-def test_large_graphs_never_reach_dot(monkeypatch):
-    """More than 2,000 nodes: the built-in layout, and dot refuses in words."""
-    chain = Value(1.0)
-    for _ in range(1100):
-        chain = chain + 1.0
-
-    def never(command, source):
-        raise AssertionError(f"{command} was called")
-
-    monkeypatch.setattr(graphviz, "run_graphviz", never)
-    draw(chain, "card", max_nodes=None).svg()
-    with pytest.raises(SettingError, match="too many for dot"):
-        draw(chain, "card", max_nodes=None, engine="dot").svg()
-
-
-def test_a_chain_that_shares_a_leaf_is_not_given_to_dot(monkeypatch):
-    """63 nodes whose wires cross 1,900 columns take dot minutes; the built-in layout, a moment."""
+@pytest.mark.parametrize(("times", "step"), [(1100, lambda x: x + 1.0), (60, lambda x: x * SHARED)])
+def test_large_graphs_never_reach_dot(times, step, monkeypatch):
+    """More than 2,000 nodes; or 63 whose wires cross 1,900 columns, which take dot minutes."""
     monkeypatch.setattr(graphviz, "run_graphviz", lambda *_: pytest.fail("dot was asked"))
-    w, y = Value(1.5, "w"), Value(1.0, "x")
-    for _ in range(60):
-        y = y * w
+    root = graphs.doubled(Value(1.0, "x"), times, step)
 
-    assert draw(y).svg().startswith("<svg")
+    assert draw(root, "card", max_nodes=None).svg().startswith("<svg")
+    if times > 1000:
+        with pytest.raises(SettingError, match="too many for dot"):
+            draw(root, "card", max_nodes=None, engine="dot").svg()
 
 
 def test_an_ordinary_network_is_given_to_dot(monkeypatch):

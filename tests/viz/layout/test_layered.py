@@ -269,17 +269,6 @@ def test_a_square_is_two_curves(label):
     assert max(y for _, y in samples(place.routes["right"])) == pytest.approx(lower)
 
 
-def test_a_frame_stays_clear_of_a_stranger_between_its_members():
-    """a -> b -> c with a and c in a frame: b is above or below it, not in it."""
-    links = [Link(wire, *wire, NUMBERS) for wire in ("ab", "bc")]
-
-    place = layered(dict.fromkeys("abc", OPERATION), links, [Frame("ends", ("a", "c"))])
-
-    left, _, right, _ = border = borders(place)["ends"]
-    assert left < place.nodes["b"][0] < right
-    assert not overlap(box(place.nodes["b"], OPERATION), border)
-
-
 def test_a_long_wire_is_straight():
     """A skip connection runs level past the nodes between its ends."""
     names = [f"v{i}" for i in range(8)]

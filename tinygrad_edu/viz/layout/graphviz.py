@@ -96,22 +96,16 @@ def dot_source(figure: Figure) -> str:
 
 def _clusters(figure: Figure) -> list[str]:
     """Write the frames as nested subgraphs; a label of fixed size keeps the room of a title."""
-    lines: list[str] = []
-    number = {cluster.id: i for i, cluster in enumerate(figure.clusters)}
-    stack: list[str | None] = [c.id for c in reversed(figure.clusters) if not c.parent]
-    while stack:
-        id = stack.pop()
-        if id is None:
-            lines.append("}")
-            continue
-        title = block([figure.clusters[number[id]].line])
+    written: dict[str, list[str]] = {}  # by the frame around it
+    for i, cluster in reversed([*enumerate(figure.clusters)]):  # after what they hold
+        title = block([cluster.line])
         room = f'width="{title.width:.0f}" height="{title.height:.0f}"'
         table = f'<table border="0" fixedsize="true" {room}><tr><td></td></tr></table>'
-        lines.append(f"subgraph cluster_{number[id]} {{ labeljust=l label=<{table}>")
-        lines += [f'"{node.id}"' for node in figure.nodes if node.cluster == id]
-        stack.append(None)
-        stack += [c.id for c in reversed(figure.clusters) if c.parent == id]
-    return lines
+        lines = [f"subgraph cluster_{i} {{ labeljust=l label=<{table}>"]
+        lines += [f'"{node.id}"' for node in figure.nodes if node.cluster == cluster.id]
+        lines += [*written.get(cluster.id, ()), "}"]
+        written[cluster.parent] = lines + written.get(cluster.parent, [])
+    return written.get("", [])
 
 
 def _inches(size: Size) -> str:
