@@ -56,12 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    commands = ("build", "serve", "files")
     parser.add_argument(
-        "command",
-        nargs="?",
-        choices=("build", "serve", "files"),
-        default="build",
-        help="default: build",
+        "command", nargs="?", choices=commands, default="build", help="default: build"
     )
     parser.add_argument("--out", type=Path, default=SITE, help="folder of the site (site/)")
     parser.add_argument("--no-run", action="store_true", help="do not run the notebooks")

@@ -21,14 +21,7 @@ SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "defer"}
 
 
 def build_browser(notebooks: Iterable[Path], out: Path, room: Path) -> None:
-    """Build the course in the browser.
-
-    Parameters
-    ----------
-    notebooks : the files a learner finds there
-    out : folder to be made
-    room : an empty folder to work in
-    """
+    """Build the course with these notebooks into a folder to be made; ``room`` is to work in."""
     for package in ("jupyterlite-core", "jupyter-server"):  # the second lists the notebooks
         need(package.replace("-", "_"), package)
     kernel = need("jupyterlite_pyodide_kernel.constants", "jupyterlite-pyodide-kernel")
@@ -47,9 +40,13 @@ def build_browser(notebooks: Iterable[Path], out: Path, room: Path) -> None:
         out=lite / "static" / "pyodide",
         room=room,
     )
-    _write(lite / "jupyter-lite.json", _settings(names))
-    _write(lite / "overrides.json", SETTINGS)
-    _write(lite / "jupyter_lite_config.json", _config(contents, out, extension))
+    files = {
+        "jupyter-lite.json": _settings(names),
+        "overrides.json": SETTINGS,
+        "jupyter_lite_config.json": _config(contents, out, extension),
+    }
+    for name, content in files.items():
+        (lite / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
     say("JupyterLite")
     run([sys.executable, "-m", "jupyterlite_core.app", "build"], lite, "jupyter lite build")
 
@@ -93,7 +90,3 @@ def _config(contents: Path, out: Path, extension: Path) -> dict[str, Any]:
             "federated_extensions": [str(extension)],
         }
     }
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=2), encoding="utf-8")

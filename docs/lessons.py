@@ -23,24 +23,14 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Lesson:
-    """A notebook, as read or as run.
-
-    Attributes
-    ----------
-    file : the notebook
-    title : str, its first heading
-    question : str, the first words set in bold
-    minutes : str, what it says of the time it takes, or ""
-    cells : as in the file, with outputs where it was run
-    beyond : names of BEYOND that were loaded when it ran
-    """
+    """A notebook, as read or as run."""
 
     file: Path
-    title: str
-    question: str
-    minutes: str
-    cells: Sequence[Mapping[str, Any]]
-    beyond: tuple[str, ...] = ()
+    title: str  # its first heading
+    question: str  # the first words set in bold
+    minutes: str  # what it says of the time it takes, or ""
+    cells: Sequence[Mapping[str, Any]]  # as in the file, with outputs where it was run
+    beyond: tuple[str, ...] = ()  # names of BEYOND that were loaded when it ran
 
     @property
     def page(self) -> str:
@@ -51,10 +41,7 @@ class Lesson:
 def read_lessons(folder: Path, room: Path, *, run: bool) -> list[Lesson]:
     """Read all notebooks of a folder in order; run each in an empty folder if asked.
 
-    Raises
-    ------
-    SiteError
-        If a cell of a notebook fails.
+    Raise SiteError if a cell of a notebook fails.
     """
     nbformat = need("nbformat", "nbformat")
     lessons = []
@@ -133,11 +120,8 @@ def add_lesson(lesson: Lesson, staging: Path, links: str) -> dict[str, str]:
 
 def with_outputs(page: str, outputs: Mapping[str, str]) -> str:
     """Put what the cells showed in the place of the placeholders of a built page."""
-
-    def output(match: re.Match[str]) -> str:
-        return outputs[match.group(1)]
-
-    return re.sub(r'<div class="placeholder">(output [^<]+)</div>', output, page)
+    mark = r'<div class="placeholder">(output [^<]+)</div>'
+    return re.sub(mark, lambda match: outputs[match.group(1)], page)
 
 
 def _joined(outputs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

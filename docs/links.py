@@ -38,10 +38,7 @@ class Page(HTMLParser):
 def check_links(site: Path, apart: str) -> None:
     """Raise SiteError if a page links to nothing, or loads from elsewhere.
 
-    Parameters
-    ----------
-    site : folder of the pages
-    apart : name of a folder in it whose pages are made by others: links may point there
+    ``apart`` is a folder of the site whose pages are made by others: links may point there.
     """
     wrong = [*dead_links(site, apart), *foreign(site)]
     if wrong:

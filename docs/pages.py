@@ -39,18 +39,9 @@ def benchmarks() -> list[Path]:
 
 
 def add_page(source: str, text: str, staging: Path) -> None:
-    """Put a page of PAGES among the site's; files it links to come along.
+    """Put a page of PAGES among the site's Markdown, with the files it links to.
 
-    Parameters
-    ----------
-    source : path of the file in the project
-    text : str, what to show of it
-    staging : folder of the site's Markdown
-
-    Raises
-    ------
-    SiteError
-        If it links to a file that does not exist.
+    Raise SiteError if it links to a file that does not exist.
     """
     page = staging / PAGES[source]
     page.parent.mkdir(exist_ok=True)

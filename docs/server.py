@@ -53,10 +53,7 @@ class Server(ThreadingHTTPServer):
 def server(folder: Path, port: int = 0) -> Server:
     """Make a server of a built site, on 127.0.0.1 alone, not yet running; port 0 is any free one.
 
-    Raises
-    ------
-    SiteError
-        If there is no built site in the folder, or the port is taken.
+    Raise SiteError if there is no built site in the folder, or the port is taken.
     """
     port = whole("port", port, least=0)
     if not (folder / "index.html").is_file():

@@ -29,19 +29,9 @@ MARK = ".built-by-docs"  # a folder with this file may be replaced
 def build(out: Path, *, run_notebooks: bool, browser: bool, notebooks: Path = NOTEBOOKS) -> None:
     """Build the site into a folder, which is replaced when everything has succeeded.
 
-    Parameters
-    ----------
-    out : new folder, or that of an earlier build
-    run_notebooks : bool, run the notebooks, so that their pages show results
-    browser : bool, build the course in the browser, too
-    notebooks : folder of notebooks
-
-    Raises
-    ------
-    SiteError
-        If ``out`` holds something else, a tool fails, a link leads nowhere or a notebook fails.
-    MissingExtraError
-        If a Python package of the extra ``site`` is missing.
+    Notebooks that are run have pages which show results; ``browser`` also builds the course in the
+    browser. Raise SiteError if ``out`` is neither new nor that of an earlier build, a tool fails,
+    a link leads nowhere or a notebook fails.
     """
     _refuse_foreign(out)
     need("material", "mkdocs-material")

@@ -62,11 +62,8 @@ def npm_package(name: str, version: str, into: Path) -> Path:
             fix="install npm (Debian: apt install npm), then run the command again.",
         )
     into.mkdir(parents=True, exist_ok=True)
-    run(
-        [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", into],
-        into,
-        f"npm pack {name}",
-    )
+    pack = [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", into]
+    run(pack, into, f"npm pack {name}")
     (archive,) = into.glob("*.tgz")
     with tarfile.open(archive) as packed:
         members = [m for m in packed.getmembers() if m.name.startswith("package/") and m.isreg()]

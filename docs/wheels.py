@@ -25,14 +25,8 @@ def python_for_browsers(version: str, kernel: Path, own: Path, out: Path, room: 
 
     Pyodide's list is replaced by one of the wheels that are here. The originals of some were
     built elsewhere, with other checksums; and what is not here can't be asked for elsewhere.
-
-    Parameters
-    ----------
-    version : str, of the npm package ``pyodide``, the one that the kernel was made for
-    kernel : folder with the kernel's own wheels
-    own : the project's wheel
-    out : folder to be made
-    room : folder for what is downloaded
+    ``version`` is that of the npm package ``pyodide`` for which the kernel was made, ``kernel`` the
+    folder of the kernel's own wheels, ``own`` the project's wheel; ``room`` is for downloads.
     """
     package = npm_package("pyodide", version, room / "pyodide")
     out.mkdir(parents=True)

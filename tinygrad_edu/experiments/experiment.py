@@ -57,14 +57,9 @@ LIMITS = ("epochs", "patience", "stop_below", "eager")  # a resumed run may have
 
 @dataclass(frozen=True)
 class Experiment:
-    """Every choice of a run; each is checked, by name, before work starts.
+    """Every choice of a run; a choice that is not allowed is refused by name, before work starts.
 
     The attributes are named as the options of ``tinygrad-edu train``; its ``--help`` explains them.
-
-    Raises
-    ------
-    SettingError
-        If a setting is not allowed.
 
     Examples
     --------
@@ -167,19 +162,15 @@ class Experiment:
         schedule = SCHEDULES[self.schedule](max(updates - self.warm_up, 1))
         if self.warm_up:
             schedule = schedules.warm_up(self.warm_up, schedule)
-        clip: Any = None if self.clip_norm is None else ClipByNorm(self.clip_norm)
+        settings: dict[str, Any] = {"schedule": schedule}
+        if self.clip_norm is not None:
+            settings["clip"] = ClipByNorm(self.clip_norm)
         if self.clip_value is not None:
-            clip = ClipByValue(self.clip_value)
-        settings = {
-            "learning_rate": self.learning_rate,
-            "momentum": self.momentum,
-            "schedule": schedule,
-            "clip": clip,
-        }
-        given = {name: setting for name, setting in settings.items() if setting is not None}
-        make: Any = OPTIMIZERS[self.optimizer]
-        chosen: Optimizer = make(model.parameters(), **given)
-        return chosen
+            settings["clip"] = ClipByValue(self.clip_value)
+        for name in ("learning_rate", "momentum"):
+            if getattr(self, name) is not None:
+                settings[name] = getattr(self, name)
+        return OPTIMIZERS[self.optimizer](model.parameters(), **settings)
 
     def penalty(self) -> Penalty | None:
         """Build the sum of L1 and L2; None where neither is asked for."""
@@ -222,21 +213,18 @@ def run(
     title: str = "",
     figures: Sequence[Figure] = (),
 ) -> tuple[str, list[str], bool]:
-    """Train, and write a report.
+    """Train, and write a report into a folder, which is made if it does not exist.
 
     The state of the run is written to ``run.json`` after each epoch. Ctrl-C ends the training, not
     the report: it shows what was reached.
 
     Parameters
     ----------
-    settings : Experiment
-    folder : Path, made if it does not exist
     resume : bool, whether to go on with the run whose ``run.json`` is in the folder
     progress : True for a tqdm bar, False for none, None for a bar where tqdm is installed
     rng : random.Random that makes every draw; by default the data, the weights and the order of
         the samples are drawn by a ``Random(settings.seed)`` each
-    title : str, of the report's page
-    figures : what the page shows beside the network
+    title : str, of the report's page; figures : what the page shows beside the network
 
     Returns
     -------
@@ -245,22 +233,19 @@ def run(
 
     Raises
     ------
-    SettingError, FileError, MissingExtraError
-        Before training.
     AnomalyError
-        If training diverges; ``run.json`` is that of the last epoch before.
+        If training diverges; ``run.json`` is that of the last epoch before. All else is refused
+        before training.
     """
     extra("matplotlib.figure", "matplotlib", "the report")
     writable_folder(folder)
     split, model, history = settings.load(rng), settings.network(rng), History()
     state = folder / "run.json"
     checkpoint = Checkpoint(state, settings.identity(), resume)
-    order = rng or Random(settings.seed)
+    options = {"rng": rng or Random(settings.seed), "checkpoint": checkpoint, "progress": progress}
     stopped = False
     try:
-        settings.train(
-            model, split, rng=order, checkpoint=checkpoint, progress=progress, history=history
-        )
+        settings.train(model, split, history=history, **options)
     except AnomalyError as error:
         raise AnomalyError(
             f"training diverged in epoch {len(history.loss) + 1}: {str(error).splitlines()[0]}",

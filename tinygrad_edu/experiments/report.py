@@ -78,10 +78,7 @@ def write_report(
 
 
 def subplots(rows: int, columns: int, size: tuple[float, float]) -> Any:
-    """Return the Axes of a new Matplotlib figure, which pyplot does not know and so not keep.
-
-    The size is in inches.
-    """
+    """Return the Axes of a new Matplotlib figure of a size in inches, which pyplot forgets."""
     figures = extra("matplotlib.figure", "matplotlib", "the report")
     return figures.Figure(figsize=size, layout="constrained").subplots(rows, columns)
 
@@ -158,11 +155,8 @@ def plot_digits(predicted: Sequence[int], split: Split) -> Any:
 
 
 def network_figure(model: Module, split: Split) -> Figure:
-    """Draw the network folded to its layers, with the gradients of one sample's loss.
-
-    A copy is run, so the model's own gradients stay as they were.
-    """
-    copy = deepcopy(model)
+    """Draw the network folded to its layers, with the gradients of one sample's loss."""
+    copy = deepcopy(model)  # so the model's own gradients stay as they were
     copy.zero_grad()
     loss = cross_entropy(copy(split.X[0]), split.y[0])
     loss.backward()
@@ -177,10 +171,9 @@ def network_figure(model: Module, split: Split) -> Figure:
 def equations_table(equations: Equations) -> str:
     """Return the equations that were found, each beside that of Das and Varma, as an HTML table."""
     head = ("in the graph, one row per sample", "in Das and Varma, one column per sample")
-    rows = [[*map(_with_subscripts, pair)] for pair in equations.beside_the_book()]
+    rows = [
+        # a number that follows a letter is that of a matrix, unlike the 0 of a maximum
+        [Markup(re.sub(r"(?<=[A-Za-z])(\d+)", r"<sub>\1</sub>", escape(text))) for text in pair]
+        for pair in equations.beside_the_book()
+    ]
     return html_table("In the order in which they run.", head, rows, "<<")
-
-
-def _with_subscripts(equation: str) -> Markup:
-    """Lower the numbers that follow a letter: those of matrices, not the 0 of a maximum."""
-    return Markup(re.sub(r"(?<=[A-Za-z])(\d+)", r"<sub>\1</sub>", escape(equation)))
