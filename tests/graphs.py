@@ -4,16 +4,15 @@ from random import Random
 
 from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, nn, topological_order
-from tinygrad_edu.expression import evaluate
 
 LOOSE = ("add", "sub", "mul", "maximum", "neg", "relu")  # these have partials of 0, and ties
 
 
 def neuron():
-    """The book's worked neuron, after a backward pass."""
+    """Das and Varma's worked neuron, after a backward pass."""
     numbers = {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
-    root, _ = evaluate("sigmoid(w0*x0 + w1*x1 + w2)", numbers)
-    return backward(unlabelled(root))
+    w0, x0, w1, x1, w2 = (Value(number, name) for name, number in numbers.items())
+    return backward((w0 * x0 + w1 * x1 + w2).sigmoid())
 
 
 def shared():
@@ -35,14 +34,6 @@ def network(sizes=(3, 1), inputs=2, samples=1):
 def backward(root):
     """The root, after its backward pass."""
     root.backward()
-    return root
-
-
-def unlabelled(root):
-    """The graph, with no labels on its operations."""
-    for node in topological_order(root):
-        if node.op is not None:
-            node.label = ""
     return root
 
 

@@ -72,38 +72,24 @@ def test_an_anomaly_of_a_gradient_is_described():
     )
 
 
-def test_the_gradient_nearest_to_the_root_is_named():
-    """Where an infinite gradient goes on to infect others, the first in the walk is the cause."""
-    x = Value(0.0, "x")
+@pytest.mark.parametrize(
+    ("x", "build", "cotangent", "what"),
+    [
+        (0.0, lambda x: (x * 5.0).sqrt(), 1.0, "mul became inf in sqrt"),  # x gets an inf after it
+        (0.1, lambda x: x * 1e308 + x * 1e308, 1.0, "x became inf"),  # of two finite products
+        *((1.0, lambda x: x * 2.0, c, f"mul became {c}") for c in (INF, -INF, math.nan)),
+    ],
+)
+def test_the_gradient_nearest_to_the_root_is_named(x, build, cotangent, what):
+    """The first in the walk is the cause: of a slope, of a sum, or the cotangent itself."""
+    leaf = Value(x, "x")
+
     with detect_anomaly():
-        middle = x * 5.0
-        middle.label = "middle"
-        root = middle.sqrt()
-
-        with pytest.raises(AnomalyError, match="the gradient of middle became inf in sqrt"):
-            root.backward()
-
-
-def test_a_sum_of_gradients_that_overflows_is_an_anomaly():
-    """1e308 + 1e308: no single product is infinite, the gradient is."""
-    x = Value(0.1, "x")
-    with detect_anomaly():
-        total = x * 1e308 + x * 1e308
-
-        with pytest.raises(AnomalyError, match="the gradient of x became inf"):
-            total.backward()
-
-    assert x.grad == 0.0
-
-
-@pytest.mark.parametrize("cotangent", [INF, -INF, math.nan])
-def test_a_cotangent_that_is_not_finite_is_an_anomaly(cotangent):
-    """The gradient of the root itself is the first."""
-    with detect_anomaly():
-        root = Value(1.0) * 2.0
-
-        with pytest.raises(AnomalyError, match="the gradient of mul became"):
+        root = build(leaf)
+        with pytest.raises(AnomalyError, match=f"the gradient of {what}"):
             root.backward(cotangent)
+
+    assert leaf.grad == 0.0
 
 
 def test_grad_of_a_function_is_watched_too():

@@ -11,7 +11,6 @@ from tinygrad_edu.engine import functions, ops
 from tinygrad_edu.engine.errors import LengthError, OperandError
 
 ROWS = tuple(ops.TABLE.values())
-PUBLIC = [name for name in ops.TABLE if name in tinygrad_edu.__all__]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 

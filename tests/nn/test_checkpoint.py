@@ -327,11 +327,11 @@ def test_another_model_is_refused(saved, path):
 # --- saving that fails ----------------------------------------------------------------------------
 
 
-def keeps(path, match, model, **facts):
-    """Saving fails in words, and the file before is still there, alone."""
+def keeps(path, match, model, place="", **facts):
+    """Saving fails in words, there or beside it, and the file before is still there, alone."""
     before = path.read_bytes()
     with pytest.raises(FileError, match=match):
-        save(model, path, **facts)
+        save(model, path.parent / place if place else path, **facts)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 
@@ -381,13 +381,7 @@ def test_a_model_too_large_to_be_read_is_not_written(saved, path, monkeypatch):
 @pytest.mark.parametrize("name", ["none/model.json", "model.json/model.json", ".", "x" * 300])
 def test_a_place_that_cannot_be_written_is_refused(saved, path, name):
     """No such folder, a file in its place, a folder itself, a name too long."""
-    before = path.read_bytes()
-
-    with pytest.raises(FileError, match="can't be written"):
-        save(saved, path.parent / name)
-
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == ["model.json"]
+    keeps(path, "can't be written", saved, place=name)
 
 
 def test_the_folder_is_brought_to_the_disk_after_the_rename(saved, path, monkeypatch):
