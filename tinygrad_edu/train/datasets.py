@@ -107,8 +107,8 @@ def digits(test_share: float = 0.2, *, rng: Random) -> Split:
     return load("digits", rng=rng, test_share=test_share)
 
 
-def _made(name: str, **shape: float) -> Callable[[Random, int, float], Points]:
-    """Make a function that draws the points of scikit-learn's ``make_moons`` or the like."""
+def _made(name: str, noise: float, **shape: float) -> DataSet:
+    """Describe a set of two classes that scikit-learn's ``make_moons`` or the like draws."""
 
     def make(rng: Random, samples: int, noise: float) -> Points:
         sets = extra("sklearn.datasets", "scikit-learn", f"the data set {name}")
@@ -116,7 +116,8 @@ def _made(name: str, **shape: float) -> Callable[[Random, int, float], Points]:
         X, y = getattr(sets, f"make_{name}")(samples, noise=noise or None, **settings)
         return X.tolist(), y.tolist()
 
-    return make
+    source = f"scikit-learn, make_{name} (Pedregosa et al. 2011)"
+    return DataSet(name, 2, 2, source, make, noise=noise)
 
 
 def _spiral(rng: Random, samples: int, noise: float) -> Points:
@@ -140,80 +141,51 @@ def _xor(rng: Random, samples: int, noise: float) -> Points:
     return X, y
 
 
-def _measured(loader: str, unit: float = 1.0) -> Callable[[Random, int, float], Points]:
-    """Make a loader of one of scikit-learn's sets, with features in multiples of a unit."""
+def _measured(
+    name: str,
+    classes: int,
+    features: int,
+    samples: int,
+    source: str,
+    names: str = "",
+    unit: int = 1,
+) -> DataSet:
+    """Describe a set that scikit-learn brings along; its features are divided by the unit."""
 
     def make(rng: Random, samples: int, noise: float) -> Points:
-        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {loader}")
-        raw = getattr(sets, f"load_{loader}")()
+        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {name}")
+        raw = getattr(sets, f"load_{name}")()
         return (raw.data / unit).tolist(), raw.target.tolist()
 
-    return make
+    class_names = tuple(names.split())
+    return DataSet(name, classes, features, source, make, samples, class_names=class_names)
 
 
 def _blurred(point: list[float], rng: Random, noise: float) -> list[float]:
     return [x + rng.gauss(0.0, noise) for x in point] if noise else point
 
 
+_DIGITS = (
+    "Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part; "
+    "pixels scaled to 0 .. 1"
+)
+_IRIS = "Anderson 1936; Fisher 1936"
+_WINE = "Forina et al. 1988; Aeberhard and Forina 1991, UCI Wine"
+_CANCER = "Street, Wolberg and Mangasarian 1993; UCI Breast Cancer Wisconsin (Diagnostic)"
+_SPIRAL = "after Lang and Witbrock 1988, with fewer turns"
+_XOR = "after Minsky and Papert 1969, on a whole square"
+
 DATA_SETS: dict[str, DataSet] = {
     kind.name: kind
     for kind in (
-        DataSet(
-            "moons",
-            2,
-            2,
-            "scikit-learn, make_moons (Pedregosa et al. 2011)",
-            _made("moons"),
-            noise=0.1,
-        ),
-        DataSet(
-            "circles",
-            2,
-            2,
-            "scikit-learn, make_circles (Pedregosa et al. 2011)",
-            _made("circles", factor=0.5),
-            noise=0.05,
-        ),
-        DataSet(
-            "spiral", 2, 2, "after Lang and Witbrock 1988, with fewer turns", _spiral, noise=0.02
-        ),
-        DataSet("xor", 2, 2, "after Minsky and Papert 1969, on a whole square", _xor, noise=0.05),
-        DataSet(
-            "digits",
-            10,
-            64,
-            "Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part; "
-            "pixels scaled to 0 .. 1",
-            _measured("digits", 16.0),
-            samples=1797,
-            class_names=tuple("0123456789"),
-        ),
-        DataSet(
-            "iris",
-            3,
-            4,
-            "Anderson 1936; Fisher 1936",
-            _measured("iris"),
-            samples=150,
-            class_names=("setosa", "versicolor", "virginica"),
-        ),
-        DataSet(
-            "wine",
-            3,
-            13,
-            "Forina et al. 1988; Aeberhard and Forina 1991, UCI Wine",
-            _measured("wine"),
-            samples=178,
-        ),
-        DataSet(
-            "breast_cancer",
-            2,
-            30,
-            "Street, Wolberg and Mangasarian 1993; UCI Breast Cancer Wisconsin (Diagnostic)",
-            _measured("breast_cancer"),
-            samples=569,
-            class_names=("malignant", "benign"),
-        ),
+        _made("moons", 0.1),
+        _made("circles", 0.05, factor=0.5),
+        DataSet("spiral", 2, 2, _SPIRAL, _spiral, noise=0.02),
+        DataSet("xor", 2, 2, _XOR, _xor, noise=0.05),
+        _measured("digits", 10, 64, 1797, _DIGITS, "0 1 2 3 4 5 6 7 8 9", unit=16),
+        _measured("iris", 3, 4, 150, _IRIS, "setosa versicolor virginica"),
+        _measured("wine", 3, 13, 178, _WINE),
+        _measured("breast_cancer", 2, 30, 569, _CANCER, "malignant benign"),
     )
 }
 
