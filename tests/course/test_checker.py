@@ -35,25 +35,15 @@ def test_an_open_exercise_never_raises(answer, monkeypatch, capsys):
     assert capsys.readouterr().out.count("○ chain_rule_2: open") == 2
 
 
-def test_hints_come_in_order(capsys):
-    """The second is not shown before the first; the next is the default."""
-    first = check.gates_3.hint(2)
-    second = check.gates_3.hint()
-
+def test_hints_come_in_order_and_may_be_seen_again(capsys):
+    """The second is not shown before the first; the next is the default, at the end the last."""
     hints = EXERCISES["gates_3"].hints
-    assert hints[0] in first.words
-    assert hints[1] not in first.words
-    assert hints[1] in second.words
 
+    shown = [check.gates_3.hint(2).words, *(check.gates_3.hint().words for _ in hints)]
 
-def test_a_hint_may_be_seen_again(capsys):
-    """An earlier one, and the last one as often as wanted."""
-    hints = EXERCISES["gates_3"].hints
-    for _ in hints:
-        check.gates_3.hint()
-
+    assert hints[1] not in shown[0]
+    assert all(hint in words for hint, words in zip([*hints, hints[-1]], shown, strict=True))
     assert hints[0] in check.gates_3.hint(1).words
-    assert hints[-1] in check.gates_3.hint().words
 
 
 def test_a_hint_that_can_not_be_is_refused():
@@ -63,17 +53,18 @@ def test_a_hint_that_can_not_be_is_refused():
 
 
 def test_the_solution_comes_after_the_hints(capsys):
-    """Before that, it is told how many hints are left to see."""
-    exercise = EXERCISES["gates_1"]
+    """Before, it is told how many are left to see; then a wrong answer offers it."""
+    exercise = EXERCISES["remember_1"]
 
-    early = check.gates_1.solution()
+    early = check.remember_1.solution()
     for _ in exercise.hints:
-        check.gates_1.hint()
-    late = check.gates_1.solution()
+        check.remember_1.hint()
+    late = check.remember_1.solution()
 
     assert exercise.solution not in early.text + early.code
-    assert "seen 0 of 2" in early.words
+    assert f"seen 0 of {len(exercise.hints)}" in early.words
     assert late.code == exercise.solution
+    assert "check.remember_1.solution()" in check.remember_1(1).words
 
 
 def test_who_has_solved_it_may_see_the_solution(capsys):
@@ -81,14 +72,6 @@ def test_who_has_solved_it_may_see_the_solution(capsys):
     check.remember_1(-8)
 
     assert check.remember_1.solution().code == EXERCISES["remember_1"].solution
-
-
-def test_after_the_last_hint_the_solution_is_offered(capsys):
-    """A wrong answer says what help is next."""
-    for _ in EXERCISES["remember_1"].hints:
-        check.remember_1.hint()
-
-    assert "check.remember_1.solution()" in check.remember_1(1).words
 
 
 def test_an_unknown_exercise_gets_those_like_it():

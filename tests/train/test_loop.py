@@ -107,23 +107,28 @@ def test_a_loss_of_nan_stops_before_it_reaches_the_weights():
 
 @pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
-    ("setting", "error"),
+    ("setting", "error", "message"),
     [
-        ({"epochs": 0}, SettingError),
-        ({"epochs": 2.5}, SettingError),
-        ({"batch_size": 0}, SettingError),
-        ({"stop_below": math.nan}, SettingError),
-        ({"validation": ([[1.0]], [])}, LengthError),
-        ({"y": [1.0]}, LengthError),
-        ({"X": [], "y": []}, LengthError),
+        ({"epochs": 0}, SettingError, "epochs is 0"),
+        ({"epochs": 2.5}, SettingError, "epochs is 2.5"),
+        ({"batch_size": 0}, SettingError, "batch_size is 0"),
+        ({"stop_below": math.nan}, SettingError, "stop_below is nan"),
+        ({"patience": 0}, SettingError, "patience is 0"),
+        ({"patience": -1}, SettingError, "patience is -1"),
+        ({"patience": 1.5}, SettingError, "patience is 1.5"),
+        ({"patience": True}, SettingError, "patience is True"),
+        ({"compiled": "fast"}, SettingError, "compiled is 'fast'"),
+        ({"validation": ([[1.0]], [])}, LengthError, r"validation\[1\] has 0 entries"),
+        ({"y": [1.0]}, LengthError, "y has 1 entries, X has 8"),
+        ({"X": [], "y": []}, LengthError, "y has 0 entries"),
     ],
 )
-def test_bad_settings_are_refused_before_training(setting, error):
+def test_bad_settings_are_refused_before_training(setting, error, message):
     """By name, and before any weight has changed."""
     model = line_model()
     before = [p.data for p in model.parameters()]
 
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         fit(model, nn.mse, **{"X": LINE[0], "y": LINE[1], "progress": False} | setting)
 
     assert [p.data for p in model.parameters()] == before

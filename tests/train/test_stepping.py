@@ -144,11 +144,14 @@ def test_weights_come_back_after_ctrl_c(monkeypatch):
     assert len(history.loss) == 2
 
 
-@pytest.mark.promise(name="settings")
-def test_an_unknown_way_is_refused():
-    """True, False or "auto"."""
-    with pytest.raises(SettingError, match="compiled is 'fast'"):
-        fit(one_output(), nn.mse, X, CLASSES, progress=False, compiled="fast")
+def test_an_optimizer_of_other_parameters_is_refused():
+    """A program changes all the weights that it has; on graphs some may stay."""
+    model = one_output()
+
+    with pytest.raises(
+        SettingError, match="trains 1 parameters, the loss of a sample depends on 31"
+    ):
+        fit(model, nn.mse, X, CLASSES, optimizer=SGD(model.parameters()[:1]), compiled=True)
 
 
 def test_logits_far_apart_on_another_sample_stay_finite():

@@ -24,18 +24,12 @@ def test_a_class_gets_a_page_a_name_then_the_answers():
     assert "&lt;b&gt;Bo" in page
 
 
-def test_pages_load_nothing():
-    """They say so to the browser, and name no address but that of SVG itself."""
+def test_a_page_without_a_name_loads_nothing_and_has_a_blank_for_it():
+    """The browser is told so; no address but that of SVG; the blank is not on the answers."""
     page = document(sheets_of(7, []))
 
     assert "default-src 'none'" in page
     assert set(re.findall(r"https?://[^\"' ]+", page)) <= {"http://www.w3.org/2000/svg"}
-
-
-def test_without_a_name_there_is_a_blank_for_it():
-    """On the sheet, and not on the answers."""
-    page = document(sheets_of(7, []))
-
     assert page.count('Name: <span class="blank name"></span>') == 1
 
 
