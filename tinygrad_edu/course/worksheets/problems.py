@@ -99,7 +99,7 @@ def _is_good(root: Value) -> bool:
         return False
     root.backward()
     leaves = [node for node in order if node.op is None]
-    passed = [x for node in order for _, x in _wires(node)]
+    passed = [p * node.grad for node in order if node.op for p in local_partials(node)]
     return (
         all(_is_short(x) for x in (*passed, *(v.grad for v in order)))
         and passed.count(0.0) <= len(order) // 9  # a max sends 0 to the smaller input
@@ -120,14 +120,6 @@ def _has_shape(order: list[Value]) -> bool:
         and _depth(order) <= DEEPEST[len(kinds)]
         and not any(_is_tie(node) for node in order)
     )
-
-
-def _wires(node: Value) -> list[tuple[Value, float]]:
-    """Pair the inputs of an operation with what each gets from it."""
-    if node.op is None:
-        return []
-    pairs = zip(node.inputs, local_partials(node), strict=True)
-    return [(value, partial * node.grad) for value, partial in pairs]
 
 
 def _is_tie(node: Value) -> bool:
