@@ -236,10 +236,10 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
     """A regressor: ``nn.MLP`` on Values, trained by ``fit``.
 
     The loss is half the mean squared error, as in scikit-learn, so that learning rate and alpha
-    mean the same.
-    Parameters, attributes (``feature_names_in_`` among them) and errors are those of
-    :class:`MLPClassifier`, but ``n_outputs_``, an int, stands for ``classes_``, and
-    ``validation_scores_`` are R squared, pooled where there are several outputs.
+    mean the same for one output. (For several, scikit-learn's gradient is that of their sum.)
+
+    Parameters, attributes and errors are those of :class:`MLPClassifier`, but ``n_outputs_``, an
+    int, stands for ``classes_``, and ``validation_scores_`` are R squared, pooled over outputs.
 
     Examples
     --------
