@@ -19,16 +19,7 @@ ROUNDING = 1e-13  # relative, of one partial and its product with one gradient
 
 
 def check_rule(op: Primitive, *point: float) -> Report:
-    r"""Check the partials of one row of the table at one point.
-
-    Parameters
-    ----------
-    op : Primitive
-    point : real numbers, one for each input of the row
-
-    Returns
-    -------
-    Report
+    r"""Check the partials of one row of the table at one point: a number for each of its inputs.
 
     Raises
     ------
@@ -90,10 +81,6 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
         floats, or on constants where it calls methods that only Values have
     args : real numbers, where to check
 
-    Returns
-    -------
-    Report
-
     Raises
     ------
     GradientMismatch
@@ -132,14 +119,6 @@ def check_graph(root: Value) -> Report:
 
     Gradients stay as they were; constants are not moved. The time it takes grows with the number
     of leaves times the number of values.
-
-    Parameters
-    ----------
-    root : Value
-
-    Returns
-    -------
-    Report
 
     Raises
     ------

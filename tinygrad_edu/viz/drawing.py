@@ -174,17 +174,13 @@ class Drawing:
         return stepper(self.svg(), self.steps, self.figure.reveal, alt=alt, at=at)
 
     def save(self, file: str | Path, step: int | None = None) -> Path:
-        """Write the figure to a file, whose ending chooses the format.
+        """Write the figure to a file, whose ending chooses the format; return its path.
 
         Parameters
         ----------
         file : name that ends in .svg, .png, .pdf, .html (the stepper), .gif (the steps as a
             film), .dot or .txt
         step : int, the step to show; of .html the one to begin with
-
-        Returns
-        -------
-        Path
 
         Raises
         ------

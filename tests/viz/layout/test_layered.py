@@ -58,6 +58,9 @@ def lay_out(graph):
     return layered(sizes, links, frames, shapes=shapes)
 
 
+placed = graphs().map(lambda graph: (graph, lay_out(graph)))
+
+
 def box(center, size):
     """Left, top, right, bottom."""
     (x, y), w, h = center, size.width / 2, size.height / 2
@@ -128,11 +131,10 @@ def borders(place):
     return {f: (x, y, x + w, y + h) for f, (x, y, w, h) in place.frames.items()}
 
 
-@given(graphs())
-def test_nodes_labels_and_wires_keep_clear_of_each_other(graph):
+@given(placed)
+def test_nodes_labels_and_wires_keep_clear_of_each_other(case):
     """No node or label overlaps another one, no wire runs through a node that is not its end."""
-    place = lay_out(graph)
-
+    graph, place = case
     assert crowded(graph, place) == pierced(graph, place) == []
 
 
@@ -150,12 +152,10 @@ def test_the_checks_see_a_node_in_the_way():
     assert pierced(graph, on_wire) == [("s1 out", "w0")]
 
 
-@given(graphs())
-def test_routes_run_from_border_to_border(graph):
+@given(placed)
+def test_routes_run_from_border_to_border(case):
     """A route leaves the right half of its source, never turns back, and enters from the left."""
-    sizes, links, _, shapes = graph
-
-    place = lay_out(graph)
+    (sizes, links, _, shapes), place = case
 
     for link in links:
         route = place.routes[link.id]
@@ -171,12 +171,10 @@ def test_routes_run_from_border_to_border(graph):
                 assert abs(y - cy) <= size.height / 2
 
 
-@given(graphs())
-def test_a_label_sits_across_its_wire(graph):
+@given(placed)
+def test_a_label_sits_across_its_wire(case):
     """Where a label is, its wire runs level through the middle of it."""
-    _, links, _, _ = graph
-
-    place = lay_out(graph)
+    (_, links, _, _), place = case
 
     for link in links:
         (x, y), half = place.labels[link.id], link.label.width / 2
@@ -188,26 +186,22 @@ def test_a_label_sits_across_its_wire(graph):
         assert not half or any(a - NEAR <= x - half and x + half <= b + NEAR for a, b in level)
 
 
-@given(graphs())
-def test_operands_arrive_in_their_order(graph):
+@given(placed)
+def test_operands_arrive_in_their_order(case):
     """Of the wires into a node, the first arrives highest, and no two at one place."""
-    sizes, links, _, _ = graph
-
-    place = lay_out(graph)
+    (sizes, links, _, _), place = case
 
     for name in sizes:
         arrivals = [place.routes[w.id][-1][1] for w in links if w.target == name]
         assert all(a < b for a, b in pairwise(arrivals))
 
 
-@given(graphs())
-def test_frames_hold_what_is_theirs(graph):
+@given(placed)
+def test_frames_hold_what_is_theirs(case):
     """Members and inner frames are inside, below the title; all else is outside."""
-    sizes, _, frames, _ = graph
+    (sizes, _, frames, _), place = case
     chains = around(frames)
     homes = {name: frame.id for frame in frames for name in frame.members}
-
-    place = lay_out(graph)
 
     border = borders(place)
     inside = {name: chains[home] for name, home in homes.items()}
@@ -225,12 +219,10 @@ def test_frames_hold_what_is_theirs(graph):
         assert within(border[b], border[a]) if a in chains[b] else not overlap(border[a], border[b])
 
 
-@given(graphs())
-def test_the_whole_encloses_all(graph):
+@given(placed)
+def test_the_whole_encloses_all(case):
     """Width and height hold nodes, labels, control points and frames."""
-    sizes, links, _, _ = graph
-
-    place = lay_out(graph)
+    (sizes, links, _, _), place = case
 
     whole = (0.0, 0.0, place.width, place.height)
     assert all(within(box(place.nodes[name], size), whole) for name, size in sizes.items())
