@@ -51,7 +51,7 @@ def test_the_layers_of_a_model_are_listed(kind):
 
     assert [layer.name for layer in flow.layers] == names
     assert flow.faults == []
-    assert flow.numbers() == again.numbers()
+    assert flow == again
     assert [buffer.data for _, buffer in model.named_buffers()] == buffers
 
 

@@ -64,18 +64,6 @@ def test_all_that_a_module_holds_comes_back():
     assert not hasattr(model, "added")
 
 
-class Noisy(nn.Module):
-    """Draws at random and counts its calls, as dropout and running means do."""
-
-    def __init__(self):
-        self.inner, self.rng, self.calls = mlp(), Random(5), [0]
-
-    def forward(self, x):
-        """Run the network on inputs with a little noise."""
-        self.calls[0] += 1
-        return self.inner([number + 0.01 * self.rng.random() for number in x])
-
-
 DIAGNOSES = {
     "gradient_flow": gradient_flow,
     "learning_rate_range": partial(learning_rate_range, steps=10),
@@ -83,10 +71,10 @@ DIAGNOSES = {
 }
 
 
-@pytest.mark.parametrize("kind", [mlp, Noisy])
+@pytest.mark.parametrize("kind", [mlp, Keeper])
 @pytest.mark.parametrize("diagnosis", [*DIAGNOSES, "decision_boundary"])
 def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
-    """Weights, gradients, generator, counters, the optimizer's state: all as before."""
+    """Weights, gradients, what the model holds, the optimizer's state: all as before."""
     model = kind()
     optimizer = Adam(model.parameters(), 0.05)
     nn.mse(model(X[0]), Y[0]).backward()
@@ -95,8 +83,8 @@ def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
     def everything():
         numbers = [(p.data, p.grad) for p in model.parameters()]
         state = (list(optimizer.state), optimizer.steps, optimizer.learning_rate)
-        noise = (model.rng.getstate(), list(model.calls)) if kind is Noisy else ()
-        return numbers, state, noise, [part.training for _, part in model.named_modules()]
+        held = (model.rng.getstate(), [*model.seen], model.mean.data) if kind is Keeper else ()
+        return numbers, state, held, [part.training for _, part in model.named_modules()]
 
     before = everything()
 

@@ -49,6 +49,6 @@ def test_a_learning_rate_is_that_of_plain_sgd():
     by_rate = gradient_flow(model, nn.mse, X, Y, learning_rate=0.05)
     by_optimizer = gradient_flow(model, nn.mse, X, Y, optimizer=SGD(model.parameters(), 0.05))
 
-    assert by_rate.numbers() == by_optimizer.numbers()
+    assert by_rate == by_optimizer
     for layer in by_rate.layers:
         assert layer.update == pytest.approx(0.05 * layer.gradient.norm / layer.weight.norm)

@@ -5,12 +5,12 @@ are. What can't be used is refused by name before any work, with a LengthError o
 picture without Matplotlib is refused with a MissingExtraError. These parameters are the same in all
 of the functions:
 
-model, loss, X, y : as for :func:`tinygrad_edu.train.fit`
-optimizer : takes the steps by its own formula and from its own state; the default is plain SGD
-samples : int, at most so many samples are run, evenly spread over X
-rng : random.Random that makes every draw; the default is ``Random(0)``
-compiled : True for matrices, False for graphs of Values, "auto" for matrices where that is possible
-ax : the Axes to draw on; the default is those of a new Figure
+- ``model``, ``loss``, ``X``, ``y``: as for :func:`tinygrad_edu.train.fit`;
+- ``optimizer``: takes the steps by its own formula, from its own state; the default is plain SGD;
+- ``samples``: at most so many samples are run, evenly spread over ``X``;
+- ``rng``: the random.Random that makes every draw; the default is ``Random(0)``;
+- ``compiled``: True for matrices, False for graphs of Values, "auto" for matrices where possible;
+- ``ax``: the Axes to draw on; the default is those of a new Figure.
 """
 
 from tinygrad_edu.diagnose.boundary import decision_boundary

@@ -7,7 +7,7 @@ Read it in three steps: ``measurements`` are taken, ``verdicts`` are found in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +70,6 @@ class GradientFlow:
     def verdict(self) -> str:
         """Write each fault with its numbers and what to try, or "no fault found"."""
         return "\n".join(map(str, self.findings)) or "no fault found"
-
-    def numbers(self) -> dict[str, Any]:
-        """Return all of it as dicts, lists, strings and floats, for a file."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return "\n".join(
