@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docs.files import PAGE, files_page
 from docs.server import serve
-from docs.tools import ROOT, done
+from docs.tools import ROOT
 from tinygrad_edu.engine.errors import TinygradEduError
 
 SITE = ROOT / "site"
@@ -72,7 +72,8 @@ def _build(options: argparse.Namespace) -> None:
 
     start = time.monotonic()
     build(options.out, run_notebooks=not options.no_run, browser=not options.no_browser)
-    done(f"{options.out} in {time.monotonic() - start:.0f} s", "see it with: python -m docs serve")
+    seconds = time.monotonic() - start
+    print(f"built {options.out} in {seconds:.0f} s; see it with: python -m docs serve")
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def room_page(module: ModuleType) -> str:
     things = {name: getattr(module, name) for name in names}
     elsewhere = {n: room for n, thing in things.items() if (room := _room(thing, module))}
     here = {name: thing for name, thing in things.items() if name not in elsewhere}
-    primitives = {n: f for n, f in here.items() if _home(f) == functions.__name__ and _is_row(f)}
+    rows = [n for n, f in here.items() if _home(f) == functions.__name__ and n in ops.TABLE]
     parts = [f"# {module.__name__}", getdoc(module) or "", _import_line(module, names)]
     rest = sorted(here, key=lambda name: not _is_defined(here[name]))  # constants last
-    parts += [_entry(name, here[name], module) for name in rest if name not in primitives]
-    if primitives:
-        parts.append(_functions(list(primitives)))
+    parts += [_entry(name, here[name], module) for name in rest if name not in rows]
+    if rows:
+        parts.append(_functions(rows))
     if elsewhere:
         links = [f"[`{n}`]({room}.md#{_anchor(things[n])})" for n, room in elsewhere.items()]
         parts += ["## In the rooms", "Explained where they live: " + ", ".join(links) + "."]
@@ -150,8 +150,3 @@ def _hides_a_module(thing: Any) -> bool:
     """Return whether a module beside a function has its name: mkdocstrings would show that."""
     package = isroutine(thing) and hasattr(import_module(_home(thing)), "__path__")
     return package and find_spec(_anchor(thing)) is not None
-
-
-def _is_row(thing: Any) -> bool:
-    """Return whether a function was made from a row of the table."""
-    return getattr(thing, "__name__", "") in ops.TABLE

@@ -32,11 +32,6 @@ def say(text: str) -> None:
     print(f"  {text} ...", flush=True)
 
 
-def done(what: str, then: str) -> None:
-    """Print what was built, and what to do with it."""
-    print(f"built {what}; {then}", flush=True)
-
-
 def run(command: Sequence[str | Path], where: Path, what: str) -> str:
     """Run a program and return its output; raise SiteError, with the end of it, if it fails."""
     words = [str(word) for word in command]

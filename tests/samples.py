@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests import programs
-from tinygrad_edu import Value
+from tinygrad_edu import Value, topological_order
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine.errors import SettingError
 
@@ -112,25 +112,12 @@ def shortest(sample, target):
 
 
 def all_depend(loss, inputs):
-    """Whether each term of the outermost sum depends on an input, so that none is added once."""
+    """Check that each term of the outermost sum depends on an input: none is added once."""
     stack = [loss]
     while stack:
         node = stack.pop()
         if node.op is not None and node.op.name in ("add", "sub", "neg"):
             stack += node.inputs
-        elif not depends(node, inputs):
+        elif not set(inputs) & set(topological_order(node)):
             return False
     return True
-
-
-def depends(node, inputs):
-    """Whether an input is below a node."""
-    seen, stack = set(), [node]
-    while stack:
-        node = stack.pop()
-        if node in inputs:
-            return True
-        if node not in seen:
-            seen.add(node)
-            stack += node.inputs
-    return False

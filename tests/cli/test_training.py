@@ -37,23 +37,28 @@ def test_the_demo_trains_and_reports_without_dot(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_demo_with_a_complete_report(tmp_path):
-    """The demo stopped in training: exit code 0, the same files, and the headline says so."""
-    folder = tmp_path / "report"
-    demo = start("demo", "--epochs", 500, "--hidden", 4, "--out", folder)
-    seen = ""
-    while "epoch   2" not in seen:
-        line = demo.stdout.readline()
-        assert line or demo.poll() is None, demo.stderr.read()
-        seen += line
+@pytest.mark.parametrize(
+    ("words", "code", "files"),
+    [
+        (["demo", "--epochs", "500", "--hidden", "4"], 0, DEMO),
+        ([*QUICK, "--epochs", "100000", "--eager"], 130, REPORT),
+    ],
+    ids=["demo", "train"],
+)
+def test_ctrl_c_ends_training_with_a_complete_report(words, code, files, tmp_path):
+    """The demo has exit code 0, ``train`` 130; the report is whole, and its headline says so."""
+    run = start(*words, "--out", tmp_path)
+    end = time.monotonic() + 60
+    while not (tmp_path / "run.json").exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
-    demo.send_signal(signal.SIGINT)
-    out, err = demo.communicate(timeout=60)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
 
-    assert demo.returncode == 0, err
+    assert run.returncode == code, err
     assert "stopped by Ctrl-C" in out
-    assert {*DEMO} <= {*os.listdir(folder)}
-    assert "stopped by Ctrl-C" in (folder / "index.html").read_text()
+    assert {*files} <= {*os.listdir(tmp_path)}
+    assert "stopped by Ctrl-C" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("module", ["sklearn.datasets", "matplotlib"])
@@ -124,22 +129,6 @@ def test_divergence_is_named_with_its_epoch(rate, more, tmp_path, capsys):
     assert code == 1
     assert re.match(r"tinygrad-edu: training diverged in epoch \d: .* became -?(nan|inf)", said)
     assert "lower the learning rate" in said
-
-
-@pytest.mark.slow
-def test_ctrl_c_reports_what_was_reached(tmp_path):
-    """A run stopped in training: exit code 130, and a whole report."""
-    run = start(*QUICK, "--epochs", "100000", "--eager", "--out", tmp_path)
-    end = time.monotonic() + 60
-    while not (tmp_path / "run.json").exists() and time.monotonic() < end:
-        time.sleep(0.05)
-
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=60)
-
-    assert run.returncode == 130, err
-    assert "stopped by Ctrl-C" in out
-    assert {*REPORT} <= {*os.listdir(tmp_path)}
 
 
 @pytest.mark.slow

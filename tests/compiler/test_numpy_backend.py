@@ -21,16 +21,10 @@ def test_buffers_are_kept_for_a_few_numbers_of_rows():
     assert list(compiled.backend.spaces) == list(range(40 - MOST_SPACES, 40))
 
 
-def line():
-    """(w x - t)² and its inputs."""
-    w, x, t = Value(2.0), Value(0.0), Value(0.0)
-    return (w * x - t) ** 2, [x, t]
-
-
 def test_single_precision_by_request():
     """float32 is what it says, and near float64."""
-    loss, inputs = line()
-    program = compile_graph(loss, inputs, dtype="float32")
+    w, x, t = Value(2.0), Value(0.0), Value(0.0)
+    program = compile_graph((w * x - t) ** 2, [x, t], dtype="float32")
 
     program.backward(np.array([[0.1, 0.7]]))
 

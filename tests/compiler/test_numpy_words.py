@@ -28,20 +28,15 @@ def test_evenly_spaced_places_have_an_offset_and_steps(places, expected):
     assert affine(places) == expected
 
 
-@pytest.mark.parametrize("pieces", [1, 8, 9])
-def test_a_few_long_slices_take_the_place_of_a_table(pieces):
-    """Up to eight."""
-    places = np.concatenate([np.arange(20) + 100 * i for i in range(pieces)])
+@pytest.mark.parametrize(
+    ("pieces", "length", "few"), [(1, 20, True), (8, 20, True), (9, 20, False), (4, 10, False)]
+)
+def test_a_few_long_slices_take_the_place_of_a_table(pieces, length, few):
+    """Up to eight, of about sixteen numbers at least."""
+    places = np.concatenate([np.arange(length) + 100 * i for i in range(pieces)])
 
-    expected = [(20 * i, 20 * i + 20, 100 * i) for i in range(pieces)] if pieces < 9 else []
-    assert runs(places) == expected
-
-
-def test_short_slices_do_not():
-    """They have about sixteen numbers each, on average."""
-    places = np.concatenate([np.arange(10) + 100 * i for i in range(4)])
-
-    assert runs(places) == []
+    slices = [(length * i, length * i + length, 100 * i) for i in range(pieces)]
+    assert runs(places) == (slices if few else [])
 
 
 def test_axes_of_length_1_are_left_out_of_the_first_only():

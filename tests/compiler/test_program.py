@@ -56,7 +56,6 @@ def test_a_graph_of_another_structure_is_refused(target):
     assert program.backward() == 1.0
 
 
-@pytest.mark.slow
 @pytest.mark.promise(name="shapes")
 @pytest.mark.parametrize(
     ("X", "error", "said"),
@@ -114,6 +113,7 @@ def test_what_can_not_be_asked_is_refused(target):
         copy.deepcopy(program)
 
 
+@pytest.mark.slow
 def test_a_deep_graph_compiles_without_recursion(target):
     """20,000 operations in a chain."""
     x = y = Value(1.0)
