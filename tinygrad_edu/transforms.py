@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu.engine import Value, functions, hooks, operand, topological_order
+from tinygrad_edu.engine import Value, functions, operand, topological_order
+from tinygrad_edu.engine.context import differentiating, here, tentatively
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.engine.guards import local_partials
 
@@ -76,7 +76,9 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         chosen = [inputs[i] for i in positions]
         order = _graph(f, inputs, kwargs, chosen)
         # inside another grad the gradient has to be a graph, for that one to differentiate
-        nested = any(isinstance(x, Value) for x in args) or any(v in _state.running for v in order)
+        nested = any(isinstance(x, Value) for x in args) or any(
+            v in here().differentiated for v in order
+        )
         gradient = tuple(_pull_back(order, chosen, on_values=nested))
         value = order[-1] if nested else order[-1].data
         return value, gradient if isinstance(argnums, tuple) else gradient[0]
@@ -84,26 +86,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     return differentiated
 
 
-class _State(threading.local):
-    """What each thread has for itself: the inputs of the grad calls that are running."""
-
-    def __init__(self) -> None:
-        self.running: list[Value] = []
-
-
-_state = _State()
-
-
 def _graph(
     f: Callable[..., Any], inputs: list[Any], kwargs: dict[str, Any], chosen: list[Value]
 ) -> list[Value]:
     """Call the function; return the graph of its result, inputs before results."""
-    depth = len(_state.running)
-    _state.running.extend(chosen)
-    try:
+    with differentiating(chosen):
         out = f(*inputs, **kwargs)
-    finally:
-        del _state.running[depth:]
     try:
         return topological_order(operand(out))
     except OperandError:
@@ -126,7 +114,7 @@ def _pull_back(order: list[Value], wrt: list[Value], *, on_values: bool) -> list
             if child in below:
                 term = partial * cotangents[node]
                 cotangents[child] = cotangents[child] + term if child in cotangents else term
-                if (watcher := hooks.watcher) is not None:
+                for watcher in here().watchers:
                     numbers = map(_float, (partial, cotangents[node], cotangents[child]))
                     watcher.flowed(node, child, *numbers)
     return [cotangents.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
@@ -136,11 +124,8 @@ def _partials(node: Value, *, on_values: bool) -> tuple[Any, ...]:
     """Compute the local derivatives of an operation, as numbers or as Values."""
     if not on_values or node.op is None:
         return local_partials(node)
-    hooks.quiet.on = True  # no watcher is to complain of a partial that is not needed
-    try:
+    with tentatively():  # a row computes the partials of all inputs, needed or not
         return node.op.partials(functions, node, *node.inputs)
-    finally:
-        hooks.quiet.on = False
 
 
 def _float(x: Any) -> float:

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from tinygrad_edu import Value, topological_order
-from tinygrad_edu.engine import hooks
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import MLP, Layer, Module, Neuron
 
@@ -280,7 +280,7 @@ def test_an_exception_in_forward_leaves_no_scope_behind():
     with pytest.raises(ZeroDivisionError):
         net([1.0])
 
-    assert hooks.origin == ""
+    assert here().origin == ""
     assert Scale()(1.0).origin == ""
 
 
@@ -288,14 +288,14 @@ def test_an_exception_in_forward_leaves_no_scope_behind():
 def test_forward_called_by_hand_leaves_no_scope_behind(module):
     """Nor does an error half-way through it."""
     module.forward([1.0, 2.0])
-    assert hooks.origin == ""
+    assert here().origin == ""
 
     last = module.layers[-1] if isinstance(module, MLP) else module
     (last.neurons[-1] if isinstance(last, Layer) else last).w.append(Value(1.0))
     with pytest.raises(ValueError, match="expected a list of 3 inputs, got 2"):
         module.forward([1.0, 2.0])
 
-    assert hooks.origin == ""
+    assert here().origin == ""
 
 
 def test_threads_do_not_take_each_other_for_callers():

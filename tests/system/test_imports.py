@@ -43,7 +43,7 @@ def copy_of_package(tmp_path):
     ("below", "line"),
     [
         ("engine/ieee.py", "from tinygrad_edu.engine import ops"),
-        ("engine/hooks.py", "from tinygrad_edu.engine.value import Value"),
+        ("engine/context.py", "from tinygrad_edu.engine.value import Value"),
         ("engine/value.py", "from tinygrad_edu.engine import functions"),
         ("engine/value.py", "def late():\n    from tinygrad_edu.transforms import grad"),
         ("engine/value.py", "from tinygrad_edu import grad"),

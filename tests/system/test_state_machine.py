@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from tests import naive
 from tinygrad_edu import Value, as_function, topological_order
-from tinygrad_edu.engine import hooks, ops
+from tinygrad_edu.engine import ops
+from tinygrad_edu.engine.context import HERE, here
 from tinygrad_edu.engine.errors import StaleGraphError
 
 ONE = st.sampled_from(["neg", "exp", "sin", "cos", "relu", "abs"])
@@ -43,7 +44,8 @@ class Graphs(RuleBasedStateMachine):
         super().__init__()
         self.pairs = []
         self.story = f"story {next(STORIES)}"  # marks the Values that belong here
-        self.scope_before = hooks.enter_scope(self.story)
+        self.before = here()
+        HERE.set(self.before.replaced(origin=self.story))
         gc.freeze()  # so that looking for what is alive looks at new objects only
 
     def pick(self, i):
@@ -155,7 +157,7 @@ class Graphs(RuleBasedStateMachine):
 
     def teardown(self):
         """At the end nothing is left."""
-        hooks.enter_scope(self.scope_before)
+        HERE.set(self.before)
         self.pairs.clear()
         alive = self.alive()
         gc.unfreeze()

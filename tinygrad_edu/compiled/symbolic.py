@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu.compiler import recording
 from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.context import Trace
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.hooks import Trace
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 

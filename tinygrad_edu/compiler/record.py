@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tinygrad_edu.compiler.tape import CONSTANT, INPUT, PARAMETER, Kind, Tape
-from tinygrad_edu.engine import Value, hooks, topological_order
+from tinygrad_edu.engine import Value, topological_order
+from tinygrad_edu.engine.context import Trace, Watcher, watched_by
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import describe
 
@@ -70,10 +71,10 @@ def _slots(root: Value, outputs: Sequence[Value]) -> tuple[list[Value], dict[Val
 
 
 @contextmanager
-def recording() -> Iterator[hooks.Trace]:
+def recording() -> Iterator[Trace]:
     """Refuse comparisons of Values inside: a branch on data would be baked into the tape.
 
-    Yields a :class:`tinygrad_edu.engine.hooks.Trace`: the random numbers that modules asked for,
+    Yields a :class:`tinygrad_edu.engine.context.Trace`: the random numbers that modules asked for,
     and what they want to be told about each run.
 
     Examples
@@ -88,17 +89,18 @@ def recording() -> Iterator[hooks.Trace]:
       Where : a program has one structure for all data: a branch on this sample would be baked in
       Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
     """
-    before, tracing = hooks.watch(_NoBranches(hooks.watcher)), hooks.tracing
-    hooks.tracing = trace = hooks.Trace()
-    try:
-        yield trace
-    finally:
-        hooks.watch(before)
-        hooks.tracing = tracing
+    recorder = _NoBranches()
+    with watched_by(recorder):
+        yield recorder.trace
 
 
-class _NoBranches(hooks.PassOn):
+class _NoBranches(Watcher):
     """The watcher that refuses comparisons for :func:`recording`."""
+
+    trace: Trace
+
+    def __init__(self) -> None:
+        self.trace = Trace()
 
     def compared(self, node: Value) -> None:
         raise SettingError(

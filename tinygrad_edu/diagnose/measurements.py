@@ -11,7 +11,8 @@ from tinygrad_edu.compiled.symbolic import whole_batch_part
 from tinygrad_edu.diagnose.places import Places, by_unit
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.saturation import saturated
-from tinygrad_edu.engine import Value, hooks
+from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.context import Watcher, watched_by
 from tinygrad_edu.engine.ops import RELU
 
 
@@ -148,27 +149,22 @@ def ratio(step: Sequence[float], weights: Sequence[float]) -> float:
     return size / base if base else (inf if size else 0.0)
 
 
-class _Nodes(hooks.PassOn):
+class _Nodes(Watcher):
     """Keep the nodes that the model builds, without those of the loss."""
 
     def __init__(self) -> None:
-        super().__init__(hooks.watcher)
         self.nodes: list[Value] = []
 
     def built(self, node: Value) -> None:
         self.nodes.append(node)
-        super().built(node)
 
 
 def _run(subject: Subject, some: slice) -> tuple[list[float], list[Value]]:
     """Run some samples both ways; return their losses and the nodes that the model built."""
     X, y = subject.X[some], subject.y[some]
     watcher = _Nodes()
-    before = hooks.watch(watcher)
-    try:
+    with watched_by(watcher):
         outputs = [subject.model(X[0])] if len(X) == 1 else subject.model.batch(X)
-    finally:
-        hooks.watch(before)
     losses = [subject.loss(out, target) for out, target in zip(outputs, y, strict=True)]
     sum(losses[1:], losses[0]).backward()
     return [one.data for one in losses], watcher.nodes

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
-from tinygrad_edu.engine import hooks
+from tinygrad_edu.engine.context import Watcher, here, watched_by
 from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.engine.guards import describe, local_partials
 from tinygrad_edu.engine.value import Value
@@ -43,11 +43,8 @@ def detect_anomaly() -> Iterator[None]:
       Where  : <doctest tinygrad_edu.engine.anomaly.detect_anomaly[1]>:2: Value(0.0, "x").log()
       Fix    : keep the inputs where log and its slope are finite, or clip them before it.
     """
-    before = hooks.watch(_Anomalies(hooks.watcher))
-    try:
+    with watched_by(_Anomalies()):
         yield
-    finally:
-        hooks.watch(before)
 
 
 def source_line(node: Value) -> str:
@@ -55,17 +52,15 @@ def source_line(node: Value) -> str:
     return node.origin.partition("@")[2]
 
 
-class _Anomalies(hooks.PassOn):
+class _Anomalies(Watcher):
     """The watcher of :func:`detect_anomaly`."""
 
     def built(self, node: Value) -> None:
-        super().built(node)
         node.origin = f"{node.origin.partition('@')[0]}@{_calling_line()}"
-        if not isfinite(node.data) and not getattr(hooks.quiet, "on", False):
+        if not isfinite(node.data) and not here().tentative:
             _refuse(f"{describe(node)} became {node.data}.", node)
 
     def walked(self, order: Sequence[Value]) -> None:
-        super().walked(order)
         if all(isfinite(v.grad) for v in order):
             return
         totals = {order[-1]: order[-1].grad}
@@ -81,7 +76,6 @@ class _Anomalies(hooks.PassOn):
     def flowed(
         self, node: Value, child: Value, partial: float, cotangent: float, total: float
     ) -> None:
-        super().flowed(node, child, partial, cotangent, total)
         self._check(node, child, partial, cotangent, total)
 
     def _check(

@@ -12,7 +12,8 @@ from decimal import Decimal
 from numbers import Complex, Real
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from tinygrad_edu.engine import copying, hooks, ieee
+from tinygrad_edu.engine import copying, ieee
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import OperandError, StaleGraphError
 
 INF = float("inf")
@@ -24,7 +25,7 @@ def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Guarded, A
     """Make a comparison of data; a watcher may refuse it, since Python code may branch on it."""
 
     def method(self: Guarded, other: Any) -> bool:
-        if (watcher := hooks.watcher) is not None:
+        for watcher in here().watchers:
             watcher.compared(self)
         return compare(self.data, other.data if isinstance(other, type(self)) else real(other))
 

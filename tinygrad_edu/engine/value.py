@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import hooks, ieee, ops, walk
+from tinygrad_edu.engine import ieee, ops, walk
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.copying import own_code
 from tinygrad_edu.engine.guards import Guarded, Number, real, stale
 
@@ -33,9 +34,10 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
         out._right = other
         out.label = ""
         out.constant = False
-        out.origin = hooks.origin
-        if (watcher := hooks.watcher) is not None:
-            watcher.built(out)
+        now = here()
+        out.origin = now.origin
+        if now.watchers:
+            now.tell_built(out)
         return out
 
     return own_code(method, op.name)
@@ -54,9 +56,10 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
         out._right = None
         out.label = ""
         out.constant = False
-        out.origin = hooks.origin
-        if (watcher := hooks.watcher) is not None:
-            watcher.built(out)
+        now = here()
+        out.origin = now.origin
+        if now.watchers:
+            now.tell_built(out)
         return out
 
     return own_code(method, op.name)
@@ -102,7 +105,7 @@ class Value(Guarded):
         self._right: Any = None  # node, and more work for the garbage collector
         self.label = label
         self.constant = False
-        self.origin = hooks.origin  # the path of the nn module that was at work, for figures
+        self.origin = here().origin  # the path of the nn module that was at work, for figures
 
     __add__, __radd__ = binary(ops.ADD), reflected(ops.ADD)
     __sub__, __rsub__ = binary(ops.SUB), reflected(ops.SUB)
@@ -152,7 +155,7 @@ class Value(Guarded):
             self.grad = real(cotangent)
             if walk.send_back(order) is not None:
                 stale(order)
-            if (watcher := hooks.watcher) is not None:
+            for watcher in here().watchers:
                 watcher.walked(order)
             after = [0.0 if v.constant else g + v.grad for v, g in zip(leaves, before, strict=True)]
             set_numbers(leaves, "grad", after)

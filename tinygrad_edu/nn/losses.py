@@ -12,7 +12,8 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine import Operand, Value, operand
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.engine.functions import stop_gradient
 from tinygrad_edu.engine.guards import real
@@ -225,7 +226,7 @@ def _shifted(logits: Iterable[Operand]) -> tuple[list[Value], Value]:
     It is a constant: softmax is the same whatever is subtracted, so no gradient is lost.
     """
     values = [operand(z) for z in _listed("logits", logits)]
-    if hooks.tracing is not None:  # this sample stands for others, whose largest is another
+    if here().trace is not None:  # this sample stands for others, whose largest is another
         shift = stop_gradient(_largest(values))
         return [z - shift for z in values], shift
     largest = max(z.data for z in values)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from functools import lru_cache
 from typing import Any
 
-from tinygrad_edu.engine import Value, hooks
+from tinygrad_edu.engine import Value
+from tinygrad_edu.engine.context import HERE, Context
 from tinygrad_edu.engine.errors import SettingError
-
-
-class _State(threading.local):
-    running: Module | None = None  # the innermost module whose ``forward`` is at work
-
-
-_state = _State()
 
 
 class Module:
@@ -52,24 +46,19 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
-        caller, origin = _state.running, hooks.origin
-        self.scope = scope = "" if caller is None else _scope(caller, self)
-        _state.running, hooks.origin = self, scope
+        token = _enter(self)
         try:
             return self.forward(*args, **kwargs)
         finally:
-            _state.running, hooks.origin = caller, origin
+            HERE.reset(token)
 
     def batch(self, samples: Iterable[Any]) -> list[Any]:
         """Compute the outputs for several samples at once, for layers that look at all of them."""
-        # written out as in __call__: a helper for both would slow a forward pass by 8 %
-        caller, origin = _state.running, hooks.origin
-        self.scope = scope = "" if caller is None else _scope(caller, self)
-        _state.running, hooks.origin = self, scope
+        token = _enter(self)
         try:
             return self.forward_batch(list(samples))
         finally:
-            _state.running, hooks.origin = caller, origin
+            HERE.reset(token)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; each subclass writes its own."""
@@ -149,6 +138,13 @@ class Module:
 
 def _trainable(part: Any) -> bool:
     return isinstance(part, Value) and part.op is None and not part.constant
+
+
+def _enter(module: Module) -> Token[Context]:
+    """Put a module to work, under the path that it has below the module which calls it."""
+    now = HERE.get()
+    module.scope = "" if now.module is None else _scope(now.module, module)
+    return HERE.set(Context(module.scope, module, now.watchers, now.differentiated, now.tentative))
 
 
 def _scope(caller: Module, part: Module) -> str:

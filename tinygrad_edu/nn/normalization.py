@@ -6,7 +6,8 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_edu.engine import Operand, Value, hooks, operand
+from tinygrad_edu.engine import Operand, Value, operand
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.nn.module import Module
@@ -150,11 +151,12 @@ class BatchNorm(_Normalization):
 
     def _running(self) -> tuple[list[Value], list[Value]]:
         """Return the running statistics; as inputs of the program, if one is recorded."""
-        if hooks.tracing is None:
+        trace = here().trace
+        if trace is None:
             return self.running_mean, self.running_variance
         buffers = [*self.running_mean, *self.running_variance]
         values = [Value(buffer.data) for buffer in buffers]
-        hooks.tracing.given.append((values, lambda: [buffer.data for buffer in buffers]))
+        trace.given.append((values, lambda: [buffer.data for buffer in buffers]))
         return values[: self.features], values[self.features :]
 
     def _normal(
@@ -172,8 +174,9 @@ class BatchNorm(_Normalization):
             self._learn(self.running_mean, numbers[:half], 1.0)
             self._learn(self.running_variance, numbers[half:], unbiased)
 
-        if hooks.tracing is not None:
-            hooks.tracing.observed.append(([*means, *variances], learn))
+        trace = here().trace
+        if trace is not None:
+            trace.observed.append(([*means, *variances], learn))
         else:
             learn([v.data for v in (*means, *variances)])
 
@@ -218,10 +221,11 @@ class Dropout(Module):
         return values[0] if single else values
 
     def _masks(self, count: int) -> list[Value]:
-        if hooks.tracing is None:
+        trace = here().trace
+        if trace is None:
             return [Value(self.draw()).detach() for _ in range(count)]
         masks = [Value(1.0) for _ in range(count)]  # not constants: inputs of the program
-        hooks.tracing.given.append((masks, lambda: [self.draw() for _ in range(count)]))
+        trace.given.append((masks, lambda: [self.draw() for _ in range(count)]))
         return masks
 
     def draw(self) -> float:
