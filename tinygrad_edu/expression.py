@@ -10,12 +10,14 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from tinygrad_edu.engine import Value, functions, ops
 from tinygrad_edu.engine.errors import ExpressionError
 
 LONGEST = 10_000  # characters
+_as_function = cache(functions.as_function)  # a long expression calls the same few rows
 FUNCTIONS = ops.TABLE | {"max": ops.MAXIMUM, "min": ops.MINIMUM}
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: functions.add,
@@ -192,7 +194,7 @@ def _call(name: str, operands: Sequence[Any]) -> Any:
             f"{name} takes {row.arity} operand{'s' * (row.arity > 1)}, got {len(operands)}.",
             fix=f"write {_example(name)}.",
         )
-    return functions.as_function(row)(*operands)
+    return _as_function(row)(*operands)
 
 
 def _leaf(name: str, leaves: Mapping[str, Value]) -> Value:

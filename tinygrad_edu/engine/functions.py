@@ -7,7 +7,6 @@ makes higher derivatives; the names are NumPy's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 from tinygrad_edu.engine import ieee, ops
@@ -18,7 +17,6 @@ from tinygrad_edu.engine.value import Operand, Value, binary, operand, unary
 T = TypeVar("T")
 
 
-@cache
 def as_function(op: ops.Primitive) -> Callable[..., Any]:
     """Make the function of a row: of numbers it returns a number, of at least one Value a Value.
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import Token
 from functools import lru_cache
 from typing import Any
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.context import HERE, Context
+from tinygrad_edu.engine.context import HERE
 from tinygrad_edu.engine.errors import SettingError
 
 
@@ -46,7 +45,9 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
-        token = _enter(self)
+        now = HERE.get()
+        self.scope = scope = "" if now.module is None else _scope(now.module, self)
+        token = HERE.set(now.inside(self, scope))
         try:
             return self.forward(*args, **kwargs)
         finally:
@@ -54,7 +55,9 @@ class Module:
 
     def batch(self, samples: Iterable[Any]) -> list[Any]:
         """Compute the outputs for several samples at once, for layers that look at all of them."""
-        token = _enter(self)
+        now = HERE.get()
+        self.scope = scope = "" if now.module is None else _scope(now.module, self)
+        token = HERE.set(now.inside(self, scope))
         try:
             return self.forward_batch(list(samples))
         finally:
@@ -140,16 +143,9 @@ def _trainable(part: Any) -> bool:
     return isinstance(part, Value) and part.op is None and not part.constant
 
 
-def _enter(module: Module) -> Token[Context]:
-    """Put a module to work, under the path that it has below the module which calls it."""
-    now = HERE.get()
-    module.scope = "" if now.module is None else _scope(now.module, module)
-    return HERE.set(Context(module.scope, module, now.watchers, now.differentiated, now.tentative))
-
-
 def _scope(caller: Module, part: Module) -> str:
     """Find the path of a module below its caller; one made on the fly goes by its class."""
-    for name, held in vars(caller).items():  # first where nearly every module stands
+    for name, held in caller.__dict__.items():  # first where nearly every module stands
         if held is part:
             return _below(caller.scope, name)
         if type(held) is list:
