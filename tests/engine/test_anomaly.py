@@ -186,13 +186,13 @@ def test_another_watcher_goes_on_watching():
 def test_each_node_remembers_its_line():
     """The line is added to the name of the module at work; a node built outside has none."""
     x = Value(2.0)
-    outside, before = x * x, hooks.enter_scope("mlp.layer0")
+    outside, token = x * x, HERE.set(Context("mlp.layer0"))
 
     with detect_anomaly():
         inside = x * x
 
     line = inspect.currentframe().f_lineno - 2
-    hooks.enter_scope(before)
+    HERE.reset(token)
     assert inside.origin.partition("@")[0] == "mlp.layer0"
     assert source_line(inside) == f"test_anomaly.py:{line}: inside = x * x"
     assert source_line(outside) == ""
