@@ -81,7 +81,9 @@ def test_a_module_without_a_place_is_noticed(copy_of_package):
     assert "stray" in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("module", ["tinygrad_edu", "tinygrad_edu.nn", "tinygrad_edu.cli"])
+@pytest.mark.parametrize(
+    "module", ["tinygrad_edu", "tinygrad_edu.nn", "tinygrad_edu.train", "tinygrad_edu.cli"]
+)
 def test_importing_brings_in_the_standard_library_alone(module):
     """Not numpy, not even graphviz: the engine starts at once, and runs where they are not."""
     program = (

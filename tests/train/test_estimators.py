@@ -2,7 +2,6 @@
 
 import importlib.util
 import pickle
-import subprocess
 import sys
 from math import inf
 
@@ -309,36 +308,22 @@ def test_a_fitted_one_survives_pickling():
     assert twin._predictor.model is twin.model_
 
 
-def load_again():
-    """The module, run once more under another name."""
+@pytest.mark.parametrize(
+    ("hide", "message"),
+    [
+        (lambda patch: patch.setitem(sys.modules, "sklearn", None), "scikit-learn, which is not"),
+        (
+            lambda patch: patch.delattr("sklearn.utils.validation.validate_data"),
+            r"scikit-learn 1\.6 or newer",
+        ),
+    ],
+)
+def test_without_a_scikit_learn_of_1_6_the_package_is_named(monkeypatch, hide, message):
+    """At import, since the classes are built on its own; validate_data came with 1.6."""
     spec = importlib.util.find_spec("tinygrad_edu.train.estimators")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    hide(monkeypatch)
 
-
-def test_without_scikit_learn_the_package_is_named(monkeypatch):
-    """At import, since the classes are built on its own."""
-    assert load_again().MLPClassifier is not MLPClassifier
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-
-    with pytest.raises(MissingExtraError, match="estimators needs scikit-learn, which is not"):
-        load_again()
-
-
-def test_an_old_scikit_learn_is_refused(monkeypatch):
-    """validate_data came with 1.6."""
-    monkeypatch.delattr("sklearn.utils.validation.validate_data")
-
-    with pytest.raises(MissingExtraError, match=r"needs scikit-learn 1\.6 or newer"):
-        load_again()
-
-
-def test_training_alone_does_not_load_scikit_learn():
-    """``tinygrad_edu.train`` and the predictor do without."""
-    code = "import sys, tinygrad_edu.train; print(sorted(sys.modules))"
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert "'tinygrad_edu.compiled.predict'" in done.stdout
-    assert "'sklearn'" not in done.stdout
+    with pytest.raises(MissingExtraError, match=f"estimators needs {message}"):
+        spec.loader.exec_module(again)

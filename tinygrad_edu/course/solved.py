@@ -106,22 +106,19 @@ class Progress:
         """Count the exercises that are solved."""
         return sum(row[2] for row in self.rows)
 
-    @property
-    def total(self) -> int:
-        """Count all exercises."""
-        return sum(row[3] for row in self.rows)
-
     def __str__(self) -> str:
         lines = text_table([cells[:4] for cells in self._cells()], "<<<<")
-        lines.append(f"{self.solved} of {self.total} exercises solved")
-        return "\n".join([*lines, *filter(None, [self.note])])
+        return "\n".join([*lines, self._summary(), *filter(None, [self.note])])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = ("", "notebook", "solved", "", "still open")
-        foot = f"{self.solved} of {self.total} exercises solved. {self.note}"
+        foot = f"{self._summary()}. {self.note}"
         return html_table("progress in the course", head, self._cells(), "<<<<<", foot)
+
+    def _summary(self) -> str:
+        return f"{self.solved} of {sum(row[3] for row in self.rows)} exercises solved"
 
     def _cells(self) -> list[tuple[str, ...]]:
         """Write each row as the cells of a table."""
