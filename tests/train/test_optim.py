@@ -160,24 +160,21 @@ def test_a_pickle_of_the_first_edition_is_read():
 
 
 @pytest.mark.promise(name="settings")
-@pytest.mark.parametrize("rate", [float("nan"), float("inf"), 0.0, -0.1, None, "0.1"])
-@pytest.mark.parametrize("kind", OPTIMIZERS.values())
-def test_a_learning_rate_that_is_none_is_refused(kind, rate):
-    """By name, before any step."""
-    with pytest.raises(SettingError, match="learning_rate is"):
-        kind([Value(1.0)], rate)
-
-
-@pytest.mark.promise(name="settings")
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        *((lambda p, kind=kind: kind(p, -0.1), "learning_rate is") for kind in OPTIMIZERS.values()),
+        (lambda p: SGD(p, 0.1, momentum=1.0), "momentum is 1.0"),
         (lambda p: SGD(p, 0.1, nesterov=True), "nesterov needs momentum"),
+        (lambda p: RMSprop(p, smoothing=1.0), "smoothing is 1.0"),
+        (lambda p: Adam(p, betas=(0.9, 1.0)), r"betas\[1\] is 1.0"),
+        (lambda p: Adam(p, epsilon=0.0), "epsilon is 0.0"),
+        (lambda p: AdamW(p, weight_decay=-1.0), "weight_decay is -1.0"),
         (lambda p: SGD([], 0.1), "no parameters"),
         (lambda p: Optimizer(p, 0.1).step(), "Optimizer has no update formula"),
     ],
 )
-def test_an_optimizer_that_would_train_nothing_or_not_as_named_is_refused(make, message):
-    """No silent plain descent; and a subclass writes ``update``."""
+def test_an_optimizer_that_would_train_nothing_or_wrongly_is_refused(make, message):
+    """By name, before any step; and a subclass has to write ``update``."""
     with pytest.raises(SettingError, match=message):
         make([Value(1.0)])
