@@ -13,7 +13,7 @@ from tinygrad_edu.diagnose import (
     learning_rate_range,
     loss_surface,
 )
-from tinygrad_edu.diagnose.plots import axes_or_new, class_looks, legend, png_of
+from tinygrad_edu.diagnose.plots import axes_or_new, class_looks, legend
 from tinygrad_edu.engine.errors import MissingExtraError
 
 BEST = 0  # Matplotlib's number for a search of the place with the fewest points
@@ -70,8 +70,3 @@ def test_each_class_has_its_own_colour_and_marker(count):
     colors, markers = zip(*class_looks(count), strict=True)
 
     assert len(colors) == len(set(colors)) == len(set(markers)) == count
-
-
-def test_a_figure_becomes_a_png():
-    """A whole file, as bytes."""
-    assert png_of(axes_or_new(None, "a test").figure).startswith(b"\x89PNG")

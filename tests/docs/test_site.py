@@ -12,10 +12,12 @@ import sys
 import threading
 import urllib.request
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from docs import figures, lessons, links, pages, reference, server, tools
+from docs.site import build
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("mkdocs", "material", "mkdocstrings_handlers", "jupyterlite_core", "jupyter_server")
@@ -34,12 +36,6 @@ def missing():
 site_tools = pytest.mark.skipif(bool(missing()), reason=f"the site needs {missing()}")
 
 
-@cache
-def docs(module):
-    """A module of docs/, which is imported only where its tools are."""
-    return importlib.import_module(f"docs.{module}")
-
-
 def notebook(folder, name, *sources):
     """Write a notebook of code cells."""
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
@@ -53,12 +49,12 @@ def notebook(folder, name, *sources):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site with two notebooks of the course, and one that fails in a browser alone."""
-    lessons = tmp_path_factory.mktemp("notebooks")
+    course = tmp_path_factory.mktemp("notebooks")
     for name in LESSONS:
-        shutil.copy(ROOT / "notebooks" / name, lessons)
-    notebook(lessons, FAILS, "import sys\nassert sys.platform != 'emscripten'", "1 + 1")
+        shutil.copy(ROOT / "notebooks" / name, course)
+    notebook(course, FAILS, "import sys\nassert sys.platform != 'emscripten'", "1 + 1")
     out = tmp_path_factory.mktemp("built") / "site"
-    docs("site").build(out, run_notebooks=True, browser=True, notebooks=lessons)
+    build(out, run_notebooks=True, browser=True, notebooks=course)
     return out
 
 
@@ -67,14 +63,13 @@ def test_links_resolve(site):
     """Every link from one page to another file leads somewhere; nothing is loaded from afar."""
     styles = "\n".join(file.read_text(encoding="utf-8") for file in site.rglob("*.css"))
 
-    docs("links").check_links(site, "try")
+    links.check_links(site, "try")
 
     assert re.findall(r"url\([\"']?(?:https?:)?//", styles) == []
 
 
 def test_a_dead_link_is_noticed(tmp_path):
     """Planted: to a file, to a place on a page; a picture and a script from elsewhere."""
-    links = docs("links")
     good = '<p id="x"><a href="#x"></a><a href="https://x.org"></a><a href="try/y.html"></a>'
     bad = '<a href="gone.html"></a><a href="a.html#gone"></a><img src="//x.org/a.png">'
     (tmp_path / "try").mkdir()
@@ -87,7 +82,7 @@ def test_a_dead_link_is_noticed(tmp_path):
     assert list(links.dead_links(tmp_path, "try")) == ["b.html: gone.html", "b.html: a.html#gone"]
     afar = {line.split()[1] for line in links.foreign(tmp_path)}
     assert afar == {"//x.org/a.png", "http://x.org/a.js"}
-    with pytest.raises(docs("tools").SiteError, match="4 links lead nowhere"):
+    with pytest.raises(tools.SiteError, match="4 links lead nowhere"):
         links.check_links(tmp_path, "try")
 
 
@@ -98,7 +93,7 @@ def test_every_page_of_the_project_is_there(site):
     rooms = {page.stem for page in (site / "reference").glob("*.html")}
 
     assert 'src="pictures/neuron.svg"' in front
-    assert rooms == {"tinygrad_edu", *docs("reference").ROOMS}
+    assert rooms == {"tinygrad_edu", *reference.ROOMS}
     for name in ("course", "teachers", "benchmarks", "changelog", "contributing", "files"):
         assert (site / f"{name}.html").is_file()
     recipes = {page.stem for page in (site / "recipes").glob("*.html")} - {"index"}
@@ -136,8 +131,8 @@ def test_a_notebook_that_fails_is_named(tmp_path):
     """Nothing is built from a course that does not run."""
     notebook(tmp_path, "01_x.ipynb", "1/0")
 
-    with pytest.raises(docs("tools").SiteError, match=r"01_x\.ipynb failed: ZeroDivisionError"):
-        docs("lessons").read_lessons(tmp_path, tmp_path / "room", run=True)
+    with pytest.raises(tools.SiteError, match=r"01_x\.ipynb failed: ZeroDivisionError"):
+        lessons.read_lessons(tmp_path, tmp_path / "room", run=True)
 
 
 @site_tools
@@ -145,15 +140,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     """Only a new folder, or one built before, is written to."""
     (tmp_path / "thesis.txt").touch()
 
-    with pytest.raises(docs("tools").SiteError, match="was not built by this command"):
-        docs("site").build(tmp_path, run_notebooks=False, browser=False)
+    with pytest.raises(tools.SiteError, match="was not built by this command"):
+        build(tmp_path, run_notebooks=False, browser=False)
 
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_without_npm_it_says_so(tmp_path, monkeypatch):
     """Three lines: what is missing, what is expected, what to do."""
-    tools = docs("tools")
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(tools.SiteError, match="npm is not on PATH, and katex") as caught:
@@ -164,7 +158,6 @@ def test_without_npm_it_says_so(tmp_path, monkeypatch):
 
 def test_a_link_to_nothing_is_refused(tmp_path):
     """A page of the project that links to a missing file can't be built; code is no link."""
-    pages = docs("pages")
     text = (
         "[here](tinygrad_edu/engine/value.py#L1) [there](https://x.org)\n\n```\n[c](gone.py)\n```\n"
     )
@@ -174,7 +167,7 @@ def test_a_link_to_nothing_is_refused(tmp_path):
     assert relinked == text.replace(
         "tinygrad_edu/engine/value.py", "source/tinygrad_edu/engine/value.py.md"
     )
-    with pytest.raises(docs("tools").SiteError, match=r"README\.md links to gone\.py"):
+    with pytest.raises(tools.SiteError, match=r"README\.md links to gone\.py"):
         pages.relinked("README.md", "[c](gone.py)", tmp_path)
 
 
@@ -182,11 +175,11 @@ def test_figures_become_tables():
     """What is alike is one table, with all columns; a number stays with its unit."""
     tree = {"a": {"x": {"s": 0.123456, "n": 1000}, "y": {"s": 2.0}}, "seconds": 3}
 
-    blocks = docs("figures")._blocks(tree)
+    blocks = figures._blocks(tree)
 
     assert blocks[-1].splitlines()[-2:] == ["| x | 0.1235 | 1,000 |", "| y | 2 |  |"]
     assert "| seconds | 3 |" in blocks[0]
-    assert "4\u00a0GiB" in docs("figures").table(("",), [["4 GiB"]])
+    assert "4\u00a0GiB" in figures.table(("",), [["4 GiB"]])
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--out", "nowhere"], ["fly"]])
@@ -205,7 +198,7 @@ def test_the_command_line_explains_itself(arguments, tmp_path):
 @pytest.fixture
 def address(site):
     """The address of the built site, served as ``python -m docs serve`` does."""
-    with docs("server").server(site) as running:
+    with server.server(site) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
