@@ -151,6 +151,14 @@ def random_program(
     raise ValueError(f"none of {', '.join(rows)} fits after {len(chosen)} of {steps} steps")
 
 
+def chain(length: int) -> tinygrad_edu.Value:
+    """Build x, then x + x, x + x + x, ...: as deep as it is long."""
+    x = y = tinygrad_edu.Value(1.0, "x")
+    for _ in range(length):
+        y = y + x
+    return y
+
+
 def tame(row: str, xs: Sequence[float], margin: float) -> bool:
     """Whether the operands keep a distance from kinks, and from where the row is not defined."""
     inside = all(

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.programs import VALUES, random_program
+from tests.programs import VALUES, chain, random_program
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine import ops
 
@@ -44,14 +44,6 @@ def description(root):
         (v.data, v.grad, v.label, v.constant, v.origin, v.op, [place[u] for u in v.inputs])
         for v in order
     ]
-
-
-def chain(length):
-    """x, then x + x, x + x + x, ...: as deep as it is long."""
-    x = y = Value(1.0, "x")
-    for _ in range(length):
-        y = y + x
-    return y
 
 
 @every_way

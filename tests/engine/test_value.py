@@ -97,17 +97,6 @@ def test_builtins_compare_by_data():
     assert sorted([middle, large, small]) == values
 
 
-def test_each_value_of_a_shared_graph_is_visited_once():
-    """Doubling 60 times is a gradient of 2**60, and takes 60 steps, not 2**60."""
-    x = y = Value(1.0)
-    for _ in range(60):
-        y = y + y
-
-    y.backward()
-
-    assert x.grad == 2.0**60
-
-
 @pytest.mark.parametrize("cotangent", [1.0, -2.5, 0.0, 3])
 def test_the_cotangent_scales_every_gradient(cotangent):
     """backward(c) adds c times what backward() adds."""

@@ -5,17 +5,9 @@ from random import Random
 import pytest
 
 from tests import naive
-from tests.programs import VALUES, random_program
+from tests.programs import VALUES, chain, random_program
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine.errors import StaleGraphError
-
-
-def chain(length):
-    """x, then x + x, x + x + x, ...: as deep as it is long."""
-    x = y = Value(1.0)
-    for _ in range(length):
-        y = y + x
-    return y
 
 
 @pytest.mark.parametrize("reach", [1, 3, None])
@@ -104,7 +96,7 @@ def test_a_deep_graph_is_no_cycle():
 
 
 def test_a_diamond_is_no_cycle():
-    """Meeting a value again on another way down is sharing: 2,000 diamonds in a row."""
+    """Meeting a value again is sharing: 2,000 diamonds have 2**2000 ways down, each node once."""
     x = y = Value(1.0)
     for _ in range(2000):
         y = (y + 1.0) - (y * 1.0)

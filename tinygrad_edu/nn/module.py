@@ -168,7 +168,7 @@ def _below(scope: str, name: str, i: int | None = None) -> str:
 
 
 def _walk(root: Module, separator: str, values: bool = True) -> Iterator[tuple[str, Any]]:
-    """Every module and value below, depth first in attribute order, each once, with its path.
+    """Yield every module and value below, depth first in attribute order, once, with its path.
 
     Without ``values`` those are passed over, which is much faster.
     """
@@ -191,7 +191,7 @@ _KINDS = (*_HOLDERS, Value)
 def _parts(
     path: str, whole: Any, separator: str, kinds: tuple[type, ...]
 ) -> Iterator[tuple[str, Any]]:
-    """What a module or container holds of these kinds, with paths."""
+    """Yield what a module or container holds of these kinds, with paths."""
     if isinstance(whole, (list, tuple)):
         for i, part in enumerate(whole):
             if isinstance(part, kinds):
