@@ -24,7 +24,7 @@ def test_folded_dot_source(depth, golden):
 
 @pytest.mark.parametrize("style", ["circuit", "card", "folded", "micrograd"])
 def test_dot_draws_what_the_figure_has(style, with_dot):
-    """Every node, wire and frame, found by its id."""
+    """Every node, wire and frame, found by its id, and each frame inside its parent."""
     drawing = draw(graphs.network(), style)
 
     answer = json.loads(run_graphviz(("dot", "-Tjson"), drawing.source))
@@ -32,4 +32,9 @@ def test_dot_draws_what_the_figure_has(style, with_dot):
     objects, figure = answer["objects"], drawing.figure
     assert {o["id"] for o in objects if "id" in o} >= {node.id for node in figure.nodes}
     assert sorted(e["id"] for e in answer["edges"]) == sorted(wire.id for wire in figure.wires)
-    assert sum(o["name"].startswith("cluster_") for o in objects) == len(figure.clusters)
+    frames = {o["name"]: o for o in objects if o["name"].startswith("cluster_")}
+    assert len(frames) == len(figure.clusters)
+    for i, cluster in enumerate(figure.clusters):
+        inner = [figure.clusters.index(c) for c in figure.clusters if c.parent == cluster.id]
+        held = [objects[at]["name"] for at in frames[f"cluster_{i}"].get("subgraphs", [])]
+        assert held == [f"cluster_{k}" for k in inner]

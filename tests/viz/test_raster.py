@@ -113,8 +113,10 @@ def test_no_pixel_is_transparent(images, style, zoom):
     [(lambda: Value(1.0, "x"), 1), pytest.param(graphs.neuron, 12, marks=pytest.mark.slow)],
 )
 def test_a_film_has_one_frame_per_step(images, build, steps, tmp_path):
-    """A leaf alone is a film, too."""
+    """A leaf alone is a film, too; the last frame stays for three seconds."""
     figure = draw(build(), engine="builtin")
 
     with images.open(figure.save(tmp_path / "root.gif")) as film:
         assert film.n_frames == len(figure.steps) == steps
+        film.seek(steps - 1)
+        assert film.info["duration"] == 3000

@@ -217,7 +217,7 @@ def _recomputed(order: list[Value]) -> Callable[[Value, Any], Any]:
         for v, forward, inputs in inner:
             if not new.keys().isdisjoint(inputs):
                 new[v] = forward(xp, *[new.get(u, data[u]) for u in inputs]) + rounded[v]
-        return new.get(order[-1], data[order[-1]])
+        return new[order[-1]]
 
     return root
 
