@@ -1,4 +1,4 @@
-"""Compiled is eager: random programs, batches of rows, penalties, new rows, both targets."""
+"""Compiled is eager: random programs, special values and a user's rows, on both targets."""
 
 import itertools
 import math
