@@ -17,8 +17,7 @@ def test_a_bar_counts_batches_and_writes_a_line_per_epoch(wanted, capsys):
     """Those done before a restart are counted, too."""
     pytest.importorskip("tqdm")
 
-    with progress_bar(10, wanted) as progress:
-        progress.start(4)
+    with progress_bar(10, wanted, done=4) as progress:
         progress.advance(0.5)
         progress.end_epoch(HISTORY)
         done = progress.bar.n
@@ -29,8 +28,7 @@ def test_a_bar_counts_batches_and_writes_a_line_per_epoch(wanted, capsys):
 
 def test_no_bar_is_shown_where_none_is_wanted(capsys):
     """Everything may be called, and nothing is written."""
-    with progress_bar(10, False) as progress:
-        progress.start(4)
+    with progress_bar(10, False, done=4) as progress:
         progress.advance(0.5)
         progress.end_epoch(HISTORY)
 

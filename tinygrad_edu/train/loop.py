@@ -120,9 +120,8 @@ def fit(
         with (
             collector_paused(),
             stepper_for(task, compiled) as stepper,
-            progress_bar(batches, progress) as bar,
+            progress_bar(batches, progress, len(history.batch_loss)) as bar,
         ):
-            bar.start(len(history.batch_loss))
             while len(history.loss) < last and not history.stopped:  # step 2: repeat E times
                 losses, right = [], 0
                 for batch in minibatches(len(X), batch_size, rng):  # step 3: for M / B batches

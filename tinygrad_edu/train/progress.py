@@ -17,11 +17,6 @@ class Progress:
     def __init__(self, bar: Any) -> None:
         self.bar = bar
 
-    def start(self, done: int) -> None:
-        """Set how many batches were done before."""
-        if self.bar is not None and done:
-            self.bar.update(done)
-
     def advance(self, loss: float) -> None:
         """Count one more batch."""
         if self.bar is not None:
@@ -49,11 +44,14 @@ def epoch_line(history: History, epoch: int) -> str:
 
 
 @contextmanager
-def progress_bar(total: int, wanted: bool | None) -> Iterator[Progress]:
-    """Show a bar over ``total`` batches; ``wanted`` None means: where tqdm is installed."""
+def progress_bar(total: int, wanted: bool | None, done: int = 0) -> Iterator[Progress]:
+    """Show a bar over ``total`` batches, some of them done before a restart.
+
+    ``wanted`` None means: where tqdm is installed.
+    """
     if wanted is False or (wanted is None and find_spec("tqdm") is None):
         yield Progress(None)
         return
     tqdm = extra("tqdm.auto", "tqdm", "the progress bar").tqdm
-    with tqdm(total=total, unit="batch", dynamic_ncols=True) as bar:
+    with tqdm(total=total, initial=done, unit="batch", dynamic_ncols=True) as bar:
         yield Progress(bar)

@@ -112,7 +112,6 @@ class Run:
             If the file can't be read, was damaged, or is of another model, optimizer or settings.
         """
         facts = read(path)
-        _check_settings(path, facts.get("settings", {}), self.settings)
         self._check_facts(path, facts)
         load(self.model, path)
         kept = facts["optimizer"]
@@ -126,6 +125,15 @@ class Run:
         self.stopping.best = Best(**facts["best"])
 
     def _check_facts(self, path: Path, facts: dict[str, Any]) -> None:
+        """Raise FileError if the file is of another run; settings it does not keep don't count."""
+        kept, mine = facts.get("settings", {}), self.settings
+        other = [name for name, value in mine.items() if kept.get(name, value) != value]
+        if other:
+            pairs = [f"{name} was {kept[name]!r:.60}, is {mine[name]!r:.60}" for name in other]
+            raise FileError(
+                f"{path}: a run with other settings: {'; '.join(pairs)}.",
+                fix="pass the settings it began with, or begin anew: resume=False, no --resume.",
+            )
         wanted = {"optimizer", "rng", "layers", "history", "best"}
         if not wanted <= facts.keys():
             raise FileError(
@@ -133,11 +141,11 @@ class Run:
                 fix="name a file that fit(..., checkpoint=...) wrote, or load it with nn.load.",
             )
         kind = facts["optimizer"]["kind"]
-        mine = (type(self.optimizer).__name__, len(self.optimizer.state))
-        if (kind, len(facts["optimizer"]["state"])) != mine:
+        theirs = f"{kind} of {len(facts['optimizer']['state'])}"
+        ours = f"{type(self.optimizer).__name__} of {len(self.optimizer.state)}"
+        if theirs != ours:
             raise FileError(
-                f"{path}: written by {kind} of {len(facts['optimizer']['state'])} parameters, "
-                f"not by {mine[0]} of {mine[1]}.",
+                f"{path}: written by {theirs} parameters, not by {ours}.",
                 fix=f"pass the same model and {kind}, or the name of a new file.",
             )
         if [*facts["layers"]] != [name for name, _ in generators(self.model)]:
@@ -157,19 +165,6 @@ def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             fix="make them of text, finite numbers, True, False, None, lists and dicts of these.",
         ) from None
     return kept
-
-
-def _check_settings(path: Path, kept: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """Raise FileError with all settings that differ; those an older file lacks don't count."""
-    other = [name for name, value in mine.items() if kept.get(name, value) != value]
-    if other:
-        differ = "; ".join(
-            f"{name} was {kept[name]!r:.60}, is {mine[name]!r:.60}" for name in other
-        )
-        raise FileError(
-            f"{path}: a run with other settings: {differ}.",
-            fix="pass the settings it began with, or begin anew: resume=False, no --resume.",
-        )
 
 
 def _plain(rng: Random) -> list[Any]:
