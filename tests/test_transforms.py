@@ -138,7 +138,7 @@ def test_an_argument_that_is_not_there_is_refused(argnums, count):
 
 
 @pytest.mark.parametrize("argnums", [[0], "0", 0.0, None])
-def test_argnums_that_are_no_numbers_are_refused(argnums):
+def test_argnums_that_are_not_numbers_are_refused(argnums):
     """In words, when the function is called at the latest."""
     with pytest.raises(tinygrad_edu.TinygradEduError, match="argnums"):
         grad(lambda x: x, argnums)(1.0)
@@ -157,7 +157,7 @@ def test_a_function_that_returns_no_number_is_refused(out):
     assert "return a single result" in str(caught.value)
 
 
-def test_an_argument_that_is_no_number_is_refused():
+def test_an_argument_that_is_not_a_number_is_refused():
     """Where it is differentiated by."""
     with pytest.raises(OperandError, match="got str"):
         grad(lambda x: x)("1")

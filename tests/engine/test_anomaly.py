@@ -97,8 +97,8 @@ def test_grad_of_a_function_is_watched_too():
         grad(Value.sqrt)(0.0)
 
 
-def test_grad_of_grad_is_no_anomaly_where_what_it_returns_is_finite():
-    """x³ at -2 has the second derivative -12; that 3 has no slope there is no concern of x."""
+def test_grad_of_grad_is_not_an_anomaly_where_it_returns_a_finite_number():
+    """x³ at -2 has the second derivative -12; the exponent has no slope there, but x has."""
     with detect_anomaly():
         second = grad(grad(lambda x: x**3))(-2.0)
 
@@ -113,7 +113,7 @@ def test_another_thread_is_not_watched():
     assert math.isnan(unwatched.data)
 
 
-def test_the_gradient_of_a_constant_is_no_anomaly():
+def test_the_gradient_of_a_constant_is_not_an_anomaly():
     """(-2)**3 has no slope in its exponent, which is a number and needs none."""
     x = Value(-2.0)
 

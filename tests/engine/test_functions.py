@@ -64,7 +64,7 @@ def test_too_few_or_too_many_operands_are_refused(row, kind):
 
 
 @pytest.mark.parametrize("x", ["1", None, 1j, [1.0]])
-def test_what_is_no_number_is_refused(x):
+def test_what_is_not_a_number_is_refused(x):
     """In words, alone and beside a Value."""
     for call in (lambda: functions.exp(x), lambda: functions.maximum(x, Value(1.0))):
         with pytest.raises(OperandError, match=r"^expected a real number, got"):

@@ -57,7 +57,7 @@ def test_any_real_number_becomes_a_python_float(x):
 
 @pytest.mark.promise(name="operands")
 @NOT_NUMBERS
-def test_what_is_no_number_is_refused_at_construction(x, kind, advice):
+def test_what_is_not_a_number_is_refused_at_construction(x, kind, advice):
     """A TypeError says what came, and the last line what to write instead."""
     with pytest.raises(TypeError, match=f"^expected a real number, got {kind}: ") as caught:
         Value(x)
@@ -80,7 +80,7 @@ def test_a_value_of_a_value_is_refused():
 @pytest.mark.promise(name="operands")
 @NOT_NUMBERS
 @pytest.mark.parametrize("sign", ["+", "-", "*", "/", "**", "<", "<=", ">", ">="])
-def test_what_is_no_number_is_refused_by_operators(sign, x, kind, advice):
+def test_what_is_not_a_number_is_refused_by_operators(sign, x, kind, advice):
     """On either side, with the same words."""
     for text in (f"v {sign} x", f"x {sign} v"):
         with pytest.raises(OperandError, match=f"^expected a real number, got {kind}: "):

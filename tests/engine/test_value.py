@@ -57,7 +57,7 @@ def test_random_programs_notice_a_wrong_rule(name, monkeypatch):
 
 
 @pytest.mark.parametrize("text", SPELLINGS)
-def test_a_new_node_has_no_gradient_and_is_no_constant(text):
+def test_a_new_node_has_no_gradient_and_is_not_a_constant(text):
     """Before any backward pass, whatever made the node; it has no label, either."""
     root, _, _ = evaluate(text, tinygrad_edu, Value)
 

@@ -89,13 +89,13 @@ def test_a_cycle_far_below_the_root_is_refused(side):
     assert x.grad == 3000.0 + 2.0 + 2.0
 
 
-def test_a_deep_graph_is_no_cycle():
+def test_a_deep_graph_is_not_a_cycle():
     """The check for cycles lets every honest depth pass, around its limits too."""
     for length in (998, 999, 1000, 1001, 1002, 2003, 2004, 4010):
         assert len(topological_order(chain(length))) == length + 1
 
 
-def test_a_diamond_is_no_cycle():
+def test_a_diamond_is_not_a_cycle():
     """Meeting a value again is sharing: 2,000 diamonds have 2**2000 ways down, each node once."""
     x = y = Value(1.0)
     for _ in range(2000):

@@ -304,7 +304,7 @@ def test_a_file_larger_than_any_model_is_not_read(path):
     assert time.perf_counter() - start < 0.5
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_not_a_file_is_refused(tmp_path):
     """A name that is not there, a folder, a pipe that would never end."""
     os.mkfifo(tmp_path / "pipe")
 
@@ -416,7 +416,7 @@ def test_what_no_file_can_be_called_is_refused(saved, wrong):
 
 
 @pytest.mark.parametrize("wrong", [3, None, Value(1.0)])
-def test_what_is_no_model_is_refused(path, saved, wrong):
+def test_what_is_not_a_model_is_refused(path, saved, wrong):
     """Numbers and Values have no parameters to save; the file stays as it is."""
     before = path.read_bytes()
 

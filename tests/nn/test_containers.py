@@ -77,7 +77,7 @@ def test_a_residual_of_another_width_is_refused():
 
 @pytest.mark.promise(name="settings")
 @pytest.mark.parametrize("parts", [(), ("swish",), (nn.Layer(1, 1), 3)])
-def test_what_is_no_part_is_refused(parts):
+def test_what_is_not_a_part_is_refused(parts):
     """When it is built, by its number."""
     with pytest.raises(SettingError):
         nn.Sequential(*parts)

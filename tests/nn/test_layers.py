@@ -29,16 +29,16 @@ TEXTBOOK = {  # the activations again, from the mathematics
 
 
 def by_hand(model, x, activation, output):
-    """The answers of a model on plain numbers, one loop a line."""
+    """The outputs of a model on plain numbers, in loops."""
     for layer in model.layers:
         f = TEXTBOOK[output if layer is model.layers[-1] else activation]
-        answers = []
+        outputs = []
         for neuron in layer.neurons:
             total = neuron.b.data
             for w, number in zip(neuron.w, x, strict=True):
                 total += w.data * number
-            answers.append(f(total))
-        x = answers
+            outputs.append(f(total))
+        x = outputs
     return x
 
 
@@ -92,11 +92,11 @@ def test_an_activation_may_be_a_module_with_parameters():
             return y.max(self.slope * y)
 
     layer = Layer(1, 2, Leak())
-    answers = layer([-1.0])
+    outputs = layer([-1.0])
 
     assert [name for name, _ in layer.named_parameters()].count("neuron0.activation.slope") == 1
     assert len(layer.parameters()) == 2 * 2 + 1
-    assert [y.origin for y in answers] == ["neuron0/activation", "neuron1/activation"]
+    assert [y.origin for y in outputs] == ["neuron0/activation", "neuron1/activation"]
 
 
 def test_an_activation_that_leaves_the_graph_is_refused():

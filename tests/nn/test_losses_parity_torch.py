@@ -90,6 +90,6 @@ def test_a_network_agrees(activation):
 
 
 def test_a_wrong_gradient_would_be_noticed():
-    """The bound is far below a mistake: one gradient off by 1e-10 is no agreement."""
+    """The bound is far below a mistake: one gradient off by 1e-10 does not agree."""
     assert close([1.0, 2.0], tensor([1.0, 2.0]))
     assert not close([1.0, 2.0 * (1.0 + 1e-10)], tensor([1.0, 2.0]))

@@ -1,4 +1,4 @@
-"""Normalisation and dropout: NumPy's mean and variance, hand-made masks, what is refused."""
+"""Normalization and dropout: NumPy's mean and variance, hand-made masks, what is refused."""
 
 from contextlib import suppress
 from random import Random
@@ -45,7 +45,7 @@ def test_batch_norm_in_training_is_algorithm_1():
     np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-13)
 
 
-def test_batch_norm_in_use_is_algorithm_2():
+def test_batch_norm_in_evaluation_mode_is_algorithm_2():
     """Running mean and unbiased running variance, a tenth of them new with each batch."""
     norm, first, second = nn.BatchNorm(3), np.array(rows(seed=1)), np.array(rows(seed=2))
 
@@ -92,7 +92,7 @@ def test_dropout_lets_gradients_through_where_it_lets_numbers_through():
     assert {v.grad for v in x} == {0.0, 2.0}
 
 
-def test_nothing_is_dropped_in_use():
+def test_nothing_is_dropped_in_evaluation_mode():
     """After eval() the numbers pass as they are; train() turns it on again."""
     dropout, x = nn.Dropout(0.5), [Value(1.0) for _ in range(30)]
 
@@ -164,7 +164,7 @@ def test_settings_are_checked(make):
 
 
 def test_running_statistics_are_in_the_file(tmp_path):
-    """Saved and loaded, a model in use answers the same."""
+    """Saved and loaded, a model in evaluation mode has the same outputs."""
     model, other = nn.Sequential(nn.BatchNorm(3)), nn.Sequential(nn.BatchNorm(3))
     model.batch(rows())
     model.eval()
