@@ -107,10 +107,10 @@ def _add_common(command: argparse.ArgumentParser, folder: str) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    """Learn handwritten digits; Ctrl-C is a way to end it, so the exit code is 0 all the same."""
+    """Learn handwritten digits, and write a report."""
     from tinygrad_edu.experiments.demo import demo
 
-    headline, files, _ = demo(
+    headline, files, stopped = demo(
         options.out,
         epochs=options.epochs,
         hidden=options.hidden,
@@ -118,7 +118,8 @@ def _demo(options: argparse.Namespace) -> int:
         progress=False if options.quiet else None,
         eager=options.eager,
     )
-    return _say(headline, options.out, files)
+    _say(headline, options.out, files)
+    return 130 if stopped else 0
 
 
 def _settings(options: argparse.Namespace) -> Any:

@@ -26,7 +26,8 @@ def batch_loss(
 
 
 def _total(losses: Sequence[Value], model: Module, penalty: Penalty | None) -> Value:
-    mean = sum(losses[1:], losses[0]) * (1.0 / len(losses))
+    total = sum(losses[1:], losses[0])
+    mean = total * (1.0 / len(losses)) if len(losses) > 1 else total
     return mean + penalty(model) if penalty is not None else mean
 
 

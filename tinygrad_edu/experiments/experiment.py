@@ -52,6 +52,14 @@ CHOICES: dict[str, Iterable[Any]] = {
     "schedule": SCHEDULES,
 }
 MOST_WEIGHTS = 1_000_000
+ENDINGS = {  # why a run ended, for its headline; nothing where it did all its epochs
+    "": "",
+    "epochs": "",
+    "threshold": " (the loss dropped below stop_below)",
+    "patience": " (no better epoch within the patience)",
+    "callback": " (a callback ended it)",
+    "Ctrl-C": " (stopped by Ctrl-C)",
+}
 LIMITS = ("epochs", "patience", "stop_below", "eager")  # a resumed run may have others
 
 
@@ -258,8 +266,8 @@ def run(
         loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
     headline = (
         f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
-        f"{loss:.4f}, after {len(history.loss)} epochs in {sum(history.seconds[-1:]):.1f} s "
-        f"(stopped by {'Ctrl-C' if stopped else history.stopped}); "
+        f"{loss:.4f}, after {len(history.loss)} epochs in {sum(history.seconds[-1:]):.1f} s"
+        f"{ENDINGS['Ctrl-C' if stopped else history.stopped]}; "
         f"{len(model.parameters()):,} parameters, each a single Value."
     )
     title = title or f"{settings.data}: a training run"

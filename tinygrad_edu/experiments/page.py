@@ -14,7 +14,8 @@ from tinygrad_edu.viz import Drawing
 STYLE = """\
 body { font: 16px/1.5 Helvetica, Arial, sans-serif; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; color: #1f2328; background: #fff }
-table { border-collapse: collapse; font-family: Georgia, "Times New Roman", serif }
+table { border-collapse: collapse; display: block; overflow-x: auto;
+  font-family: Georgia, "Times New Roman", serif }
 caption { font: 16px/1.5 Helvetica, Arial, sans-serif; text-align: left }
 th { font: bold 14px Helvetica, Arial, sans-serif }
 th, td { padding: .15rem 1.2rem .15rem 0; border-bottom: 1px solid #d8dee4; white-space: nowrap }

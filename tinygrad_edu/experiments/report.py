@@ -68,8 +68,11 @@ def write_report(
         page.add("The matrices in it", equations_table(found), ABOUT_MATRICES)
     for figure in (*figures, network_figure(model, split)):
         page.add_figure(figure)
-    rows = [(name, str(value)) for name, value in settings.items()]
-    page.add("Settings", html_table("Every setting of this run.", (), rows, "<<"))
+    rows = [(name, "default" if x is None else str(x)) for name, x in settings.items()]
+    page.add(
+        "Settings",
+        html_table("Every setting of this run.", (), rows, "<<"),
+    )
     epochs = "\n".join(epoch_line(history, epoch) for epoch in range(len(history.loss)))
     page.add("Epochs", f"<pre>{escape(epochs) or 'none was finished'}</pre>")
     page.files["history.json"] = json.dumps(asdict(history), indent=1).encode()

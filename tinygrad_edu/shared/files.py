@@ -137,7 +137,7 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise FileError(
             f"the folder {path} can't be written to: {error.strerror or error}.",
-            fix="choose another folder, on the command line with --out FOLDER.",
+            fix="choose another folder, one that you may write to, for example in your home.",
         ) from None
     return path
 

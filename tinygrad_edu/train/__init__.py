@@ -4,6 +4,9 @@ The estimators in scikit-learn's manner, ``MLPClassifier`` and ``MLPRegressor``,
 :mod:`tinygrad_edu.train.estimators`, which imports scikit-learn.
 """
 
+import sys
+
+from tinygrad_edu.compiled import predict
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.shared.moved import moved
 from tinygrad_edu.train.data import Split, minibatches, one_hot, split, standardize
@@ -22,6 +25,7 @@ from tinygrad_edu.train.schedules import (
     warm_up,
 )
 
+sys.modules[f"{__name__}.predict"] = predict  # where estimators pickled by the first edition look
 # these stood here in the first edition
 __getattr__ = moved(
     __name__,
