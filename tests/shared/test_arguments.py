@@ -1,6 +1,7 @@
 """A bad setting is refused by name, with its value, its bounds, and an example that works."""
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -17,6 +18,20 @@ def test_a_learning_rate_that_is_none_is_refused(number):
     """nan, infinity, zero, negative, text: each would train nothing, or ruin the weights."""
     with pytest.raises(SettingError, match="learning_rate is"):
         within("learning_rate", number, above=0.0)
+
+
+@pytest.mark.parametrize("number", [1, np.int64(1), np.float32(1.0), np.uint8(1), Fraction(1)])
+def test_a_number_is_taken_from_every_door(number):
+    """As a Value takes it, and kept as a float."""
+    taken = within("learning_rate", number, above=0.0)
+
+    assert (type(taken), taken) == (float, 1.0)
+
+
+def test_numpys_true_is_not_a_number():
+    """Nor is Python's: a switch that stands in the wrong place is found."""
+    with pytest.raises(SettingError, match="learning_rate is"):
+        within("learning_rate", np.bool_(True), above=0.0)
 
 
 def test_bounds_are_inclusive_or_not_as_named():

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
 from tinygrad_edu import nn
@@ -39,6 +40,16 @@ def test_patience_ends_the_run_and_restores_the_best_weights(compiled):
     assert history.stopped == "patience"
     assert len(seen) == best + 1 + 3
     assert numbers(net) == seen[best]
+
+
+def test_numpys_true_ends_the_run_too():
+    """It is another object than True; Optuna's and NumPy's comparisons return it."""
+    answers = iter([np.bool_(False), np.bool_(True), np.bool_(False)])
+
+    _, history = train(callbacks=[lambda *_: next(answers)])
+
+    assert history.stopped == "callback"
+    assert len(history.loss) == 2
 
 
 def test_a_callback_ends_the_run():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sized
 from difflib import get_close_matches
 from importlib import import_module
-from math import isfinite
+from math import isfinite, nan
 from operator import index
 from typing import Any, TypeVar
 
-from tinygrad_edu.engine.errors import LengthError, MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError, OperandError, SettingError
+from tinygrad_edu.engine.guards import real
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ def within(
 ) -> float:
     """Return the number as a float; raise SettingError unless it is finite and within the bounds.
 
+    Any real number is taken, as a Value takes it: NumPy's scalars and Fractions, too.
     ``least`` and ``most`` admit their bound, ``above`` and ``below`` do not.
     """
 
@@ -60,9 +62,12 @@ def within(
         low = (least is None or x >= least) and (above is None or x > above)
         return low and (below is None or x < below) and (most is None or x <= most)
 
-    real = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
-    if real and allowed(number):
-        return float(number)
+    try:
+        x = nan if type(number).__name__ in ("bool", "bool_") else real(number)
+    except OperandError:
+        x = nan
+    if isfinite(x) and allowed(x):
+        return x
     limits = {"at least": least, "above": above, "below": below, "at most": most}
     bounds = [f"{word} {bound:g}" for word, bound in limits.items() if bound is not None]
     given = [bound for bound in limits.values() if bound is not None]

@@ -79,7 +79,7 @@ class Stopping:
         """Look at an epoch and let the callbacks look; return why to stop, or ""."""
         if self.patience is not None:
             self.best.look(history.latest, len(history.loss), model)
-        asked = [callback(history, model) is True for callback in self.callbacks]
+        asked = [_is_true(callback(history, model)) for callback in self.callbacks]
         return self._limit(history) or ("callback" if any(asked) else "")
 
     def _limit(self, history: History) -> str:
@@ -93,3 +93,8 @@ class Stopping:
 def named_numbers(model: Module) -> list[tuple[str, Value]]:
     """Return parameters and buffers: all the numbers of a model that training changes."""
     return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _is_true(answer: Any) -> bool:
+    """Check for True or NumPy's True, which is another object; any other answer asks for nothing."""
+    return type(answer).__name__ in ("bool", "bool_") and bool(answer)
