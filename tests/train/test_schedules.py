@@ -1,17 +1,19 @@
 """Schedules and clipping: the published formulas, their ends, and what is refused."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value
+from tinygrad_edu import Value, nn
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import (
     SGD,
+    Adam,
     ClipByNorm,
     ClipByValue,
     constant,
@@ -111,3 +113,16 @@ def test_settings_are_checked_when_it_is_made(make):
     """Not in the middle of training."""
     with pytest.raises(SettingError):
         make()
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [constant(), step_decay(3), linear(7), cosine(7), warm_up(2), warm_up(2, then=cosine(5))],
+)
+def test_an_optimizer_is_pickled_with_its_schedule(schedule):
+    """So that a worker, or another process, makes the same steps."""
+    model = nn.MLP(1, [1])
+
+    twin = pickle.loads(pickle.dumps(Adam(model.parameters(), 0.1, schedule=schedule)))
+
+    assert [twin.schedule(step) for step in range(12)] == [schedule(step) for step in range(12)]

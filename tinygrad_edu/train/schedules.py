@@ -1,13 +1,14 @@
 """Schedule the learning rate and clip gradients: what is done to a step before it is taken.
 
 A schedule is a function of the number of updates made so far, and returns the factor that
-multiplies the learning rate. A clipping is a formula on a gradient (a float, or an array of them)
+multiplies the learning rate; it can be pickled with its optimizer. A clipping is a formula on a gradient (a float, or an array of them)
 and on the norm of all gradients together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import cos, pi
 from typing import Any, TypeAlias
 
@@ -18,7 +19,11 @@ Schedule: TypeAlias = Callable[[int], float]
 
 def constant() -> Schedule:
     """Keep the learning rate as it was given."""
-    return lambda step: 1.0
+    return _constant
+
+
+def _constant(step: int) -> float:
+    return 1.0
 
 
 def step_decay(every: int, factor: float = 0.1) -> Schedule:
@@ -32,7 +37,11 @@ def step_decay(every: int, factor: float = 0.1) -> Schedule:
     (1.0, 0.5, 0.25)
     """
     every, factor = whole("every", every), within("factor", factor, above=0.0)
-    return lambda step: factor ** (step // every)
+    return partial(_step_decay, every, factor)
+
+
+def _step_decay(every: int, factor: float, step: int) -> float:
+    return factor ** (step // every)
 
 
 def linear(steps: int, end: float = 0.0) -> Schedule:
@@ -45,7 +54,11 @@ def linear(steps: int, end: float = 0.0) -> Schedule:
     0.5
     """
     steps, end = whole("steps", steps), within("end", end, least=0.0)
-    return lambda step: 1.0 + (end - 1.0) * min(step / steps, 1.0)
+    return partial(_linear, steps, end)
+
+
+def _linear(steps: int, end: float, step: int) -> float:
+    return 1.0 + (end - 1.0) * min(step / steps, 1.0)
 
 
 def cosine(steps: int, end: float = 0.0) -> Schedule:
@@ -62,7 +75,11 @@ def cosine(steps: int, end: float = 0.0) -> Schedule:
     '0.500'
     """
     steps, end = whole("steps", steps), within("end", end, least=0.0)
-    return lambda step: end + (1.0 - end) * 0.5 * (1.0 + cos(pi * min(step / steps, 1.0)))
+    return partial(_cosine, steps, end)
+
+
+def _cosine(steps: int, end: float, step: int) -> float:
+    return end + (1.0 - end) * 0.5 * (1.0 + cos(pi * min(step / steps, 1.0)))
 
 
 def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
@@ -79,8 +96,11 @@ def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
     >>> rate(0), rate(3), rate(4)
     (0.25, 1.0, 1.0)
     """
-    steps, after = whole("steps", steps), then or constant()
-    return lambda step: (step + 1) / steps if step < steps else after(step - steps)
+    return partial(_warm_up, whole("steps", steps), then or constant())
+
+
+def _warm_up(steps: int, then: Schedule, step: int) -> float:
+    return (step + 1) / steps if step < steps else then(step - steps)
 
 
 class ClipByNorm:
