@@ -1,8 +1,8 @@
 """Schedule the learning rate and clip gradients: what is done to a step before it is taken.
 
 A schedule is a function of the number of updates made so far, and returns the factor that
-multiplies the learning rate; it can be pickled with its optimizer. A clipping is a formula on a gradient (a float, or an array of them)
-and on the norm of all gradients together.
+multiplies the learning rate; it can be pickled with its optimizer. A clipping is a formula on a
+gradient (a float, or an array of them) and on the norm of all gradients together.
 """
 
 from __future__ import annotations

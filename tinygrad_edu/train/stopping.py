@@ -96,5 +96,5 @@ def named_numbers(model: Module) -> list[tuple[str, Value]]:
 
 
 def _is_true(answer: Any) -> bool:
-    """Check for True or NumPy's True, which is another object; any other answer asks for nothing."""
+    """Check for True or NumPy's True, which is another object; no other answer counts."""
     return type(answer).__name__ in ("bool", "bool_") and bool(answer)
