@@ -62,6 +62,8 @@ STATEMENTS = (ast.Continue, ast.Raise, ast.Expr, ast.Delete)  # left out, one at
 REASONS = {
     "len(path) >= limit": "when the search for a cycle is repeated is a question of speed alone",
     "before, strict=False": "the two lists grow by the same lines, one item each",
+    "limit = 3 * _without": "when the search for a cycle is repeated is a question of speed alone",
+    "{path[-2]!r} is an input": "any value of the ring may be named",
     "(root, 1001)": "when the search for a cycle begins is a question of speed alone",
     "numbers), maxlen=1)": "the deque only runs the calls; it may keep one result",
     "xp.maximum(0.0, x) + xp.log1p": "at a tie of zeros log 2 is added to either",
