@@ -95,7 +95,7 @@ def real(x: Number) -> float:
     if type(x) is float:
         return x
     name = type(x).__name__
-    if isinstance(x, Real | Decimal) or name in ("bool", "bool_"):  # NumPy's bools are not Real
+    if isinstance(x, Real | Decimal) or is_bool(x):
         try:
             number = float(x)
             if abs(number) != INF or x == number:
@@ -113,6 +113,11 @@ def real(x: Number) -> float:
         expected="int, float, bool, Fraction, Decimal, NumPy scalar (or, in arithmetic, a Value)",
         fix=_FIXES.get(name, "make one Value of each number in it: [Value(x) for x in xs]."),
     )
+
+
+def is_bool(x: object) -> bool:
+    """Recognize Python's and NumPy's booleans; NumPy's are neither bool nor Real."""
+    return type(x).__name__ in ("bool", "bool_")
 
 
 def _shown(x: object) -> str:

@@ -10,7 +10,7 @@ from operator import index
 from typing import Any, TypeVar
 
 from tinygrad_edu.engine.errors import LengthError, MissingExtraError, OperandError, SettingError
-from tinygrad_edu.engine.guards import real
+from tinygrad_edu.engine.guards import is_bool, real
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def within(
         return low and (below is None or x < below) and (most is None or x <= most)
 
     try:
-        x = nan if type(number).__name__ in ("bool", "bool_") else real(number)
+        x = nan if is_bool(number) else real(number)
     except OperandError:
         x = nan
     if isfinite(x) and allowed(x):

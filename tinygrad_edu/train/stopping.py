@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.guards import is_bool
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.history import History
@@ -79,8 +80,9 @@ class Stopping:
         """Look at an epoch and let the callbacks look; return why to stop, or ""."""
         if self.patience is not None:
             self.best.look(history.latest, len(history.loss), model)
-        asked = [_is_true(callback(history, model)) for callback in self.callbacks]
-        return self._limit(history) or ("callback" if any(asked) else "")
+        answers = [callback(history, model) for callback in self.callbacks]
+        asked = any(is_bool(answer) and bool(answer) for answer in answers)
+        return self._limit(history) or ("callback" if asked else "")
 
     def _limit(self, history: History) -> str:
         """Return the name of the limit that is reached, or ""."""
@@ -93,8 +95,3 @@ class Stopping:
 def named_numbers(model: Module) -> list[tuple[str, Value]]:
     """Return parameters and buffers: all the numbers of a model that training changes."""
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _is_true(answer: Any) -> bool:
-    """Check for True or NumPy's True, which is another object; no other answer counts."""
-    return type(answer).__name__ in ("bool", "bool_") and bool(answer)
