@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from tinygrad_edu.engine import Value, functions, operand, topological_order
@@ -124,7 +125,8 @@ def _partials(node: Value, *, on_values: bool) -> tuple[Any, ...]:
     """Compute the local derivatives of an operation, as numbers or as Values."""
     if not on_values or node.op is None:
         return local_partials(node)
-    with tentatively():  # a row computes the partials of all inputs, needed or not
+    # a row computes the partials of all inputs, needed or not; a watcher is not to complain of them
+    with tentatively() if here().watchers else nullcontext():
         return node.op.partials(functions, node, *node.inputs)
 
 

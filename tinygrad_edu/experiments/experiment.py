@@ -52,9 +52,7 @@ CHOICES: dict[str, Iterable[Any]] = {
     "schedule": SCHEDULES,
 }
 MOST_WEIGHTS = 1_000_000
-ENDINGS = {  # why a run ended, for its headline; nothing where it did all its epochs
-    "": "",
-    "epochs": "",
+ENDINGS = {  # why a run ended before its last epoch, for its headline
     "threshold": " (the loss dropped below stop_below)",
     "patience": " (no better epoch within the patience)",
     "callback": " (a callback ended it)",
@@ -267,7 +265,7 @@ def run(
     headline = (
         f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
         f"{loss:.4f}, after {len(history.loss)} epochs in {sum(history.seconds[-1:]):.1f} s"
-        f"{ENDINGS['Ctrl-C' if stopped else history.stopped]}; "
+        f"{ENDINGS.get('Ctrl-C' if stopped else history.stopped, '')}; "
         f"{len(model.parameters()):,} parameters, each a single Value."
     )
     title = title or f"{settings.data}: a training run"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.context import HERE
+from tinygrad_edu.engine.context import HERE, here
 from tinygrad_edu.engine.errors import SettingError
 
 
@@ -45,7 +45,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
-        now = HERE.get()
+        now = here()
         self.scope = scope = "" if now.module is None else _scope(now.module, self)
         token = HERE.set(now.inside(self, scope))
         try:
@@ -55,7 +55,7 @@ class Module:
 
     def batch(self, samples: Iterable[Any]) -> list[Any]:
         """Compute the outputs for several samples at once, for layers that look at all of them."""
-        now = HERE.get()
+        now = here()  # written out as in __call__: a helper for both would slow a forward pass
         self.scope = scope = "" if now.module is None else _scope(now.module, self)
         token = HERE.set(now.inside(self, scope))
         try:
