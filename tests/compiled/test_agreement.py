@@ -284,7 +284,7 @@ def test_a_callback_that_changes_nothing_costs_no_graph_of_a_batch(monkeypatch):
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_what_the_last_callback_leaves_stays(compiled):
-    """The weights are those of the model after the run; a mode is no matter, as no step follows."""
+    """The weights are those after the run; a mode does not matter, as no step follows."""
     net = with_dropout()
 
     def last(history, net):

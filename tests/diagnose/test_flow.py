@@ -10,7 +10,7 @@ from tinygrad_edu.train import SGD
 
 
 def test_gradients_that_the_model_holds_do_not_matter():
-    """What an earlier pass left in the parameters is no part of the diagnosis."""
+    """What an earlier pass left in the parameters is not part of the diagnosis."""
     clean, used = mlp(), mlp()
     nn.mse(used(X[0]), Y[0]).backward()
 

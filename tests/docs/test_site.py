@@ -157,7 +157,7 @@ def test_without_npm_it_says_so(tmp_path, monkeypatch):
 
 
 def test_a_link_to_nothing_is_refused(tmp_path):
-    """A page of the project that links to a missing file can't be built; code is no link."""
+    """A page of the project that links to a missing file can't be built; code is not a link."""
     text = (
         "[here](tinygrad_edu/engine/value.py#L1) [there](https://x.org)\n\n```\n[c](gone.py)\n```\n"
     )

@@ -167,7 +167,7 @@ def test_a_graph_that_was_changed_is_refused():
 
 @pytest.mark.slow
 def test_a_path_of_a_million_steps_is_explained():
-    """No recursion, and its length is no trouble."""
+    """No recursion, and its length does not matter."""
     x = Value(1.0, "x")
     root = doubled(x, 1_000_000, lambda v: v.neg())
 

@@ -79,7 +79,7 @@ def test_at_a_kink_all_between_the_slopes_is_right(partial, right):
 
 
 def test_a_kink_that_the_row_does_not_list_is_noticed():
-    """A slope that jumps is no slope, unless the row says that it is meant."""
+    """A slope that jumps is not a slope, unless the row says that it is meant."""
     silent = replace(ops.MAXIMUM, kinks=())
 
     with pytest.raises(
@@ -163,6 +163,6 @@ def test_without_mpmath_slopes_keep_their_digits(op, points, method, without_mpm
 
 @pytest.mark.parametrize("x", [0.0, -1.0])
 def test_without_mpmath_there_is_no_slope_outside_the_domain(x, without_mpmath):
-    """The complex logarithm goes on where ours ends; that is no answer."""
+    """The complex logarithm goes on where ours ends; that is not an answer."""
     with pytest.raises(SettingError, match="can't be checked"):
         check_rule(ops.LOG, x)

@@ -89,7 +89,7 @@ def test_a_folder_that_is_gone_is_said(path):
 
 
 def test_a_save_into_the_file_itself_would_lose_it(path):
-    """So the tests above can fail: half of it is there, which is no model."""
+    """So the tests above can fail: half of it is there, which is not a model."""
     good = path.read_bytes()
     with limited(len(good) // 2), pytest.raises(OSError, match="too large"):
         path.write_bytes(good)

@@ -233,7 +233,7 @@ def test_without_its_script_the_image_shows(tab):
 
 
 def test_the_image_stays_when_it_can_not_be_read(tab):
-    """A drawing that was spoilt on its way is no reason to show nothing."""
+    """A drawing that was spoilt on its way is not a reason to show nothing."""
     spoilt = re.sub(r'base64,[^"]*', "base64,PHN2Zz4=", FRAGMENT)
     tab.set_content(page(spoilt, "figure"))
 
