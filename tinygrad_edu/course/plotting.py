@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_edu.engine.errors import LengthError
+from tinygrad_edu.shared.pictures import default_style
 
 FEW = 30  # up to so many points are marked one by one
 SIZE = (6.0, 3.2)  # inches
@@ -13,6 +14,7 @@ SIZE = (6.0, 3.2)  # inches
 Numbers = Sequence[float]
 
 
+@default_style()
 def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
     """Draw curves with a legend.
 

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.shared.pictures import default_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +48,7 @@ def class_looks(count: int) -> list[tuple[Any, str]]:
     return [(color, MARKERS[i % len(MARKERS)]) for i, color in enumerate(colors)]
 
 
+@default_style()
 def png_of(figure: Any) -> bytes:
     """Draw a Matplotlib figure as a PNG."""
     buffer = BytesIO()

@@ -19,9 +19,11 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.files import writable_folder, write_atomically
+from tinygrad_edu.shared.pictures import default_style
 from tinygrad_edu.train.optim import Optimizer
 
 
+@default_style()
 def diagnose_report(
     folder: Path,
     model: Module,

@@ -20,6 +20,7 @@ from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.experiments.page import Figure, Page
 from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.shared.pictures import default_style
 from tinygrad_edu.shared.tables import Markup, html_table
 from tinygrad_edu.train import DATA_SETS, History, Split
 from tinygrad_edu.train.datasets import DataSet
@@ -34,6 +35,7 @@ ABOUT_MATRICES = (
 )
 
 
+@default_style()
 def write_report(
     folder: Path,
     title: str,
