@@ -1,4 +1,4 @@
-"""Pictures without a user's settings: the same bytes whatever Matplotlib is told to do elsewhere."""
+"""Pictures without a user's settings: the same bytes whatever Matplotlib is told elsewhere."""
 
 import sys
 from threading import Thread

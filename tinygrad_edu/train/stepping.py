@@ -138,14 +138,15 @@ class CompiledStepper:
     def update(self) -> None:
         """Change the vector of all weights; layers such as BatchNorm observe the run."""
         program = self.program
-        self.task.optimizer.step_arrays(
-            self.np, program.parameters, program.vector, program.gradient
-        )
-        self.compiled.observe()
+        with self.np.errstate(all="ignore"):  # whatever a user's np.seterr says, as on Values
+            self.task.optimizer.step_arrays(
+                self.np, program.parameters, program.vector, program.gradient
+            )
+            self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
         """Return the root mean square of each layer's part of the gradient."""
-        with self.np.errstate(over="ignore", invalid="ignore"):
+        with self.np.errstate(all="ignore"):
             squares = self.program.gradient * self.program.gradient
             sums = {name: self.np.add.reduce(squares[some]) for name, some in self.layers.items()}
         return {name: float(sums[name] / len(some)) ** 0.5 for name, some in self.layers.items()}
