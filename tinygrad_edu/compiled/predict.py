@@ -12,6 +12,7 @@ from tinygrad_edu.compiler import Program
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, StaleGraphError
 from tinygrad_edu.nn import Module
+from tinygrad_edu.shared.samples import rows_of_numbers
 
 
 class Predictor:
@@ -67,9 +68,9 @@ class Predictor:
         checked : int, for how many rows the program is compared with the graph of Values; 0 where
             it is known that the model does not branch on data
         """
-        if not len(X):
+        rows = rows_of_numbers(X)
+        if not rows:
             raise LengthError("X has no rows.", fix="pass at least one sample.")
-        rows = X.tolist() if hasattr(X, "tolist") else [[*map(float, x)] for x in X]
         with self.model.evaluating(), self._lock:
             return compiled_or_graph(
                 self.compiled,

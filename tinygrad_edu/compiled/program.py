@@ -12,6 +12,7 @@ from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import extra, one_of
+from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 
 T = TypeVar("T")
 
@@ -70,7 +71,9 @@ class ModelProgram:
         penalty: Penalty | None = None,
     ) -> None:
         self.np = extra("numpy", "numpy", "a compiled model", "fast")
-        self.model, self.loss, self.X, self.y, self.penalty = model, loss, X, y, penalty
+        self.model, self.loss, self.penalty = model, loss, penalty
+        self.X: Sequence[Any] = by_position(X)
+        self.y: Sequence[Any] = by_position(y, "y")
         self.batch = batch
         self._traced: dict[int, tuple[SymbolicLoss, Program]] = {}
         self.symbolic, self.program = self._latest = self._of_length(batch)
@@ -79,7 +82,8 @@ class ModelProgram:
     def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
         """Return samples as an array, each row the features and the encoded target of one."""
         width = self.symbolic.width
-        rows = [[*map(float, x), *encoded(t, width)] for x, t in zip(X, y, strict=True)]
+        pairs = zip(rows_of_numbers(X), by_position(y, "y"), strict=True)
+        rows = [[*x, *encoded(t, width)] for x, t in pairs]
         return self.np.array(rows)
 
     def forward(self, rows: Any) -> float:

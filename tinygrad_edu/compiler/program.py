@@ -16,6 +16,7 @@ from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.engine.ops import POW
 from tinygrad_edu.shared.arguments import extra, one_of
+from tinygrad_edu.shared.samples import in_rows
 
 PASSES = (fold_constants, share_common, split_penalty, drop_dead)
 
@@ -260,6 +261,7 @@ class Program:
                 "this program was compiled for a whole graph, so it takes no X.",
                 fix="call backward(), or compile one sample with inputs=[...].",
             )
+        X = in_rows(X) if X is not None else X
         shape = getattr(X, "shape", None) or _shape(X)
         if len(shape) != 2 or shape[1] != self.columns or not shape[0]:
             raise LengthError(

@@ -11,6 +11,7 @@ from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.python_code import python_source
 from tinygrad_edu.compiler.tape import CONSTANT, Tape
 from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.guards import real
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
 
@@ -59,7 +60,7 @@ class PythonBackend:
 
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
-        self.rows = [[float(number) for number in row] for row in rows]
+        self.rows = [[real(number) for number in row] for row in rows]
         return all(number == number for row in self.rows for number in row)
 
     def run(self, *, backward: bool = True) -> float:

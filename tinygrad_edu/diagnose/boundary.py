@@ -14,6 +14,7 @@ from tinygrad_edu.engine.errors import LengthError
 from tinygrad_edu.engine.ops import SIGMOID
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
+from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,7 @@ def decision_boundary(
     >>> ax.get_xlabel()
     'feature 0'
     """
+    X, y = rows_of_numbers(X), by_position(y, "y")
     same_length("y", y, "X", X)
     resolution = whole("resolution", resolution, least=2)
     for i, x in enumerate(X):

@@ -131,7 +131,7 @@ def learning_rate_range(
     largest = within("largest", largest, above=smallest)
     steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
     chosen, rng = subject.spread(samples), choose_rng(rng)
-    batches = (batch for _ in count() for batch in minibatches(len(X), batch_size, rng))
+    batches = (batch for _ in count() for batch in minibatches(len(subject.X), batch_size, rng))
     rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
     losses = list[float]()
     with subject.untouched():

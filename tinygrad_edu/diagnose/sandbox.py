@@ -15,6 +15,7 @@ from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
+from tinygrad_edu.shared.samples import by_position
 from tinygrad_edu.train.optim import SGD, Optimizer
 
 
@@ -30,6 +31,8 @@ class Subject:
     compiled: bool | str = "auto"
 
     def __post_init__(self) -> None:
+        for name in ("X", "y"):  # the fields of a frozen class are set in this way
+            object.__setattr__(self, name, by_position(getattr(self, name), name))
         same_length("y", self.y, "X", self.X)
         check_compiled(self.compiled)
 

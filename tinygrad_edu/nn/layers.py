@@ -12,6 +12,7 @@ from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import Initializer, choose_initializer, choose_rng
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.samples import as_list
 
 Activation: TypeAlias = "str | Callable[[Value], Value]"
 
@@ -194,8 +195,8 @@ class MLP(Module):
 def _listed(module: Module, expected: int, x: Iterable[Operand]) -> list[Operand]:
     """Return the inputs as a list, if they are as many as the module expects."""
     try:
-        inputs = list(x)
-    except TypeError:
+        inputs = list(x) if type(x) is list else as_list(x, "x")
+    except OperandError:
         inputs = None
     if inputs is None or len(inputs) != expected:
         got = repr(x) if inputs is None else len(inputs)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import frexp, fsum, inf, isfinite, ldexp, sqrt
+from dataclasses import dataclass
+from math import frexp, fsum, isfinite, ldexp, sqrt
 from random import Random
 from typing import Any
 
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.shared.samples import as_list, by_position, rows_of_numbers
 
 Rows = list[list[float]]
 
@@ -61,9 +62,8 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
     ([[2.0]], [4])
     """
     within("test_share", test_share, least=0.0, below=1.0)
-    same_length("y", y, "X", X)
-    rows = _rows(X)
-    targets = y.tolist() if hasattr(y, "tolist") else list(y)
+    rows, targets = _rows(X), by_position(y, "y")
+    same_length("y", targets, "X", rows)
     order = list(range(len(rows)))
     choose_rng(rng).shuffle(order)
     held_out = min(round(len(rows) * test_share), len(rows) - 1)
@@ -100,11 +100,12 @@ def standardize(data: Split) -> Split:
     >>> data.X, data.X_test
     ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 1.0]])
     """
-    same_length("y", data.y, "X", data.X)
-    rows = _rows([*data.X, *data.X_test])
-    columns = [_standardized(column, len(data.X)) for column in zip(*rows, strict=True)]
+    X, y, count = by_position(data.X), by_position(data.y, "y"), len(data.X)
+    same_length("y", y, "X", X)
+    rows = _rows([*X, *by_position(data.X_test, "X_test")])
+    columns = [_standardized(column, count) for column in zip(*rows, strict=True)]
     scaled = [list(row) for row in zip(*columns, strict=True)] if columns else rows
-    return replace(data, X=scaled[: len(data.X)], X_test=scaled[len(data.X) :])
+    return Split(scaled[:count], y, scaled[count:], by_position(data.y_test, "y_test"))
 
 
 def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int]]:
@@ -125,19 +126,14 @@ def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int
 
 def _rows(X: Sequence[Any]) -> Rows:
     """Return the samples as lists of finite floats, all of one length."""
-    rows = []
-    for i, sample in enumerate(X):
-        try:
-            row = [float(feature) for feature in sample]
-        except (TypeError, ValueError, OverflowError):
-            row = [inf]
+    rows = rows_of_numbers(X)
+    for i, row in enumerate(rows):
         if not all(map(isfinite, row)):
             raise OperandError(
-                f"X[{i}] is {sample!r:.60}.",
+                f"X[{i}] is {row!r:.60}.",
                 expected="a sequence of finite numbers, the features of one sample",
-                fix="drop samples with missing values; write a single feature as [x], not x.",
+                fix="drop samples with infinite numbers, or bound them first.",
             )
-        rows.append(row)
         if len(row) != len(rows[0]):
             raise LengthError(
                 f"X[{i}] has {len(row)} features, X[0] has {len(rows[0])}.",
@@ -161,11 +157,6 @@ def _standardized(column: tuple[float, ...], training: int) -> list[float]:
     mean = fsum(known) / training
     deviation = sqrt(fsum((x - mean) ** 2 for x in known) / training)
     return [(x / unit - mean) / deviation for x in column]
-
-
-def by_position(data: Any) -> Any:
-    """Make ``[i]`` the i-th entry: ``table[i]`` of a pandas object would look up the label i."""
-    return data.to_numpy() if hasattr(data, "iloc") else data
 
 
 def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
@@ -193,7 +184,7 @@ def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
     >>> one_hot([2, 0])
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    numbers = [whole(f"y[{i}]", target, least=0) for i, target in enumerate(y)]
+    numbers = [whole(f"y[{i}]", target, least=0) for i, target in enumerate(as_list(y, "y"))]
     width = max(numbers, default=0) + 1 if classes is None else whole("classes", classes)
     for i, number in enumerate(numbers):
         if number >= width:

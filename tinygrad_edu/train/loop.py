@@ -16,7 +16,8 @@ from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import whole
-from tinygrad_edu.train.data import by_position, minibatches
+from tinygrad_edu.shared.samples import by_position
+from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import progress_bar
@@ -100,11 +101,12 @@ def fit(
     '0.000'
     """
     whole("epochs", epochs)
-    X, y, rng = by_position(X), by_position(y), rng or Random(0)
+    X, y, rng = by_position(X), by_position(y, "y"), rng or Random(0)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
     if validation is not None:
-        validation = by_position(validation[0]), by_position(validation[1])
+        names = ("validation[0]", "validation[1]")
+        validation = by_position(validation[0], names[0]), by_position(validation[1], names[1])
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     task = Task(model, loss, X, y, optimizer, batch_size, penalty, validation)

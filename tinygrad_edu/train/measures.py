@@ -11,10 +11,12 @@ from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine import Value
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length
+from tinygrad_edu.shared.samples import by_position
 
 
 def evaluate(model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any]) -> tuple[float, float]:
     """Return mean loss and share of right predictions, in evaluation mode, without training."""
+    X, y = by_position(X), by_position(y, "y")
     same_length("y", y, "X", X)
     with model.evaluating():
         outputs = (model(x) for x in X)
