@@ -33,6 +33,7 @@ class ModelProgram:
     X : samples; y : their targets
     batch : int, how many samples are traced together; 0 for one sample per row
     penalty : function of the model, added once to the mean loss
+    weighted : bool, whether rows end with the weight of the sample, which multiplies its loss
 
     Attributes
     ----------
@@ -69,21 +70,26 @@ class ModelProgram:
         *,
         batch: int = 0,
         penalty: Penalty | None = None,
+        weighted: bool = False,
     ) -> None:
         self.np = extra("numpy", "numpy", "a compiled model", "fast")
         self.model, self.loss, self.penalty = model, loss, penalty
         self.X: Sequence[Any] = by_position(X)
         self.y: Sequence[Any] = by_position(y, "y")
-        self.batch = batch
+        self.batch, self.weighted = batch, weighted
         self._traced: dict[int, tuple[SymbolicLoss, Program]] = {}
         self.symbolic, self.program = self._latest = self._of_length(batch)
         self.place = {p: i for i, p in enumerate(self.program.parameters)}
 
     def rows(self, X: Sequence[Any], y: Sequence[Any]) -> Any:
-        """Return samples as an array, each row the features and the encoded target of one."""
+        """Return samples as an array, each row the features and the encoded target of one.
+
+        Where samples are weighted, the last column has their weights, which are 1 here.
+        """
         width = self.symbolic.width
         pairs = zip(rows_of_numbers(X), by_position(y, "y"), strict=True)
-        rows = [[*x, *encoded(t, width)] for x, t in pairs]
+        weight = [1.0] * self.weighted
+        rows = [[*x, *encoded(t, width), *weight] for x, t in pairs]
         return self.np.array(rows)
 
     def forward(self, rows: Any) -> float:
@@ -116,15 +122,20 @@ class ModelProgram:
     def trace_again(self, X: Sequence[Any]) -> None:
         """Take the numbers the model has now; raise StaleGraphError if its structure changed."""
         self.X = X
-        symbolic = symbolic_loss(self.model, self.loss, X, self.y, self.batch, self.penalty)
+        symbolic = self._symbolic(self.batch)
         self.program.rebind(symbolic.total, symbolic.inputs)
         self._traced[self.batch] = self._latest = symbolic, self.program
         self.symbolic = symbolic
 
+    def _symbolic(self, samples: int) -> SymbolicLoss:
+        """Trace so many samples in one row; 0 for one sample per row."""
+        parts = self.model, self.loss, self.X, self.y, samples, self.penalty
+        return symbolic_loss(*parts, weighted=self.weighted)
+
     def _of_length(self, samples: int) -> tuple[SymbolicLoss, Program]:
         """Return trace and program for so many samples in one row; 0 for one sample per row."""
         if samples not in self._traced:
-            symbolic = symbolic_loss(self.model, self.loss, self.X, self.y, samples, self.penalty)
+            symbolic = self._symbolic(samples)
             asked = [*symbolic.output_values, *symbolic.observed]
             program = compile_graph(symbolic.total, symbolic.inputs, outputs=asked)
             self._traced[samples] = symbolic, program

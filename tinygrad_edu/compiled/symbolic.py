@@ -17,11 +17,21 @@ Loss: TypeAlias = Callable[[Any, Any], Value]
 
 
 def batch_loss(
-    model: Module, loss: Loss, X: Sequence[Any], y: Sequence[Any], penalty: Penalty | None = None
+    model: Module,
+    loss: Loss,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    penalty: Penalty | None = None,
+    weights: Sequence[float] | None = None,
 ) -> tuple[Value, list[Any]]:
-    """Return the mean loss of a batch with the penalty, as a graph, and the model's outputs."""
+    """Return the mean loss of a batch with the penalty, as a graph, and the model's outputs.
+
+    Weights multiply the losses of the samples; their own mean is to be 1.
+    """
     outputs = model.batch(X)
     losses = [loss(out, target) for out, target in zip(outputs, y, strict=True)]
+    if weights is not None:
+        losses = [one * weight for one, weight in zip(losses, weights, strict=True)]
     return _total(losses, model, penalty), outputs
 
 
@@ -65,7 +75,8 @@ class SymbolicLoss:
     Attributes
     ----------
     total : Value, the loss
-    inputs : Values, one per column of data: features and target of each sample, then ``trace``'s
+    inputs : Values, one per column of data: features, target and, with weights, the weight of each
+        sample, then ``trace``'s
     outputs : what the model returned for each sample: a Value or several
     trace : Trace, the numbers that layers ask for, or want to know, at each run
     """
@@ -98,6 +109,8 @@ def symbolic_loss(
     y: Sequence[Any],
     batch: int = 0,
     penalty: Penalty | None = None,
+    *,
+    weighted: bool = False,
 ) -> SymbolicLoss:
     """Run model and loss on symbols, which have the numbers of the first sample (or samples).
 
@@ -108,6 +121,12 @@ def symbolic_loss(
     with recording() as trace:
         outputs = model.batch(samples) if batch else [model(samples[0])]
         pairs = [sample_loss(loss, out, t) for out, t in zip(outputs, y, strict=False)]
+        if weighted:
+            weights = [Symbol(1.0) for _ in pairs]
+            pairs = [
+                (one * weight, [*targets, weight])
+                for (one, targets), weight in zip(pairs, weights, strict=True)
+            ]
         total = _total([one for one, _ in pairs], model, penalty)
     inputs = [v for x, (_, targets) in zip(samples, pairs, strict=True) for v in (*x, *targets)]
     inputs += [v for values, _ in trace.given for v in values]

@@ -124,6 +124,31 @@ def minibatches(samples: int, batch_size: int, rng: Random) -> Iterator[list[int
     return (order[start : start + size] for start in range(0, len(order), size))
 
 
+def weighted(
+    X: Sequence[Any], y: Sequence[Any], sample_weight: Any
+) -> tuple[Sequence[Any], Sequence[Any], list[float] | None]:
+    """Return samples, targets and weights, without samples of weight 0.
+
+    The largest weight becomes 1. Weights that are all equal change nothing, so they become None.
+    """
+    if sample_weight is None:
+        return X, y, None
+    given = as_list(sample_weight, "sample_weight")
+    same_length("sample_weight", given, "X", X)
+    same_length("y", y, "X", X)
+    weights = [within(f"sample_weight[{i}]", w, least=0.0) for i, w in enumerate(given)]
+    largest = max(weights)
+    if not largest:
+        raise SettingError(
+            f"all {len(weights)} entries of sample_weight are 0, so no sample counts.",
+            fix="give the samples to be learned from a weight above 0, for example 1.0.",
+        )
+    kept = [i for i, weight in enumerate(weights) if weight / largest]
+    X, y, weights = [X[i] for i in kept], [y[i] for i in kept], [weights[i] for i in kept]
+    equal = min(weights) == largest
+    return X, y, None if equal else [weight / largest for weight in weights]
+
+
 def _rows(X: Sequence[Any]) -> Rows:
     """Return the samples as lists of finite floats, all of one length."""
     rows = rows_of_numbers(X)

@@ -17,7 +17,7 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import whole
 from tinygrad_edu.shared.samples import by_position
-from tinygrad_edu.train.data import minibatches
+from tinygrad_edu.train.data import minibatches, weighted
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import progress_bar
@@ -44,6 +44,7 @@ def fit(
     rng: Random | None = None,
     progress: bool | None = None,
     history: History | None = None,
+    sample_weight: Sequence[float] | None = None,
     compiled: bool | str = "auto",
 ) -> History:
     """Train a model: minimise the mean of ``loss(model(x), target)``.
@@ -72,6 +73,8 @@ def fit(
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for no bar, None for a bar where tqdm is installed
     history : a History to go on filling; what was reached is in it even after Ctrl-C
+    sample_weight : numbers of at least 0, one per sample, by which its loss counts in the mean of
+        its batch and of the epoch; a sample of weight 0 is left out
     compiled : True for matrices (:mod:`tinygrad_edu.compiler`), False for the graph of Values,
         "auto" for matrices where NumPy is installed and one structure serves all samples
 
@@ -102,6 +105,7 @@ def fit(
     """
     whole("epochs", epochs)
     X, y, rng = by_position(X), by_position(y, "y"), rng or Random(0)
+    X, y, weights = weighted(X, y, sample_weight)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
     if validation is not None:
@@ -109,7 +113,7 @@ def fit(
         validation = by_position(validation[0], names[0]), by_position(validation[1], names[1])
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
-    task = Task(model, loss, X, y, optimizer, batch_size, penalty, validation)
+    task = Task(model, loss, X, y, optimizer, batch_size, penalty, validation, weights)
     stopping = Stopping(stop_below, patience, callbacks)
     run = Run(model, optimizer, rng, history, stopping, checkpoint)
     last = run.begin(epochs)
@@ -132,11 +136,11 @@ def fit(
                     _check_finite(batch_loss, history)
                     stepper.update()  # (d) change the weights
                     history.batch_loss.append(batch_loss)
-                    losses.append(batch_loss * len(batch))
+                    losses.append(batch_loss * task.weight(batch))
                     right += correct
                     bar.advance(batch_loss)
                 epoch: dict[str, Any] = {
-                    "loss": exact_sum(losses) / len(X),
+                    "loss": exact_sum(losses) / task.weight(range(len(X))),
                     "accuracy": right / len(X),
                     "gradient": stepper.gradient_sizes(),
                     "learning_rate": optimizer.rate,

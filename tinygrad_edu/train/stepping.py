@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
 from tinygrad_edu.compiled.symbolic import Loss, batch_loss, whole_batch_part
+from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
@@ -38,6 +39,7 @@ class Task:
     batch_size: int = 1
     penalty: Penalty | None = None
     validation: Data | None = None
+    weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         same_length("y", self.y, "X", self.X)
@@ -52,6 +54,17 @@ class Task:
                 fix="choose a batch_size that leaves no single sample over.",
             )
 
+    def weight(self, batch: Sequence[int]) -> float:
+        """Return how much a batch counts: the sum of its weights, or the number of its samples."""
+        return len(batch) if self.weights is None else exact_sum([self.weights[i] for i in batch])
+
+    def shares(self, batch: Sequence[int]) -> list[float] | None:
+        """Return the weights of a batch, scaled to a mean of 1; None where all count the same."""
+        if self.weights is None:
+            return None
+        mean = self.weight(batch) / len(batch)
+        return [self.weights[i] / mean for i in batch]
+
 
 class EagerStepper:
     """Takes steps on the graph, in which every number is a Value."""
@@ -63,7 +76,8 @@ class EagerStepper:
         """Compute the gradient; return the loss of the batch, and how many samples were right."""
         task = self.task
         X, y = [task.X[i] for i in batch], [task.y[i] for i in batch]
-        total, outputs = batch_loss(task.model, task.loss, X, y, task.penalty)
+        shares = task.shares(batch)
+        total, outputs = batch_loss(task.model, task.loss, X, y, task.penalty, shares)
         task.optimizer.zero_grad()
         total.backward()
         return total.data, sum(map(is_right, outputs, y))
@@ -103,7 +117,10 @@ class CompiledStepper:
         self.task = task
         model, loss, X, y = task.model, task.loss, task.X, task.y
         batch = min(task.batch_size, len(X)) if whole_batch_part(model) is not None else 0
-        self.compiled = ModelProgram(model, loss, X, y, batch=batch, penalty=task.penalty)
+        weighted = task.weights is not None
+        self.compiled = ModelProgram(
+            model, loss, X, y, batch=batch, penalty=task.penalty, weighted=weighted
+        )
         self.np, self.program = self.compiled.np, self.compiled.program
         if set(self.program.parameters) != set(task.optimizer.parameters):
             raise SettingError(
@@ -132,7 +149,10 @@ class CompiledStepper:
             self.program.pull()
             self.agreement.look_again()
         some = self.np.array(batch)
-        loss = self.compiled.backward(self.rows[some])
+        rows = self.rows[some]
+        if self.task.weights is not None:
+            rows[:, -1] = self.task.shares(batch)
+        loss = self.compiled.backward(rows)
         return loss, self._right(self.compiled, self.targets, some)
 
     def update(self) -> None:
