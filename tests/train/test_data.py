@@ -1,10 +1,11 @@
 """Data: every sample once, in an order that the rng alone decides."""
 
+from collections import Counter
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
@@ -51,6 +52,52 @@ def test_a_split_has_each_sample_once_with_its_target(samples, share, seed):
     pairs = zip(data.X + data.X_test, data.y + data.y_test, strict=True)
     assert sorted(pairs) == [([float(i)], 10 * i) for i in range(samples)]
     assert len(data.X_test) == min(round(samples * share), samples - 1)
+
+
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    share=st.floats(0.0, 0.7),
+    seed=st.integers(0, 10),
+)
+def test_a_stratified_split_holds_the_same_share_of_each_class(counts, share, seed):
+    """Give or take one sample, each once, as many held out as without; none loses its last one."""
+    y = [name for name, count in zip("abcde", counts, strict=False) for _ in range(count)]
+    X = [[float(i)] for i in range(len(y))]
+    held_out = len(split(X, y, share, rng=Random(seed)).y_test)
+    assume(held_out <= len(y) - len(counts))
+
+    data = split(X, y, share, rng=Random(seed), stratify=y)
+
+    assert sorted(data.X + data.X_test) == X
+    assert [y[int(x)] for (x,) in data.X + data.X_test] == data.y + data.y_test
+    assert len(data.y_test) == held_out
+    for name, count in Counter(y).items():
+        assert name in data.y
+        if min(counts) > 1 and 2 * held_out <= len(y):  # else some are kept to train on
+            assert abs(data.y_test.count(name) - count * held_out / len(y)) < 1.0
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], np.array(["a", "b", "b"]), [[1, 0], [0, 1], [0, 1]]])
+def test_classes_to_stratify_by_may_be_of_any_kind(labels):
+    """Indices, names, one-hot rows; they need not be the targets."""
+    data = split([[1.0], [2.0], [3.0]], [5, 6, 7], 0.34, rng=Random(0), stratify=labels)
+
+    assert sorted(data.y_test + data.y) == [5, 6, 7]
+    assert data.y_test in ([6], [7])
+
+
+@pytest.mark.parametrize(
+    ("stratify", "error", "message"),
+    [
+        ([1.0, 2.0, 3.0], SettingError, "1 of 3 samples are to be held out, but there are 3 cl"),
+        ([1, 1], LengthError, "stratify has 2 entries, X has 3"),
+        (True, OperandError, "stratify is True"),
+    ],
+)
+def test_what_is_not_classes_is_not_stratified_by(stratify, error, message):
+    """Numbers that are all different, for instance."""
+    with pytest.raises(error, match=message):
+        split([[1.0], [2.0], [3.0]], [5, 6, 7], 0.34, rng=Random(0), stratify=stratify)
 
 
 def test_a_split_takes_arrays():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from math import frexp, fsum, isfinite, ldexp, sqrt
 from random import Random
 from typing import Any
@@ -33,7 +34,14 @@ class Split:
     y_test: list[Any]
 
 
-def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: Random) -> Split:
+def split(
+    X: Sequence[Any],
+    y: Sequence[Any],
+    test_share: float = 0.2,
+    *,
+    rng: Random,
+    stratify: Sequence[Any] | None = None,
+) -> Split:
     """Hold out a share of the samples, drawn at random, to test on.
 
     Parameters
@@ -43,6 +51,8 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
     test_share : float, at least 0 and below 1. The number of samples held out is rounded, and at
         least one sample is kept to train on
     rng : random.Random that draws them; it shuffles both parts
+    stratify : the class of each sample, usually ``y``: each class then has the same share in both
+        parts, give or take one sample, and at least one sample to train on
 
     Raises
     ------
@@ -51,7 +61,8 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
     OperandError
         If a feature is not a finite number.
     SettingError
-        If the share is out of bounds, or rng is not a random.Random.
+        If the share is out of bounds, rng is not a random.Random, or no sample of a class
+        would be left to train on.
 
     Examples
     --------
@@ -67,6 +78,10 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
     order = list(range(len(rows)))
     choose_rng(rng).shuffle(order)
     held_out = min(round(len(rows) * test_share), len(rows) - 1)
+    if stratify is not None:
+        classes = by_position(stratify, "stratify")
+        same_length("stratify", classes, "X", rows)
+        order = _stratified(order, classes, held_out)
     test, training = order[:held_out], order[held_out:]
     return Split(
         [rows[i] for i in training],
@@ -74,6 +89,29 @@ def split(X: Sequence[Any], y: Sequence[Any], test_share: float = 0.2, *, rng: R
         [rows[i] for i in test],
         [targets[i] for i in test],
     )
+
+
+def _stratified(order: list[int], classes: list[Any], held_out: int) -> list[int]:
+    """Bring samples of each class to the front in proportion, ``held_out`` of them together."""
+    members = dict[Any, list[int]]()
+    for i in order:
+        label = classes[i]
+        members.setdefault(tuple(label) if isinstance(label, list) else label, []).append(i)
+    if held_out > len(order) - len(members):
+        raise SettingError(
+            f"{held_out} of {len(order)} samples are to be held out, but there are {len(members)} "
+            "classes.",
+            expected="a class for several samples, and one sample of each class to train on",
+            fix="pass the classes as stratify, and a smaller test_share.",
+        )
+    exact = {label: held_out * len(own) / len(order) for label, own in members.items()}
+    quotas = {label: int(share) for label, share in exact.items()}
+    for label in cycle(sorted(members, key=lambda label: quotas[label] - exact[label])):
+        if sum(quotas.values()) == held_out:
+            break
+        quotas[label] += quotas[label] < len(members[label]) - 1
+    chosen = {i for label, own in members.items() for i in own[: quotas[label]]}
+    return sorted(order, key=lambda i: i not in chosen)  # stable: each part stays shuffled
 
 
 def standardize(data: Split) -> Split:
