@@ -41,18 +41,17 @@ def test_few_points_are_marked(count, marker):
     assert plot({"y": [1.0] * count}).axes[0].lines[0].get_marker() == marker
 
 
-def test_no_figure_is_left_for_the_notebook_to_show_again():
-    """pyplot holds no figure of it afterwards."""
-    before = pyplot.get_fignums()
+def test_pyplot_shows_it():
+    """At the end of a notebook's cell, and under plt.show()."""
+    figure = plot({"y": [1.0]})
 
-    plot({"y": [1.0]})
-
-    assert pyplot.get_fignums() == before
+    assert figure.number in pyplot.get_fignums()
+    pyplot.close(figure)
 
 
 def test_without_matplotlib_a_sentence(monkeypatch):
     """It points to the numbers, which every lesson prints too."""
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
 
     assert plot({"y": [1.0]}).startswith("No plot: matplotlib is not installed.")
 

@@ -11,8 +11,8 @@ from tests.networks import X, Y, mlp
 from tinygrad_edu import nn
 from tinygrad_edu.course import plot
 from tinygrad_edu.diagnose import diagnose_report
-from tinygrad_edu.diagnose.plots import png_of
 from tinygrad_edu.shared.pictures import default_style
+from tinygrad_edu.shared.plots import png_of
 
 HOSTILE = {
     "text.usetex": True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinygrad_edu.engine.errors import LengthError
-from tinygrad_edu.shared.pictures import default_style
+from tinygrad_edu.engine.errors import LengthError, MissingExtraError
+from tinygrad_edu.shared.plots import new_plot
 
 FEW = 30  # up to so many points are marked one by one
 SIZE = (6.0, 3.2)  # inches
@@ -14,7 +14,6 @@ SIZE = (6.0, 3.2)  # inches
 Numbers = Sequence[float]
 
 
-@default_style()
 def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
     """Draw curves with a legend.
 
@@ -25,7 +24,7 @@ def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
 
     Returns
     -------
-    matplotlib.figure.Figure, which a notebook shows at the end of a cell; or a sentence if
+    matplotlib.figure.Figure, which a notebook shows and ``plt.show()``, too; or a sentence if
         matplotlib is not installed
 
     Raises
@@ -40,16 +39,14 @@ def plot(curves: Mapping[str, Any], **axes_settings: Any) -> Any:
     """
     pairs = {name: _pair(name, curve) for name, curve in curves.items()}
     try:
-        import matplotlib.pyplot as plt
-    except ImportError:
+        with new_plot("the plot", SIZE) as axes:
+            for name, (x, y) in pairs.items():
+                axes.plot(x, y, "o-" if len(y) <= FEW else "-", label=name)
+            axes.set(**axes_settings)
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside the curves
+    except MissingExtraError:
         return "No plot: matplotlib is not installed. The numbers above say the same."
-    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
-    for name, (x, y) in pairs.items():
-        axes.plot(x, y, "o-" if len(y) <= FEW else "-", label=name)
-    axes.set(**axes_settings)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside the curves
-    plt.close(figure)  # otherwise the notebook would show it twice
-    return figure
+    return axes.figure
 
 
 def _pair(name: str, curve: Any) -> tuple[Numbers, Numbers]:

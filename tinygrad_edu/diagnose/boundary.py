@@ -7,18 +7,19 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.predict import Predictor
-from tinygrad_edu.diagnose.plots import axes_or_new, class_looks, legend
 from tinygrad_edu.diagnose.sandbox import untouched
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError
 from tinygrad_edu.engine.ops import SIGMOID
 from tinygrad_edu.nn import Module
-from tinygrad_edu.shared.arguments import same_length, whole
+from tinygrad_edu.shared.arguments import extra, same_length, whole
+from tinygrad_edu.shared.plots import axes_or_new, class_looks, legend
 from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+WHAT = "the plot of the decision boundary"
 MARGIN = 0.08  # of the data's extent, on each side
 
 
@@ -57,7 +58,7 @@ def decision_boundary(
                 expected="two: they are the axes of the picture",
                 fix="train a model on two features, for example X = [[x[0], x[1]] for x in X].",
             )
-    ax = axes_or_new(ax, "the plot of the decision boundary", (5.6, 4.6))
+    extra("matplotlib.figure", "matplotlib", WHAT)
     xs, ys = (_axis([float(x[k]) for x in X], resolution) for k in (0, 1))
     with untouched(model), model.evaluating():
         out = model(X[0])
@@ -65,21 +66,22 @@ def decision_boundary(
         threshold = 0.5 if single.op is SIGMOID else 0.0  # where a single output changes class
         outputs = Predictor(model)([[a, b] for b in ys for a in xs])
     margins = [_margins(out, threshold) for out in outputs]
-    looks = class_looks(len(margins[0]))
-    for k, (color, _) in enumerate(looks):
-        column = [margin[k] for margin in margins]
-        rows = [column[i : i + resolution] for i in range(0, len(column), resolution)]
-        _region(ax, (xs, ys, rows), color)
-    classes = [int(target > 0) if len(outputs[0]) == 1 else int(target) for target in y]
-    for k, (color, marker) in enumerate(looks):
-        mine = [i for i, own in enumerate(classes) if own == k]
-        if mine:
-            places = [X[i][0] for i in mine], [X[i][1] for i in mine]
-            dots = ax.scatter(*places, s=26, color=color, marker=marker, edgecolors="white")
-            dots.set(linewidths=0.6, label=f"target {y[mine[0]]}")
-    ax.set(xlabel="feature 0", ylabel="feature 1", title="Decision boundary")
-    ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
-    legend(ax, "upper right")
+    with axes_or_new(ax, WHAT, (5.6, 4.6)) as ax:
+        looks = class_looks(len(margins[0]))
+        for k, (color, _) in enumerate(looks):
+            column = [margin[k] for margin in margins]
+            rows = [column[i : i + resolution] for i in range(0, len(column), resolution)]
+            _region(ax, (xs, ys, rows), color)
+        classes = [int(target > 0) if len(outputs[0]) == 1 else int(target) for target in y]
+        for k, (color, marker) in enumerate(looks):
+            mine = [i for i, own in enumerate(classes) if own == k]
+            if mine:
+                places = [X[i][0] for i in mine], [X[i][1] for i in mine]
+                dots = ax.scatter(*places, s=26, color=color, marker=marker, edgecolors="white")
+                dots.set(linewidths=0.6, label=f"target {y[mine[0]]}")
+        ax.set(xlabel="feature 0", ylabel="feature 1", title="Decision boundary")
+        ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
+        legend(ax, "upper right")
     return ax
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.measurements import LayerFlow, Passes, Summary, ratio
-from tinygrad_edu.diagnose.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.trials import Trial, run_trials
 from tinygrad_edu.diagnose.verdicts import (
@@ -27,6 +26,7 @@ from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import within
+from tinygrad_edu.shared.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
 from tinygrad_edu.shared.tables import html_table, text_table
 from tinygrad_edu.train.optim import Optimizer
 
@@ -84,24 +84,24 @@ class GradientFlow:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sizes of gradients, outputs and steps, layer by layer; return the Axes."""
         layers, size = self.layers, (max(7.0, 1.0 * len(self.layers)), 4.2)
-        ax = axes_or_new(ax, "the plot of the gradient flow", size)
-        gradients = [layer.gradient.rms if layer.gradient else None for layer in layers]
-        outputs = [layer.activation.spread if layer.activation else None for layer in layers]
-        updates = [layer.update for layer in layers]
-        _line(ax, gradients, "o-", BLUE, "gradient, rms (loss per unit of weight)")
-        _line(ax, outputs, "s--", ORANGE, "output, spread (standard deviation)")
-        _line(ax, updates, "^:", GREEN, "first step / weights")
-        if self.trial is not None:
-            rule = f"rule of thumb for the step: {RULE_OF_THUMB:g}"
-            ax.axhline(RULE_OF_THUMB, color=GREEN, lw=0.8, label=rule)
-        ax.set_yscale("log")
-        long = any(len(layer.name) > LONG for layer in layers)
-        slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
-        ax.set_xticks(range(len(layers)), [_tick(layer) for layer in layers], **slanted)
-        ax.set(xlabel="layer, from the inputs on", ylabel="size (logarithmic)")
-        ax.set_title(", ".join(self.faults) or "no fault found")
-        ax.margins(y=0.25)  # room for the legend below the lines
-        legend(ax, "lower right")
+        with axes_or_new(ax, "the plot of the gradient flow", size) as ax:
+            gradients = [layer.gradient.rms if layer.gradient else None for layer in layers]
+            outputs = [layer.activation.spread if layer.activation else None for layer in layers]
+            updates = [layer.update for layer in layers]
+            _line(ax, gradients, "o-", BLUE, "gradient, rms (loss per unit of weight)")
+            _line(ax, outputs, "s--", ORANGE, "output, spread (standard deviation)")
+            _line(ax, updates, "^:", GREEN, "first step / weights")
+            if self.trial is not None:
+                rule = f"rule of thumb for the step: {RULE_OF_THUMB:g}"
+                ax.axhline(RULE_OF_THUMB, color=GREEN, lw=0.8, label=rule)
+            ax.set_yscale("log")
+            long = any(len(layer.name) > LONG for layer in layers)
+            slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if long else {}
+            ax.set_xticks(range(len(layers)), [_tick(layer) for layer in layers], **slanted)
+            ax.set(xlabel="layer, from the inputs on", ylabel="size (logarithmic)")
+            ax.set_title(", ".join(self.faults) or "no fault found")
+            ax.margins(y=0.25)  # room for the legend below the lines
+            legend(ax, "lower right")
         return ax
 
     def _headline(self) -> str:

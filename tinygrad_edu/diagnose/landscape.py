@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import objective
 from tinygrad_edu.diagnose.places import by_unit
-from tinygrad_edu.diagnose.plots import BLUE, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra, one_of, same_length, whole, within
+from tinygrad_edu.shared.plots import BLUE, ORANGE, axes_or_new, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,17 +64,17 @@ class LossSurface:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve, or the filled contours; return the Axes."""
-        ax = axes_or_new(ax, WHAT, (6.0, 4.6))
-        unit = "step along direction {} (1: as large as the weights)"
-        if self.betas is None:
-            finite = [loss if isfinite(loss) else nan for loss in self.losses[0]]
-            ax.plot(self.alphas, finite, color=BLUE, lw=2)
-            ax.plot([0.0], [self.center], "*", ms=14, color=ORANGE, label="the weights")
-        else:
-            self._contours(ax)
-        ax.set(xlabel=unit.format(1), ylabel=unit.format(2) if self.betas else "mean loss")
-        ax.set_title("Loss around the weights")
-        legend(ax, "upper right")
+        with axes_or_new(ax, WHAT, (6.0, 4.6)) as ax:
+            unit = "step along direction {} (1: as large as the weights)"
+            if self.betas is None:
+                finite = [loss if isfinite(loss) else nan for loss in self.losses[0]]
+                ax.plot(self.alphas, finite, color=BLUE, lw=2)
+                ax.plot([0.0], [self.center], "*", ms=14, color=ORANGE, label="the weights")
+            else:
+                self._contours(ax)
+            ax.set(xlabel=unit.format(1), ylabel=unit.format(2) if self.betas else "mean loss")
+            ax.set_title("Loss around the weights")
+            legend(ax, "upper right")
         return ax
 
     def _contours(self, ax: Axes) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.objective import objective
-from tinygrad_edu.diagnose.plots import BLUE, GREY, ORANGE, axes_or_new, legend
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.shared.plots import BLUE, GREY, ORANGE, axes_or_new, legend
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.optim import Optimizer
 
@@ -64,25 +64,27 @@ class LearningRateRange:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss against learning rate, the usable range marked; return the Axes."""
-        ax = axes_or_new(ax, "the plot of loss against learning rate")
-        ax.plot(self.learning_rates, self.losses, "o", ms=2.5, color=GREY, label="before each step")
-        rates = self.learning_rates[: len(self.smooth)]
-        ax.plot(rates, self.smooth, color=BLUE, lw=2, label="moving mean")
-        if isfinite(self.suggestion):
-            low, high = self.usable
-            label = f"usable: {low:.2g} to {high:.2g}"
-            ax.axvspan(low, high, color=ORANGE, alpha=0.15, lw=0, label=label)
-            suggestion = f"try {self.suggestion:.2g}"
-            ax.axvline(self.suggestion, color=ORANGE, ls="--", label=suggestion)
-        ax.set_xscale("log")
-        finite = [loss for loss in self.losses if isfinite(loss)] or [0.0]
-        top = max(min(loss, 2.0 * finite[0]) for loss in finite)
-        margin = 0.06 * (top - min(finite)) or 1.0
-        # a loss that diverged would flatten all else
-        ax.set_ylim(min(finite) - margin, top + margin)
-        ax.set(xlabel="learning rate (logarithmic)", ylabel="mean loss")
-        ax.set_title("Loss while the learning rate grows")
-        legend(ax, "lower left")
+        with axes_or_new(ax, "the plot of loss against learning rate") as ax:
+            ax.plot(
+                self.learning_rates, self.losses, "o", ms=2.5, color=GREY, label="before each step"
+            )
+            rates = self.learning_rates[: len(self.smooth)]
+            ax.plot(rates, self.smooth, color=BLUE, lw=2, label="moving mean")
+            if isfinite(self.suggestion):
+                low, high = self.usable
+                label = f"usable: {low:.2g} to {high:.2g}"
+                ax.axvspan(low, high, color=ORANGE, alpha=0.15, lw=0, label=label)
+                suggestion = f"try {self.suggestion:.2g}"
+                ax.axvline(self.suggestion, color=ORANGE, ls="--", label=suggestion)
+            ax.set_xscale("log")
+            finite = [loss for loss in self.losses if isfinite(loss)] or [0.0]
+            top = max(min(loss, 2.0 * finite[0]) for loss in finite)
+            margin = 0.06 * (top - min(finite)) or 1.0
+            # a loss that diverged would flatten all else
+            ax.set_ylim(min(finite) - margin, top + margin)
+            ax.set(xlabel="learning rate (logarithmic)", ylabel="mean loss")
+            ax.set_title("Loss while the learning rate grows")
+            legend(ax, "lower left")
         return ax
 
 

@@ -14,16 +14,14 @@ from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose.flow import GradientFlow, gradient_flow
 from tinygrad_edu.diagnose.landscape import loss_surface
 from tinygrad_edu.diagnose.learning_rates import learning_rate_range
-from tinygrad_edu.diagnose.plots import png_of
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.files import writable_folder, write_atomically
-from tinygrad_edu.shared.pictures import default_style
+from tinygrad_edu.shared.plots import png_of, unseen
 from tinygrad_edu.train.optim import Optimizer
 
 
-@default_style()
 def diagnose_report(
     folder: Path,
     model: Module,
@@ -80,7 +78,8 @@ def diagnose_report(
         "diagnosis.txt": ("\n\n".join(map(str, parts.values())) + "\n").encode(),
         "diagnosis.json": json.dumps(_finite(numbers), indent=1, allow_nan=False).encode(),
     }
-    files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
+    with unseen():
+        files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
     for name, content in files.items():
         write_atomically(folder / name, content)
     return flow, list(files)

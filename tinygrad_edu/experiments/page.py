@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinygrad_edu.diagnose.plots import png_of
 from tinygrad_edu.shared.files import write_atomically
+from tinygrad_edu.shared.plots import png_of
 from tinygrad_edu.viz import Drawing
 
 STYLE = """\

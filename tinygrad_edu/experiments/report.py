@@ -21,6 +21,7 @@ from tinygrad_edu.experiments.page import Figure, Page
 from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.pictures import default_style
+from tinygrad_edu.shared.plots import unseen
 from tinygrad_edu.shared.tables import Markup, html_table
 from tinygrad_edu.train import DATA_SETS, History, Split
 from tinygrad_edu.train.datasets import DataSet
@@ -53,7 +54,8 @@ def write_report(
     page, kind = Page(title, headline), DATA_SETS[settings["data"]]
     page.add_plot("loss.png", "Loss and accuracy", plot_history(history))
     if kind.features == 2:
-        boundary = decision_boundary(model, split.X_test, split.y_test)
+        with unseen():
+            boundary = decision_boundary(model, split.X_test, split.y_test)
         page.add_plot("decision.png", "Predictions on held-out samples", boundary.figure)
     else:
         predicted = [out.index(max(out)) for out in Predictor(model)(split.X_test)]
