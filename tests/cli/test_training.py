@@ -29,9 +29,7 @@ def test_the_demo_trains_and_reports_without_dot(tmp_path):
     out, err = demo.communicate(timeout=120)
 
     assert demo.returncode == 0, err
-    assert re.search(
-        r"^digits: [\d.]+% of 359 held-out samples right, .* after 1 epochs", out, re.M
-    )
+    assert re.search(r"^digits: [\d.]+% of 359 held-out samples right, .* after 1 epoch", out, re.M)
     assert {*os.listdir(folder)} == {*DEMO, "run.json"}
     assert "0.731" in (folder / "neuron.svg").read_text()
 
@@ -56,9 +54,94 @@ def test_ctrl_c_ends_training_with_a_complete_report(words, files, tmp_path):
     out, err = run.communicate(timeout=60)
 
     assert run.returncode == 130, err
+    assert "stopping: writing the report …" in err
     assert "stopped by Ctrl-C" in out
     assert {*files} <= {*os.listdir(tmp_path)}
     assert "stopped by Ctrl-C" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_report_is_of_one_run_whenever_ctrl_c_is_pressed(tmp_path):
+    """Once and twice, early and late: the old report or the new one; a shell sees exit code 130."""
+    words = ["demo", "--hidden", "4", "--epochs", "1", "--out", str(tmp_path)]
+    assert main(words) == 0
+    old = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert main(words) == 2  # a finished run is not overwritten
+    words = [*words[:-3], "300", "--seed", "1", *words[-2:], "--overwrite", "--quiet"]
+
+    for wait in (0.7, 1.5, 2.5):
+        for presses in (1, 2):
+            run = start(*words)
+            for _ in range(presses):
+                time.sleep(wait)
+                run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=60)
+
+            assert run.returncode in (130, -signal.SIGINT), err  # by the signal: not yet begun
+            new = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+            same = {name for name in new if name != "run.json" and new[name] == old.get(name)}
+            assert not [name for name in new if name.startswith(".")]
+            assert same in (set(), {*old} - {"run.json"}, {"neuron.svg"})
+
+
+@pytest.mark.slow
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    """The second one is refused while the first one trains."""
+    first = start(*QUICK[:-1], "--quiet", "--epochs", 100_000, "--out", tmp_path)
+    end = time.monotonic() + 60
+    while not (tmp_path / "run.json").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+
+    second = start(*QUICK, "--overwrite", "--out", tmp_path)
+    _, err = second.communicate(timeout=60)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+
+    assert second.returncode == 2
+    assert "another run is writing" in err
+    assert first.returncode == 130
+
+
+def test_a_run_is_resumed_only_where_there_is_one(tmp_path, capsys):
+    """Nothing is begun, no folder made, and both options together are refused."""
+    out = tmp_path / "nothing"
+
+    assert main([*QUICK, "--resume", "--out", str(out)]) == 2
+    assert "there is no run to resume" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_rate_never_jumps_when_a_run_is_resumed(tmp_path, capsys):
+    """A schedule that ends with the run is one of so many epochs; without one, epochs may grow."""
+    line, even = (
+        [*QUICK, "--schedule", kind, "--out", str(tmp_path / kind)]
+        for kind in ("linear", "constant")
+    )
+    assert main(line) == main(even) == 0
+
+    assert main([*line, "--resume", "--epochs", "4"]) == 2
+    assert "epochs was 2, is 4" in capsys.readouterr().err
+    assert main([*line, "--resume"]) == 0
+    assert main([*even, "--resume", "--epochs", "1"]) == 2
+    assert "has 2 already" in capsys.readouterr().err
+    assert main([*even, "--resume", "--overwrite"]) == 2
+
+
+@pytest.mark.slow
+def test_what_can_t_be_written_after_the_training_is_a_failure(tmp_path, capsys, monkeypatch):
+    """Exit code 1: 2 is for what is refused before work started."""
+    monkeypatch.setattr("tinygrad_edu.experiments.report.save", full_disk)
+
+    assert main([*QUICK, "--out", str(tmp_path)]) == 1
+
+    assert "No space left" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def full_disk(*words, **facts):
+    """Do as a disk without room."""
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("module", ["sklearn.datasets", "matplotlib"])
@@ -112,8 +195,8 @@ def test_a_refused_run_keeps_the_file_of_the_run_before(tmp_path, capsys):
 
     assert main([*QUICK, "--hidden", "5", "--seed", "1", "--resume", "--out", str(tmp_path)]) == 2
     assert "hidden was [4], is [5]; seed was 0, is 1." in capsys.readouterr().err
-    assert main([*QUICK, "--patience", "0", "--out", str(tmp_path)]) == 2
-    assert main([*QUICK, *DIVERGES, "--out", str(tmp_path)]) == 1
+    assert main([*QUICK, "--patience", "0", "--overwrite", "--out", str(tmp_path)]) == 2
+    assert main([*QUICK, *DIVERGES, "--overwrite", "--out", str(tmp_path)]) == 1
     assert (tmp_path / "run.json").read_bytes() == before
 
 

@@ -81,6 +81,7 @@ def test_a_run_is_its_settings():
     """Each setting is either compared when a run is resumed, or one that may change."""
     assert {*OTHER, *FREE} == {field.name for field in fields(Experiment)}
     assert Experiment().identity().keys() == OTHER.keys()
+    assert Experiment(schedule="linear").identity().keys() == OTHER.keys() | {"epochs"}
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +118,17 @@ def test_a_run_goes_on_with_other_limits(tmp_path):
 
 @pytest.mark.slow
 def test_run_resumes_only_when_asked(tmp_path):
-    """The same path through ``run``: other settings are refused, or begin anew."""
+    """Other settings are refused; only ``overwrite`` begins anew."""
     run(Experiment(**START), tmp_path, progress=False)
     other = Experiment(**START | {"seed": 1})
 
     with pytest.raises(FileError, match="seed was 0, is 1"):
         run(other, tmp_path, resume=True, progress=False)
-    headline, files, stopped = run(other, tmp_path, progress=False)
+    with pytest.raises(FileError, match="has a run of 1 epoch already"):
+        run(other, tmp_path, progress=False)
+    headline, files, stopped = run(other, tmp_path, overwrite=True, progress=False)
 
-    assert "after 1 epochs" in headline
+    assert "after 1 epoch" in headline
     facts = nn.read(tmp_path / "run.json")
     assert (len(facts["history"]["loss"]), facts["settings"]["seed"]) == (1, 1)
     assert {file.name for file in tmp_path.iterdir()} == {*files}

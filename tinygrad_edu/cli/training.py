@@ -31,6 +31,7 @@ def add_commands(commands: Any) -> None:
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data (default: 12)")
     demo.add_argument("--hidden", type=int, default=16, help="hidden neurons (default: 16)")
     _add_common(demo, folder="report")
+    _add_folder_options(demo)
     demo.set_defaults(run=_demo)
 
     train = commands.add_parser(
@@ -50,8 +51,8 @@ def add_commands(commands: Any) -> None:
     loop.add_argument("--l1", type=float, default=0.0, help="penalty on the absolute weights")
     loop.add_argument("--patience", type=int, help="stop after so many epochs without progress")
     loop.add_argument("--stop-below", type=float, help="stop when the held-out loss is below")
-    loop.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     _add_common(train, folder="training")
+    _add_folder_options(train)
     train.set_defaults(run=_train)
 
     diagnose = commands.add_parser(
@@ -106,6 +107,14 @@ def _add_common(command: argparse.ArgumentParser, folder: str) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
+def _add_folder_options(command: argparse.ArgumentParser) -> None:
+    """Add what to do where the folder has a run already; without an option it is refused."""
+    command.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    command.add_argument(
+        "--overwrite", action="store_true", help="begin anew, and replace the run in the folder"
+    )
+
+
 def _demo(options: argparse.Namespace) -> int:
     """Learn handwritten digits, and write a report."""
     from tinygrad_edu.experiments.demo import demo
@@ -117,6 +126,8 @@ def _demo(options: argparse.Namespace) -> int:
         seed=options.seed,
         progress=False if options.quiet else None,
         eager=options.eager,
+        resume=options.resume,
+        overwrite=options.overwrite,
     )
     _say(headline, options.out, files)
     return 130 if stopped else 0
@@ -138,6 +149,7 @@ def _train(options: argparse.Namespace) -> int:
         _settings(options),
         options.out,
         resume=options.resume,
+        overwrite=options.overwrite,
         progress=False if options.quiet else None,
     )
     _say(headline, options.out, files)

@@ -29,6 +29,8 @@ def demo(
     seed: int = 0,
     progress: bool | None = None,
     eager: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> tuple[str, list[str], bool]:
     """Train a network with one hidden layer on scikit-learn's digits, and write a report.
 
@@ -54,7 +56,16 @@ def demo(
         draw(textbook_neuron()),
     )
     title = "Handwritten digits, learned by single numbers"
-    return run(settings, folder, progress=progress, rng=Random(seed), title=title, figures=[neuron])
+    return run(
+        settings,
+        folder,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        rng=Random(seed),
+        title=title,
+        figures=[neuron],
+    )
 
 
 def textbook_neuron() -> Value:

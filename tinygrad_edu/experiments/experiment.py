@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import ceil
@@ -13,12 +16,14 @@ from typing import Any
 from tinygrad_edu import nn
 from tinygrad_edu.diagnose import diagnose_report
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import AnomalyError, SettingError
+from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError, TinygradEduError
 from tinygrad_edu.experiments.page import Figure
-from tinygrad_edu.experiments.report import write_report
+from tinygrad_edu.experiments.report import FILES, write_report
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import extra, one_of, whole, within
-from tinygrad_edu.shared.files import writable_folder
+from tinygrad_edu.shared.files import replaceable, writable_folder
+from tinygrad_edu.shared.folders import alone_in, beside
+from tinygrad_edu.shared.tables import plural
 from tinygrad_edu.train import (
     DATA_SETS,
     OPTIMIZERS,
@@ -58,7 +63,7 @@ ENDINGS = {  # why a run ended before its last epoch, for its headline
     "callback": " (a callback ended it)",
     "Ctrl-C": " (stopped by Ctrl-C)",
 }
-LIMITS = ("epochs", "patience", "stop_below", "eager")  # a resumed run may have others
+LIMITS = ("patience", "stop_below", "eager")  # a resumed run may have others
 
 
 @dataclass(frozen=True)
@@ -205,8 +210,13 @@ class Experiment:
         )
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that can't change when a run is resumed."""
-        return {name: value for name, value in asdict(self).items() if name not in LIMITS}
+        """Return the settings that can't change when a run is resumed.
+
+        A schedule ends with the last epoch: with another number of epochs it is another schedule,
+        and the learning rate would jump.
+        """
+        free = [*LIMITS, *["epochs"] * (self.schedule == "constant")]
+        return {name: value for name, value in asdict(self).items() if name not in free}
 
 
 def run(
@@ -214,6 +224,7 @@ def run(
     folder: Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool | None = None,
     rng: Random | None = None,
     title: str = "",
@@ -221,12 +232,15 @@ def run(
 ) -> tuple[str, list[str], bool]:
     """Train, and write a report into a folder, which is made if it does not exist.
 
-    The state of the run is written to ``run.json`` after each epoch. Ctrl-C ends the training, not
-    the report: it shows what was reached.
+    The state of the run is written to ``run.json`` after the first epoch, at most once per second
+    after that, and at the end. Ctrl-C ends the training, not the report: it shows what was
+    reached. Before the first epoch has ended, or while the report is made, Ctrl-C ends all, and
+    leaves an older report as it was.
 
     Parameters
     ----------
     resume : bool, whether to go on with the run whose ``run.json`` is in the folder
+    overwrite : bool, whether to begin anew where the folder has a run or a report already
     progress : True for a tqdm bar, False for none, None for a bar where tqdm is installed
     rng : random.Random that makes every draw; by default the data, the weights and the order of
         the samples are drawn by a ``Random(settings.seed)`` each
@@ -239,38 +253,107 @@ def run(
 
     Raises
     ------
+    SettingError, FileError
+        Before training: a setting that can't be used, a folder that can't be written to or whose
+        run would be overwritten, or nothing to resume.
     AnomalyError
-        If training diverges; ``run.json`` is that of the last epoch before. All else is refused
-        before training.
+        If training diverges; ``run.json`` is that of the last epoch before.
+    TinygradEduError
+        If a file can't be written once training has begun.
     """
     extra("matplotlib.figure", "matplotlib", "the report")
-    writable_folder(folder)
-    split, model, history = settings.load(rng), settings.network(rng), History()
     state = folder / "run.json"
-    checkpoint = Checkpoint(state, settings.identity(), resume)
-    options = {"rng": rng or Random(settings.seed), "checkpoint": checkpoint, "progress": progress}
-    stopped = False
-    try:
-        settings.train(model, split, history=history, **options)
-    except AnomalyError as error:
-        raise AnomalyError(
-            f"training diverged in epoch {len(history.loss) + 1}: {str(error).splitlines()[0]}",
-            where="nothing of this epoch is saved: run.json is as it was before",
-            fix="lower the learning rate (--learning-rate), or limit the gradient (--clip-norm).",
-        ) from None
-    except KeyboardInterrupt:
-        stopped = True
-    with collector_paused():  # a graph per sample, and no cycles in them to be collected
-        loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
-    headline = (
-        f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
-        f"{loss:.4f}, after {len(history.loss)} epochs in {sum(history.seconds[-1:]):.1f} s"
-        f"{ENDINGS.get('Ctrl-C' if stopped else history.stopped, '')}; "
-        f"{len(model.parameters()):,} parameters, each a single Value."
+    if resume and not state.exists():
+        raise FileError(
+            f"there is no run to resume in the folder {folder}: it has no run.json.",
+            fix="leave out --resume to begin a run, or name the folder of the run with --out.",
+        )
+    split, model, history = settings.load(rng), settings.network(rng), History()
+    with alone_in(writable_folder(folder)):
+        _check_folder(settings, folder, resume, overwrite)
+        checkpoint = Checkpoint(state, settings.identity(), resume, every=1.0)
+        options = {"rng": rng or Random(settings.seed), "checkpoint": checkpoint}
+        stopped = False
+        try:
+            settings.train(model, split, history=history, progress=progress, **options)
+        except AnomalyError as error:
+            raise AnomalyError(
+                f"training diverged in epoch {len(history.loss) + 1}: {str(error).splitlines()[0]}",
+                where="nothing of this epoch is saved: run.json is as it was before",
+                fix="lower the learning rate (--learning-rate), or limit the gradient "
+                "(--clip-norm).",
+            ) from None
+        except FileError as error:
+            raise (_failed(folder, error) if history.loss else error) from None
+        except KeyboardInterrupt:
+            if not history.loss:
+                raise
+            stopped = True
+            print("\nstopping: writing the report …", file=sys.stderr, flush=True)
+        with collector_paused():  # a graph per sample, and no cycles in them to be collected
+            loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
+        epochs, seconds = plural(len(history.loss), "epoch"), sum(history.seconds[-1:])
+        headline = (
+            f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
+            f"{loss:.4f}, after {epochs} in {seconds:.1f} s"
+            f"{ENDINGS.get('Ctrl-C' if stopped else history.stopped, '')}; "
+            f"{len(model.parameters()):,} parameters, each a single Value."
+        )
+        title = title or f"{settings.data}: a training run"
+        facts = asdict(settings)
+        try:
+            files = write_report(folder, title, headline, facts, model, history, split, figures)
+        except FileError as error:
+            raise _failed(folder, error) from None
+        return headline, [*files, *["run.json"] * state.exists()], stopped
+
+
+def _check_folder(settings: Experiment, folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder whose run would be lost, or is another one than that to be resumed."""
+    state = folder / "run.json"
+    found = [name for name in ("run.json", *FILES) if os.path.lexists(folder / name)]
+    for name in found:
+        replaceable(folder / name)
+    if resume and overwrite:
+        raise SettingError(
+            "both --resume and --overwrite are given.",
+            fix="give --resume to go on with the run in the folder, --overwrite to begin anew.",
+        )
+    if resume:
+        facts = nn.read(state)
+        kept, mine = facts.get("settings", {}), settings.identity()
+        other = [name for name, value in mine.items() if kept.get(name, value) != value]
+        if other:
+            pairs = [f"{name} was {kept[name]!r:.60}, is {mine[name]!r:.60}" for name in other]
+            raise FileError(
+                f"{folder} has a run with other settings: {'; '.join(pairs)}.",
+                fix="pass the settings it began with, or begin anew with --overwrite.",
+            )
+        done = len(facts["history"]["loss"])
+        if done > settings.epochs:
+            raise SettingError(
+                f"epochs is {settings.epochs}, but the run in {folder} has {done} already.",
+                fix=f"pass --epochs {2 * done} to go on, or begin anew with --overwrite.",
+            )
+    elif found and not overwrite:
+        what = "a report"
+        with suppress(FileError):
+            what = f"a run of {plural(len(nn.read(state)['history']['loss']), 'epoch')}"
+        raise FileError(
+            f"the folder {folder} has {what} already.",
+            where=f"its files {', '.join(found)}",
+            fix=f"go on with it by --resume, begin anew by --overwrite, or choose another folder: "
+            f"--out {beside(folder)}",
+        )
+
+
+def _failed(folder: Path, error: FileError) -> TinygradEduError:
+    """Make of a refusal what it is once training has begun: a failure."""
+    return TinygradEduError(
+        f"the training came to an end, but {str(error).splitlines()[0]}",
+        where=f"{folder}; run.json, if it is there, keeps the run as it was last written",
+        fix="make room, and repeat the command with --resume, which also writes the report.",
     )
-    title = title or f"{settings.data}: a training run"
-    files = write_report(folder, title, headline, asdict(settings), model, history, split, figures)
-    return headline, [*files, *["run.json"] * state.exists()], stopped
 
 
 def diagnose(settings: Experiment, folder: Path) -> tuple[str, list[str]]:

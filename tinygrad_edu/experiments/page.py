@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinygrad_edu.shared.files import write_atomically
 from tinygrad_edu.shared.plots import png_of
 from tinygrad_edu.viz import Drawing
 
@@ -60,7 +59,7 @@ class Page:
         self.add(figure.title, figure.drawing.html(), figure.text)
 
     def write(self, folder: Path) -> list[str]:
-        """Write the page as ``index.html``, and its files; return their names."""
+        """Write the page as ``index.html``, and its files, to a new folder; return their names."""
         parts = "\n".join(self.sections)
         html = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>tinygrad_edu: {escape(self.title)}</title>
@@ -73,5 +72,5 @@ class Page:
 """
         files = {"index.html": html.encode(), **self.files}
         for name, content in files.items():
-            write_atomically(folder / name, content)
+            (folder / name).write_bytes(content)
         return list(files)

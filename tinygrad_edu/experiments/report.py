@@ -20,6 +20,7 @@ from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.experiments.page import Figure, Page
 from tinygrad_edu.nn import Module, cross_entropy, save
 from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.shared.folders import replacing
 from tinygrad_edu.shared.pictures import default_style
 from tinygrad_edu.shared.plots import unseen
 from tinygrad_edu.shared.tables import Markup, html_table
@@ -28,6 +29,10 @@ from tinygrad_edu.train.datasets import DataSet
 from tinygrad_edu.train.progress import epoch_line
 from tinygrad_edu.viz import draw
 
+FILES = (  # all that a report may consist of; a new report replaces every one of an older one
+    *("index.html", "model.json", "history.json", "loss.png", "decision.png", "confusion.png"),
+    *("digits.png", "gradients.png", "neuron.svg", "network.svg"),
+)
 RIGHT, WRONG, PALE = "#0f766e", "#c2410c", "#b6bcc3"
 SHOWN, MISTAKES = 50, 30  # how many digits are shown, and how many of them may be mistakes
 ABOUT_MATRICES = (
@@ -49,7 +54,8 @@ def write_report(
 ) -> list[str]:
     """Write a trained model and all that can be seen of it; return the names of the files.
 
-    The settings are those of an ``Experiment``; the page and the model's file keep them.
+    The settings are those of an ``Experiment``; the page and the model's file keep them. All of an
+    older report in the folder is replaced, or nothing of it.
     """
     page, kind = Page(title, headline), DATA_SETS[settings["data"]]
     page.add_plot("loss.png", "Loss and accuracy", plot_history(history))
@@ -80,8 +86,9 @@ def write_report(
     epochs = "\n".join(epoch_line(history, epoch) for epoch in range(len(history.loss)))
     page.add("Epochs", f"<pre>{escape(epochs) or 'none was finished'}</pre>")
     page.files["history.json"] = json.dumps(asdict(history), indent=1).encode()
-    save(model, folder / "model.json", headline=headline, settings=dict(settings))
-    return [*page.write(folder), "model.json"]
+    with replacing(folder, FILES) as new:
+        save(model, new / "model.json", headline=headline, settings=dict(settings))
+        return [*page.write(new), "model.json"]
 
 
 def subplots(rows: int, columns: int, size: tuple[float, float]) -> Any:

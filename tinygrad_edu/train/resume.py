@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any
 
 from tinygrad_edu.compiled.agreement import generators
@@ -29,11 +30,14 @@ class Checkpoint:
     path : str or os.PathLike
     settings : what JSON keeps; a file with other settings under the same names is refused
     resume : bool, False to begin anew: the first epoch then replaces the file
+    every : float, seconds that pass at least between two writes; the first epoch and the end of
+        the run are always written
     """
 
     path: str | PathLike[str]
     settings: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = True
+    every: float = 0.0
 
 
 @dataclass
@@ -47,12 +51,14 @@ class Run:
     stopping: Stopping
     checkpoint: Checkpoint | None = None
     settings: dict[str, Any] = field(default_factory=dict)  # the checkpoint's, as JSON keeps them
+    last: int = 0  # the number of the last epoch
+    saved: float = -inf  # when the file was written, on the clock that only goes forwards
 
     def begin(self, epochs: int) -> int:
         """Go on from the checkpoint if it is there; return the number of the last epoch."""
-        last = epochs if self._resumed() else len(self.history.loss) + epochs
+        self.last = epochs if self._resumed() else len(self.history.loss) + epochs
         self.stopping.begin(self.history)
-        return last
+        return self.last
 
     def _resumed(self) -> bool:
         """Resume if there is a file to resume from; refuse a path that can't be written to."""
@@ -85,8 +91,11 @@ class Run:
                 )
 
     def save(self) -> None:
-        """Write it all to the checkpoint's file, if there is one, all or nothing."""
+        """Write it all to the checkpoint's file, if there is one and it is time: all or nothing."""
         if self.checkpoint is None:
+            return
+        ended = self.history.stopped or len(self.history.loss) >= self.last
+        if not ended and monotonic() - self.saved < self.checkpoint.every:
             return
         save(
             self.model,
@@ -102,6 +111,7 @@ class Run:
             history=asdict(self.history),
             best=asdict(self.stopping.best),
         )
+        self.saved = monotonic()
 
     def resume(self, path: Path) -> None:
         """Go back to where the file was written; nothing is changed if it does not fit.
