@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from tinygrad_edu.engine import Value, functions, operand, topological_order
-from tinygrad_edu.engine.context import differentiating, here, tentatively
+from tinygrad_edu.engine.context import here, replacing
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.engine.guards import local_partials
 
@@ -91,7 +91,8 @@ def _graph(
     f: Callable[..., Any], inputs: list[Any], kwargs: dict[str, Any], chosen: list[Value]
 ) -> list[Value]:
     """Call the function; return the graph of its result, inputs before results."""
-    with differentiating(chosen):
+    running = here().differentiated
+    with replacing(differentiated=(*running, *chosen)):
         out = f(*inputs, **kwargs)
     try:
         return topological_order(operand(out))
@@ -126,7 +127,7 @@ def _partials(node: Value, *, on_values: bool) -> tuple[Any, ...]:
     if not on_values or node.op is None:
         return local_partials(node)
     # a row computes the partials of all inputs, needed or not; a watcher is not to complain of them
-    with tentatively() if here().watchers else nullcontext():
+    with replacing(tentative=True) if here().watchers else nullcontext():
         return node.op.partials(functions, node, *node.inputs)
 
 

@@ -11,7 +11,7 @@ import tinygrad_edu
 from tests.programs import VALUES, random_program
 from tinygrad_edu import Value, detect_anomaly, grad
 from tinygrad_edu.engine.anomaly import source_line
-from tinygrad_edu.engine.context import HERE, Context, Watcher, here, watched_by
+from tinygrad_edu.engine.context import HERE, Block, Context, Watcher, here
 from tinygrad_edu.engine.errors import AnomalyError
 
 INF = math.inf
@@ -174,7 +174,7 @@ def test_another_watcher_goes_on_watching():
     class Listener(Watcher):
         built = compared = walked = lambda self, what, *more: heard.append(what)
 
-    with watched_by(Listener()), detect_anomaly():
+    with Block(Listener()), detect_anomaly():
         x = Value(2.0)
         y = x * x
         assert y > x

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tinygrad_edu.compiler.tape import CONSTANT, INPUT, PARAMETER, Kind, Tape
 from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.engine.context import Trace, Watcher, watched_by
+from tinygrad_edu.engine.context import Block, Trace, Watcher
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import describe
 
@@ -90,7 +90,7 @@ def recording() -> Iterator[Trace]:
       Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
     """
     recorder = _NoBranches()
-    with watched_by(recorder):
+    with Block(recorder):
         yield recorder.trace
 
 

@@ -12,7 +12,7 @@ from tinygrad_edu.diagnose.places import Places, by_unit
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.diagnose.saturation import saturated
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.context import Watcher, watched_by
+from tinygrad_edu.engine.context import Block, Watcher
 from tinygrad_edu.engine.ops import RELU
 
 
@@ -163,7 +163,7 @@ def _run(subject: Subject, some: slice) -> tuple[list[float], list[Value]]:
     """Run some samples both ways; return their losses and the nodes that the model built."""
     X, y = subject.X[some], subject.y[some]
     watcher = _Nodes()
-    with watched_by(watcher):
+    with Block(watcher):
         outputs = [subject.model(X[0])] if len(X) == 1 else subject.model.batch(X)
     losses = [subject.loss(out, target) for out, target in zip(outputs, y, strict=True)]
     sum(losses[1:], losses[0]).backward()

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
-from tinygrad_edu.engine.context import Watcher, here, watched_by
+from tinygrad_edu.engine.context import Block, Watcher, here
 from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.engine.guards import describe, local_partials
 from tinygrad_edu.engine.value import Value
@@ -43,7 +43,7 @@ def detect_anomaly() -> Iterator[None]:
       Where  : <doctest tinygrad_edu.engine.anomaly.detect_anomaly[1]>:2: Value(0.0, "x").log()
       Fix    : keep the inputs where log and its slope are finite, or clip them before it.
     """
-    with watched_by(_Anomalies()):
+    with Block(_Anomalies()):
         yield
 
 

@@ -1,18 +1,33 @@
-"""What is in force where code runs: who watches, which module is at work, what is being recorded.
+"""What is in force where code runs: who watches, which module is at work, what is switched on.
 
-It belongs to the thread or asyncio task that switched it on: ``here()`` is a ContextVar's. A
-context is never changed, only replaced, since another task may have been started with it. And a
-block takes out its own entry when it ends, whatever was switched on or off meanwhile, so that
-blocks which overlap, as in generators, may end in any order and leave nothing behind.
+``with recording():`` and its like open a :class:`Block`. It belongs to the thread or asyncio task
+that opened it: ``here()`` is a ContextVar's. A context is never changed, only replaced, since
+another task may have been started with it. Tasks that start inside a block are inside it, too.
+
+A generator has no context of its own in Python (PEP 568 was not accepted): a ContextVar that it
+sets stays set for its caller when it yields. So what is opened while a generator runs is not kept
+in the ContextVar but held for the generator, and is in force where its frame is on the stack:
+nowhere while it is suspended, and again as soon as it goes on, in whichever thread, task or
+context. Only tasks that start inside such a block are outside it. A generator that an ``__enter__``
+runs, as that of ``contextlib.contextmanager`` does, or a fixture of pytest, opens blocks for the
+code that asked for it. A coroutine that no task runs, but ``send`` by hand, counts as its caller.
+
+Blocks may end in any order and in any thread. One that has ended is in force nowhere.
 """
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
+from types import FrameType
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 
 class Watcher:
@@ -49,46 +64,108 @@ class Trace:
     )
 
 
+@dataclass(frozen=True)
+class Fault:
+    """A bug that is switched on, for teaching: what compiles has to know, since it has none."""
+
+    name: str
+
+
+class Block:
+    """A ``with`` statement inside which something is in force: a watcher, or what a room defines.
+
+    Parameters
+    ----------
+    thing : Watcher, which is told of nodes; anything else is found by :meth:`Context.switched_on`
+    """
+
+    __slots__ = ("__weakref__", "field", "generator", "thing")
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+        self.field = "watching" if isinstance(thing, Watcher) else "switches"
+        self.generator: FrameType | None = None
+
+    def __enter__(self) -> None:
+        self.generator = _generator_at_work()
+        if self.generator is None:
+            HERE.set(here().with_blocks(self.field, self))
+        else:  # weakly: the block belongs to the generator, and is dropped with it
+            HELD[self.field].append(weakref.ref(self, HELD[self.field].remove))
+
+    def __exit__(self, *_: object) -> None:
+        held, self.thing = self.generator is not None, None
+        self.generator = None  # a frame that is kept would keep the graphs in it
+        if held:
+            with suppress(ValueError):  # the garbage collector takes out weak references first
+                HELD[self.field].remove(weakref.ref(self))
+        else:
+            HERE.set(here().with_blocks(self.field))
+
+
+Blocks: TypeAlias = Sequence[Any]  # a tuple of Block, or the list below
+
+# The blocks of all generators. The list stands in each context that has no blocks itself, so that
+# a node has only one place to look at: it is empty nearly always, and then there is nobody to tell.
+HELD: dict[str, list[weakref.ref[Block]]] = {"watching": [], "switches": []}
+
+
 class Context:
-    """What is in force; a node that is built reads ``origin`` and ``watchers``.
+    """What is in force; a node that is built reads ``origin`` and ``watching``.
 
     Attributes
     ----------
     origin : str, the scope path of the nn module at work, which its nodes remember
     module : Module or None, that module
-    watchers : tuple of Watcher, outermost first
+    watching : Blocks that are told of nodes; false if there is nobody to tell
+    switches : Blocks of everything else
     differentiated : tuple of Value, the inputs of the ``grad`` calls that are running
     tentative : bool, whether nodes are built that may turn out not to be needed
     """
 
-    __slots__ = ("differentiated", "module", "origin", "tentative", "watchers")
+    __slots__ = ("differentiated", "module", "origin", "switches", "tentative", "watching")
 
     def __init__(
         self,
         origin: str = "",
         module: Any = None,
-        watchers: tuple[Watcher, ...] = (),
+        watching: Blocks = HELD["watching"],
+        switches: Blocks = HELD["switches"],
         differentiated: tuple[Any, ...] = (),
         tentative: bool = False,
     ) -> None:
         self.origin = origin
         self.module = module
-        self.watchers = watchers
+        self.watching = watching
+        self.switches = switches
         self.differentiated = differentiated
         self.tentative = tentative
 
     def inside(self, module: Any, scope: str) -> Context:
         """Return the context in which a module is at work: as this one, but for its name."""
-        return Context(scope, module, self.watchers, self.differentiated, self.tentative)
+        return Context(
+            scope, module, self.watching, self.switches, self.differentiated, self.tentative
+        )
+
+    def replaced(self, **fields: Any) -> Context:
+        """Return a context that differs from this one in some fields."""
+        return Context(**{name: getattr(self, name) for name in self.__slots__} | fields)
+
+    def with_blocks(self, field: str, *more: Block) -> Context:
+        """Return a context with more blocks, without those that have ended."""
+        held, blocks = HELD[field], getattr(self, field)
+        own = [b for b in blocks if b.thing is not None] if blocks is not held else []
+        return self.replaced(**{field: (*own, *more) or held})
 
     def tell_built(self, node: Any) -> None:
         """Tell every watcher that an operation has made a node."""
         for watcher in self.watchers:
             watcher.built(node)
 
-    def replaced(self, **fields: Any) -> Context:
-        """Return a context that differs from this one in some fields."""
-        return Context(**{name: getattr(self, name) for name in self.__slots__} | fields)
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """List the watchers in force, outermost first."""
+        return self._in_force("watching") if self.watching else ()
 
     @property
     def trace(self) -> Trace | None:
@@ -96,37 +173,68 @@ class Context:
         traces = (watcher.trace for watcher in reversed(self.watchers))
         return next((trace for trace in traces if trace is not None), None)
 
+    @property
+    def fault(self) -> Fault | None:
+        """Return the innermost bug that is switched on."""
+        return next(iter(self.switched_on(Fault)), None)
+
+    def switched_on(self, kind: type[T]) -> list[T]:
+        """List what is in force of a kind, innermost first."""
+        found = self._in_force("switches") if self.switches else ()
+        return [thing for thing in reversed(found) if isinstance(thing, kind)]
+
+    def _in_force(self, field: str) -> tuple[Any, ...]:
+        """List what is in force, outermost first: of the context, then of running generators."""
+        held, blocks = HELD[field], getattr(self, field)
+        found = [*blocks] if blocks is not held else []
+        if held:
+            found += _of_running_generators([ref() for ref in [*held]])
+        return tuple(thing for block in found if (thing := block.thing) is not None)
+
 
 HERE: ContextVar[Context] = ContextVar("tinygrad_edu", default=Context())  # noqa: B039 - it is only replaced
 here = HERE.get  # a read takes 10 ns; of a threading.local it would take 40
 
 
 @contextmanager
-def watched_by(watcher: Watcher) -> Iterator[None]:
-    """Tell a watcher, beside those there are, what happens inside the block."""
-    HERE.set(here().replaced(watchers=(*here().watchers, watcher)))
+def replacing(**fields: Any) -> Iterator[None]:
+    """Replace fields of the context inside a block that no generator can suspend."""
+    before = here()
+    inside = before.replaced(**fields)
+    HERE.set(inside)
     try:
         yield
-    finally:
-        others = tuple(w for w in here().watchers if w is not watcher)
-        HERE.set(here().replaced(watchers=others))
+    finally:  # leave what was opened or ended by hand meanwhile
+        HERE.set(
+            before
+            if here() is inside
+            else here().replaced(**{name: getattr(before, name) for name in fields})
+        )
 
 
-@contextmanager
-def differentiating(inputs: Sequence[Any]) -> Iterator[None]:
-    """Mark the inputs of a ``grad`` call while its function runs."""
-    token = HERE.set(here().replaced(differentiated=(*here().differentiated, *inputs)))
-    try:
-        yield
-    finally:
-        HERE.reset(token)
+_ON_BEHALF = frozenset({"__enter__", "__aenter__", "call_fixture_func"})  # the last is pytest's
 
 
-@contextmanager
-def tentatively() -> Iterator[None]:
-    """Let no watcher complain of a node: it may turn out not to be needed."""
-    token = HERE.set(here().replaced(tentative=True))
-    try:
-        yield
-    finally:
-        HERE.reset(token)
+def _generator_at_work() -> FrameType | None:
+    """Find the innermost running generator that may be suspended inside a block opened now."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code, caller = frame.f_code, frame.f_back
+        suspends = code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR)
+        on_behalf = caller is not None and caller.f_code.co_name in _ON_BEHALF
+        if suspends and not on_behalf and code.co_name != "<genexpr>":  # it has no statements
+            return frame
+        frame = caller
+    return None
+
+
+def _of_running_generators(blocks: Sequence[Block | None]) -> list[Block]:
+    """Choose the blocks of generators that are on the stack of this thread, outermost first."""
+    # a suspended generator has no caller; where all are suspended, the stack need not be searched
+    running = [b for b in blocks if b and (generator := b.generator) and generator.f_back]
+    frame: FrameType | None = sys._getframe(1) if running else None
+    found: list[Block] = []
+    while frame is not None:
+        found += [block for block in reversed(running) if block.generator is frame]
+        frame = frame.f_back
+    return found[::-1]

@@ -36,7 +36,7 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
         out.constant = False
         now = here()
         out.origin = now.origin
-        if now.watchers:
+        if now.watching:
             now.tell_built(out)
         return out
 
@@ -58,7 +58,7 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
         out.constant = False
         now = here()
         out.origin = now.origin
-        if now.watchers:
+        if now.watching:
             now.tell_built(out)
         return out
 
