@@ -6,6 +6,7 @@ import pickle
 import random
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -330,3 +331,76 @@ def test_names_do_not_depend_on_the_order_of_calls():
     pairs = zip(topological_order(root), topological_order(expected), strict=True)
     assert all(a.origin == b.origin for a, b in pairs)
     assert names(net) == names(fresh)
+
+
+def test_evaluation_mode_is_that_of_the_thread_which_entered_it():
+    """Blocks of two threads overlap: each sees its own mode, and the module keeps its own."""
+    model = MLP(1, [1])
+    entered, looked = threading.Barrier(2, timeout=60), threading.Barrier(2, timeout=60)
+
+    def other():
+        with model.evaluating():
+            entered.wait()
+            looked.wait()
+            assert not model.training
+
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(other)
+        entered.wait()
+        assert model.training
+        with model.evaluating():
+            looked.wait()
+            told.result()
+            assert not model.training
+    assert model.training
+
+
+def test_a_mode_that_is_chosen_inside_ends_with_the_block():
+    """As a forward pass does which switches its own dropout on; so do blocks inside blocks."""
+    model = MLP(1, [1])
+    part = model.layers[0]
+
+    with model.evaluating():
+        part.train()
+        assert (model.training, part.training) == (False, True)
+        with part.evaluating():
+            assert not part.training
+            model.train()
+        assert (model.training, part.training) == (True, True)
+    model.eval()
+    with model.evaluating():
+        model.train()
+
+    assert not model.training
+    assert not part.training
+
+
+def test_modes_are_pickled_and_copied_with_the_module():
+    """Those of the module itself, as in files of the first edition."""
+    model = MLP(1, [1])
+    model.eval()
+
+    assert vars(model)["training"] is False
+    assert not pickle.loads(pickle.dumps(model)).training
+    assert not copy.deepcopy(model).layers[0].training
+
+
+def test_scopes_of_threads_that_share_a_module():
+    """One calls the whole model, the other a part of it: nodes remember the path of their own."""
+    model = MLP(1, [1, 1])
+    inner = model.layers[1]
+    alone = [model([1.0]).origin, inner([1.0])[0].origin]
+
+    class Slow(type(inner)):
+        def forward(self, x):
+            met.wait()
+            met.wait()
+            return super().forward(x)
+
+    inner.__class__, met = Slow, threading.Barrier(2, timeout=60)
+    with ThreadPoolExecutor(2) as pool:
+        whole, part = pool.submit(model, [1.0]), pool.submit(inner, [1.0])
+        paths = [whole.result().origin, part.result()[0].origin]
+
+    assert paths == alone
+    assert paths[0] != paths[1]

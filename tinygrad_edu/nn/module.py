@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.context import HERE, here
+from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
 
 
@@ -22,7 +22,8 @@ class Module:
     ----------
     scope : str, where the module stood in the model that last ran it, as "layer0/neuron3"; "" for
         the outermost. The nodes it builds carry this path as ``origin``, for figures.
-    training : bool, True in training mode, as at the start; False in evaluation mode
+    training : bool, True in training mode, as at the start; False in evaluation mode. Inside
+        :meth:`evaluating` it is that of the thread, task or generator which opened the block
 
     Examples
     --------
@@ -40,28 +41,27 @@ class Module:
     """
 
     scope = ""
-    training = True
     _index = 0  # where in a list the module stood when it last ran
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
-        now = here()
-        self.scope = scope = "" if now.module is None else _scope(now.module, self)
-        token = HERE.set(now.inside(self, scope))
+        before = here()
+        self.scope = scope = "" if before.module is None else _scope(before, self)
+        HERE.set(inside := before.inside(self, scope))
         try:
             return self.forward(*args, **kwargs)
         finally:
-            HERE.reset(token)
+            HERE.set(before if here() is inside else _outside(before))
 
     def batch(self, samples: Iterable[Any]) -> list[Any]:
         """Compute the outputs for several samples at once, for layers that look at all of them."""
-        now = here()  # written out as in __call__: a helper for both would slow a forward pass
-        self.scope = scope = "" if now.module is None else _scope(now.module, self)
-        token = HERE.set(now.inside(self, scope))
+        before = here()  # written out as in __call__: a helper would slow a forward pass
+        self.scope = scope = "" if before.module is None else _scope(before, self)
+        HERE.set(inside := before.inside(self, scope))
         try:
             return self.forward_batch(list(samples))
         finally:
-            HERE.reset(token)
+            HERE.set(before if here() is inside else _outside(before))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; each subclass writes its own."""
@@ -74,6 +74,20 @@ class Module:
         """Compute the outputs of a batch: sample by sample, unless a subclass writes its own."""
         return [self.forward(x) for x in samples]
 
+    @property
+    def training(self) -> bool:
+        """Tell whether the module is in training mode here."""
+        modes = _modes(self)
+        return modes[id(self)] if modes else self.__dict__.get("training", True)
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        modes = _modes(self)
+        if modes:
+            modes[id(self)] = mode
+        else:
+            self.__dict__["training"] = mode
+
     def train(self, mode: bool = True) -> None:
         """Enter training mode, with all modules below: dropout drops, batches are normalized."""
         for _, module in self.named_modules():
@@ -85,14 +99,14 @@ class Module:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Enter evaluation mode inside the block; afterwards each module is as it was."""
-        before = [(module, module.training) for _, module in self.named_modules()]
-        self.eval()
-        try:
+        """Enter evaluation mode inside the block; afterwards each module is as it was.
+
+        Others who use the model meanwhile, in another thread or task or as the caller of a
+        generator that is suspended inside the block, have it in the mode it has for them.
+        """
+        modules = [module for _, module in self.named_modules()]
+        with Block(_Modes.fromkeys(map(id, modules), False)):
             yield
-        finally:
-            for module, mode in before:
-                module.training = mode
 
     def parameters(self) -> list[Value]:
         """List what training changes, in attribute order, each once even if shared."""
@@ -139,25 +153,41 @@ class Module:
         return f"{type(self).__name__}({len(names)} parameters{' in ' * bool(names)}{where})"
 
 
+class _Modes(dict[int, bool]):
+    """The modes of some modules, by id, inside a block of :meth:`Module.evaluating`."""
+
+
+def _modes(module: Module) -> _Modes | None:
+    """Find the modes of the innermost block that the module is used in."""
+    blocks = here().switched_on(_Modes) if here().switches else ()
+    return next((modes for modes in blocks if id(module) in modes), None)
+
+
 def _trainable(part: Any) -> bool:
     return isinstance(part, Value) and part.op is None and not part.constant
 
 
-def _scope(caller: Module, part: Module) -> str:
+def _outside(before: Context) -> Context:
+    """Return the context with what was opened or ended by hand while a module was at work."""
+    return here().inside(before.module, before.origin)
+
+
+def _scope(now: Context, part: Module) -> str:
     """Find the path of a module below its caller; one made on the fly goes by its class."""
+    caller, scope = now.module, now.origin
     for name, held in caller.__dict__.items():  # first where nearly every module stands
         if held is part:
-            return _below(caller.scope, name)
+            return _below(scope, name)
         if type(held) is list:
             i = part._index
             if i < len(held) and held[i] is part:  # where it stood when it last ran
-                return _below(caller.scope, name, i)
+                return _below(scope, name, i)
             for i, item in enumerate(held):
                 if item is part:
                     part._index = i
-                    return _below(caller.scope, name, i)
+                    return _below(scope, name, i)
     found = (path for path, item in _walk(caller, "/") if item is part)
-    return _below(caller.scope, next(found, type(part).__name__.lower()))
+    return _below(scope, next(found, type(part).__name__.lower()))
 
 
 @lru_cache(maxsize=4096)  # a model asks for the same few paths at every sample
