@@ -1,23 +1,26 @@
 """Each fault does what it says inside its block, and nothing afterwards."""
 
+from contextlib import nullcontext
 from math import isnan
 from random import Random
+from threading import Barrier, Thread
 
 import pytest
 
-from tinygrad_edu import Value
+from tinygrad_edu import Value, nn
+from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.course import FAULTS, fault
-from tinygrad_edu.course.faults import _FAULTS, _held
+from tinygrad_edu.course.faults import _BUGS, _held
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import MLP, cross_entropy
-from tinygrad_edu.train import SGD, Adam, fit
+from tinygrad_edu.train import SGD, Adam, AdamW, RMSprop, fit
 
 every_fault = pytest.mark.parametrize("name", FAULTS)
 
 
 def held():
     """Everything a fault may replace, as it is now."""
-    return [_held(target, name) for one in _FAULTS.values() for target, name, _ in one.patches]
+    return [_held(target, name) for one in _BUGS.values() for target, name, _ in one.patches]
 
 
 def gradients(build, *data):
@@ -111,7 +114,7 @@ def test_neurons_that_start_alike_stay_alike():
     assert other.layers[0].neurons[0].w[0].data != other.layers[0].neurons[1].w[0].data
 
 
-@pytest.mark.parametrize("optimizer", [SGD, Adam])
+@pytest.mark.parametrize("optimizer", [SGD, RMSprop, Adam, AdamW])
 def test_an_uphill_step_makes_the_loss_larger(optimizer):
     """As far up as it should go down."""
     w = Value(1.0)
@@ -161,3 +164,90 @@ def test_an_unknown_fault_is_refused_with_the_list(name):
         pass
 
     assert all(known in str(refusal.value) for known in FAULTS)
+
+
+def trained(name, compiled, optimizer=SGD):
+    """The losses of a short training with a fault, or with none."""
+    with fault(name) if name else nullcontext():
+        model = MLP(2, [3, 2], rng=Random(3))
+        rate = optimizer(model.parameters(), 0.2)
+        settings = {"optimizer": rate, "epochs": 3, "progress": False, "compiled": compiled}
+        return fit(model, cross_entropy, ROWS, CLASSES, **settings).loss
+
+
+ROWS = [[i / 7, (5 * i % 7) / 7] for i in range(14)]
+CLASSES = [i % 2 for i in range(14)]
+SEEN_IN_FIT = [name for name in FAULTS if name != "unstable softmax"]  # which shows at large logits
+
+
+@pytest.mark.parametrize("name", SEEN_IN_FIT)
+def test_fit_shows_the_fault_though_it_would_compile(name):
+    """The losses are those of the faulty graph, and others than those without the fault."""
+    assert trained(name, "auto") == trained(name, False) != trained(None, "auto")
+
+
+def test_fit_says_that_nothing_is_compiled_where_that_was_asked_for():
+    """In words, and then it trains on the graph."""
+    with pytest.warns(UserWarning, match="the fault 'uphill step' is on, so the graph"):
+        losses = trained("uphill step", True)
+
+    assert losses == trained("uphill step", False)
+
+
+def test_predictions_show_the_fault():
+    """Also those of a predictor that compiled its program before."""
+
+    class Probabilities(nn.Module):
+        def forward(self, x):
+            return nn.softmax([x * 2000.0, x])
+
+    model = nn.Sequential(nn.MLP(1, [1]), Probabilities())
+    model.parameters()[0].data = 1.0
+    predict = Predictor(model)
+    right = predict([[1.0]])
+
+    with fault("unstable softmax"):
+        wrong = predict([[1.0]])
+
+    assert isnan(wrong[0][0])
+    assert predict([[1.0]]) == right != wrong
+
+
+@every_fault
+def test_other_threads_do_not_have_the_fault(name):
+    """While one thread has it, another computes and trains as ever."""
+    right, begun, found = trained(None, False), Barrier(2, timeout=60), []
+
+    def other():
+        begun.wait()
+        found.append((gradients(shared, 3), trained(None, False), trained(None, "auto")))
+        begun.wait()
+
+    thread = Thread(target=other)
+    thread.start()
+    with fault(name):
+        begun.wait()
+        begun.wait()
+    thread.join()
+
+    assert found == [([26], right, pytest.approx(right))]
+
+
+def test_a_generator_keeps_its_fault_to_itself():
+    """Suspended, it leaves the engine right; resumed, it has its bug again; two have one each."""
+
+    def wrong(name):
+        with fault(name):
+            while True:
+                yield gradients(lambda x, y: (x - y) * x, 2.0, 5.0)
+
+    sign, factors = wrong("wrong sign in subtraction"), wrong("swapped factors in multiplication")
+    for _ in range(2):
+        assert next(sign) == [-1.0, 2.0]
+        assert next(factors) == [-1.0, 3.0]
+        assert gradients(lambda x, y: (x - y) * x, 2.0, 5.0) == [-1.0, -2.0]
+    before = held()
+    del sign, factors
+
+    assert held() != before
+    assert not any(hasattr(function, "__wrapped__") for function in held())

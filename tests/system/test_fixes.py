@@ -34,6 +34,10 @@ ERRORS = {
     "a number instead of a graph": ("", "compile_graph(3.0)"),
     "an input that was computed": ("", "compile_graph(loss, inputs=[loss])"),
     "an unknown target": ("", "compile_graph(loss, target='pyhton')"),
+    "a program from outside a fault": (
+        "program = compile_graph(loss); bug = course.fault('uphill step'); bug.__enter__()",
+        "program.backward()",
+    ),
     "an unknown style": ("", "draw(loss, style='crcuit')"),
     "an unknown theme": ("", "draw(loss, theme='drak')"),
     "a figure of a number": ("x = [1.0, 2.0]", "draw(3.0)"),

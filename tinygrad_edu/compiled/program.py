@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from warnings import warn
 
 from tinygrad_edu.compiled.symbolic import Loss, SymbolicLoss, encoded, symbolic_loss
 from tinygrad_edu.compiler import Program, compile_graph
 from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
@@ -174,9 +176,17 @@ def compiled_or_graph(compiled: bool | str, make: Callable[[], T], otherwise: Ca
     """Return what ``make`` compiles; for False, or "auto" where it fails, use ``otherwise``.
 
     Code that was written for numbers may raise anything when it is traced on symbols. Graphs then
-    do the work, and raise what is an error there, too.
+    do the work, and raise what is an error there, too. So they do where a fault is switched on, of
+    which a program would know nothing; that is said where matrices were asked for by True.
     """
-    if check_compiled(compiled):
+    fault = here().fault
+    if fault is not None and check_compiled(compiled) is True:
+        warn(
+            f"the fault {fault.name!r} is on, so the graph of Values is used in spite of "
+            "compiled=True: a program of matrices would run without the fault.",
+            stacklevel=2,
+        )
+    if check_compiled(compiled) and fault is None:
         try:
             return make()
         except TinygradEduError:

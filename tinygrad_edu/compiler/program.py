@@ -13,12 +13,15 @@ from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, is_chain
 from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.engine.ops import POW
 from tinygrad_edu.shared.arguments import extra, one_of
 from tinygrad_edu.shared.samples import in_rows
 
 PASSES = (fold_constants, share_common, split_penalty, drop_dead)
+# inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
+_EXACT = {"mean": (), "sum": (split_penalty,)}
 
 
 def compile_graph(
@@ -129,14 +132,16 @@ class Program:
         recorded, order = record(root, inputs, outputs)
         clock.lap("record")
         self._structure = _structure(recorded)
-        self.tape = recorded
-        for change in PASSES:
+        self.tape, faulty = recorded, here().fault is not None
+        for change in _EXACT[reduce] if faulty else PASSES:
             self.tape = change(self.tape)
         clock.lap("passes")
         _check(self.tape, inputs)
         self.columns = len(inputs)
         self.loss, self.ran = float("nan"), False
-        if target == "numpy" and dtype == "float64" and not inputs and is_chain(self.tape):
+        if faulty:
+            target = "graph"
+        elif target == "numpy" and dtype == "float64" and not inputs and is_chain(self.tape):
             target = "python"
         self.backend = backend_for(target, self.tape, self.columns, reduce, dtype, clock.lap)
         self.vector, self.gradient = self._arrays()
@@ -239,6 +244,13 @@ class Program:
 
     def _run(self, X: Any, *, backward: bool) -> float:
         """Take the rows of data and run; return the loss."""
+        fault = here().fault
+        if fault is not None and self.stats["target"] != "graph":
+            raise SettingError(
+                f"this program was compiled without the fault {fault.name!r}, which is on now.",
+                where="it would run as if there were none",
+                fix="compile it inside the block, too: program = compile_graph(loss).",
+            )
         self._take(X)
         self.loss, self.ran = self.backend.run(backward=backward), True
         return self.loss

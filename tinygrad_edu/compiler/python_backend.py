@@ -36,21 +36,27 @@ class PythonBackend:
         self.tape, self.columns, self.reduce = tape, columns, reduce
         self.parameter_slots = list(tape.parameters)
         self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is CONSTANT]
-        self.source = python_source(tape)
-        lap("emit")
+        self.source, self.forward, self.backward = self._emit(tape, lap)
         self.instructions = sum(op is not None for op in tape.ops)
         self.v = [0.0] * len(tape)
         self.g = [0.0] * len(tape)
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
+
+    def _emit(
+        self, tape: Tape, lap: Callable[[str], None]
+    ) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
+        """Write the code; return it and its two functions."""
+        source = python_source(tape)
+        lap("emit")
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
         # one by one, since a parser's memory grows fast with the length of the text
-        for function in self.source.split("\n\n"):
+        for function in source.split("\n\n"):
             exec(compile(function, "<compiled graph>", "exec"), names)
-        self.forward, self.backward = names["forward"], names["backward"]
         lap("compile")
+        return source, names["forward"], names["backward"]
 
     def load(self, parameters: list[float], constants: list[float]) -> None:
         """Put the numbers of the leaves into their slots."""

@@ -49,6 +49,10 @@ def backend_for(
     target: str, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
 ) -> Backend:
     """Make a tape ready to run on a target. ``lap`` is told the name of each stage at its end."""
+    if target == "graph":
+        from tinygrad_edu.compiler.graph_backend import GraphBackend
+
+        return GraphBackend(tape, columns, reduce, dtype, lap)
     if target == "python":
         from tinygrad_edu.compiler.python_backend import PythonBackend
 

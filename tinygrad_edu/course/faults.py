@@ -1,29 +1,35 @@
 """The engine with one classical bug switched on inside a ``with`` block.
 
-The bug is put in from outside, where the engine looks up its own functions, and taken out however
-the block ends; the engine's files know nothing of it. While the block runs, the whole process has
-the bug, other threads too. Blocks nest, and end in the reverse of the order in which they began.
+While the block runs, a function stands where the engine looks up its own one: it takes the wrong
+one where the block is in force (see ``engine/context.py``), and the right one for all others, such
+as other threads. It goes with the last block of its bug; the engine's files know nothing of it.
+
+Nothing is compiled inside the block: ``fit`` and predictions run on the graph of Values, and so
+does what ``compile_graph`` returns, since a program of matrices would not have the bug.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, wraps
 from operator import add
+from threading import RLock
 from typing import Any
 
 from tinygrad_edu.engine import functions, ops, walk
+from tinygrad_edu.engine.context import Block, Fault, here
 from tinygrad_edu.engine.guards import local_partials
 from tinygrad_edu.engine.value import Value, operand
 from tinygrad_edu.nn import Module, layers, losses
 from tinygrad_edu.shared.arguments import one_of
-from tinygrad_edu.train.optim import SGD, Adam, Optimizer
+from tinygrad_edu.train.optim import Optimizer
 
 
-@dataclass(frozen=True)
-class Fault:
+@dataclass(frozen=True, eq=False)
+class Bug(Fault):
     """A bug: its description, and what replaces which attribute while it is on."""
 
     words: str
@@ -53,12 +59,42 @@ def fault(name: str) -> Iterator[str]:
     >>> x.grad
     3.0
     """
-    bug = _FAULTS[one_of("name", name, FAULTS)]
-    with ExitStack() as undo:
-        for target, attribute, wrong in bug.patches:
-            undo.callback(_put, target, attribute, _held(target, attribute))
-            _put(target, attribute, wrong)
+    bug = _BUGS[one_of("name", name, FAULTS)]
+    with _choosing(bug), Block(bug):
         yield bug.words
+
+
+_open = Counter[Bug]()  # blocks of each bug, wherever they are open
+_undo = defaultdict[Bug, ExitStack](ExitStack)
+_lock = RLock()  # reentrant: the garbage collector may end a block while one begins
+
+
+@contextmanager
+def _choosing(bug: Bug) -> Iterator[None]:
+    """Let the engine choose between right and wrong as long as a block of the bug is open."""
+    with _lock:
+        _open[bug] += 1
+        for target, attribute, wrong in bug.patches if _open[bug] == 1 else ():
+            right = _held(target, attribute)
+            _undo[bug].callback(_put, target, attribute, right)
+            _put(target, attribute, _choice(bug, right, wrong))
+    try:
+        yield
+    finally:
+        with _lock:
+            _open[bug] -= 1
+            if not _open[bug]:
+                _undo[bug].close()
+
+
+def _choice(bug: Bug, right: Callable[..., Any], wrong: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the function that is wrong where the bug is switched on."""
+
+    @wraps(right)
+    def choice(*args: Any, **kwargs: Any) -> Any:
+        return (wrong if bug in here().switched_on(Bug) else right)(*args, **kwargs)
+
+    return choice
 
 
 def _held(target: Any, attribute: str) -> Any:
@@ -117,49 +153,57 @@ def _all_alike(initializer: Any, activation: object) -> Callable[..., float]:
     return lambda rng, fan_in, fan_out: 0.5
 
 
-def _uphill(update: Callable[..., Any]) -> Callable[..., Any]:
+def _uphill(self: Any, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
     """Mirror an optimizer's right step at the weight."""
-
-    def wrong(self: Any, xp: Any, steps: int, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
-        new, *rest = update(self, xp, steps, w, g, *state)
-        return (w + (w - new), *rest)
-
-    return wrong
+    new, *rest = _step(self, xp, norm, w, g, *state)
+    return (w + (w - new), *rest)
 
 
-_FAULTS = {
-    "assign instead of accumulate": Fault(
-        "a value used twice keeps the gradient of one use only: = stands where += belongs",
-        ((walk, "send_back", _assign),),
-    ),
-    "no topological order": Fault(
-        "a value hands its gradient on before all of its uses have sent theirs",
-        ((walk, "topological_order", _as_met),),
-    ),
-    "forgotten zero_grad": Fault(
-        "gradients of earlier passes stay, and every pass adds to them",
-        tuple((owner, "zero_grad", _nothing) for owner in (Value, Module, Optimizer)),
-    ),
-    "wrong sign in subtraction": Fault(
-        "x - y hands y the gradient with a plus sign",
-        ((ops.SUB, "partials", lambda xp, out, x, y: (1.0, 1.0)),),
-    ),
-    "swapped factors in multiplication": Fault(
-        "x * y hands each input its own value in place of the other one's",
-        ((ops.MUL, "partials", lambda xp, out, x, y: (x, y)),),
-    ),
-    "unstable softmax": Fault(
-        "the logits are not shifted, and cross entropy takes the logarithm of a softmax",
-        ((losses, "_shifted", _no_shift), (losses, "_class_entropy", _log_of_softmax)),
-    ),
-    "all weights equal": Fault(
-        "every weight of a new layer starts at 0.5, so that all its neurons stay alike",
-        ((layers, "choose_initializer", _all_alike),),
-    ),
-    "uphill step": Fault(
-        "the optimizer adds the gradient where it should subtract it",
-        tuple((owner, "update", _uphill(owner.update)) for owner in (SGD, Adam)),
-    ),
+_step = Optimizer._change
+_BUGS = {
+    bug.name: bug
+    for bug in (
+        Bug(
+            "assign instead of accumulate",
+            "a value used twice keeps the gradient of one use only: = stands where += belongs",
+            ((walk, "send_back", _assign),),
+        ),
+        Bug(
+            "no topological order",
+            "a value hands its gradient on before all of its uses have sent theirs",
+            ((walk, "topological_order", _as_met),),
+        ),
+        Bug(
+            "forgotten zero_grad",
+            "gradients of earlier passes stay, and every pass adds to them",
+            tuple((owner, "zero_grad", _nothing) for owner in (Value, Module, Optimizer)),
+        ),
+        Bug(
+            "wrong sign in subtraction",
+            "x - y hands y the gradient with a plus sign",
+            ((ops.SUB, "partials", lambda xp, out, x, y: (1.0, 1.0)),),
+        ),
+        Bug(
+            "swapped factors in multiplication",
+            "x * y hands each input its own value in place of the other one's",
+            ((ops.MUL, "partials", lambda xp, out, x, y: (x, y)),),
+        ),
+        Bug(
+            "unstable softmax",
+            "the logits are not shifted, and cross entropy takes the logarithm of a softmax",
+            ((losses, "_shifted", _no_shift), (losses, "_class_entropy", _log_of_softmax)),
+        ),
+        Bug(
+            "all weights equal",
+            "every weight of a new layer starts at 0.5, so that all its neurons stay alike",
+            ((layers, "choose_initializer", _all_alike),),
+        ),
+        Bug(
+            "uphill step",
+            "the optimizer adds the gradient where it should subtract it",
+            ((Optimizer, "_change", _uphill),),
+        ),
+    )
 }
 
-FAULTS = {name: bug.words for name, bug in _FAULTS.items()}
+FAULTS = {name: bug.words for name, bug in _BUGS.items()}
