@@ -35,8 +35,8 @@ ERRORS = {
     "an input that was computed": ("", "compile_graph(loss, inputs=[loss])"),
     "an unknown target": ("", "compile_graph(loss, target='pyhton')"),
     "a program from outside a fault": (
-        "program = compile_graph(loss); bug = course.fault('uphill step'); bug.__enter__()",
-        "program.backward()",
+        "program = compile_graph(loss)",
+        "course.fault('uphill step')(program.backward)()",
     ),
     "an unknown style": ("", "draw(loss, style='crcuit')"),
     "an unknown theme": ("", "draw(loss, theme='drak')"),
