@@ -6,13 +6,11 @@ records. So losses are compared: of some samples, of every target that occurs, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from random import Random
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiled.program import ModelProgram
-from tinygrad_edu.compiled.symbolic import batch_loss, encoded, sample_loss
+from tinygrad_edu.compiled.symbolic import batch_loss, encoded, sample_loss, undisturbed
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.engine import Value, set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
@@ -178,24 +176,3 @@ def settings_of(model: Module, penalty: Penalty | None) -> list[Any]:
         {name: x for name, x in getattr(part, "__dict__", {}).items() if isinstance(x, plain)}
         for part in parts
     ]
-
-
-@contextmanager
-def undisturbed(model: Module) -> Iterator[None]:
-    """Leave the buffers and generators of layers as they are found."""
-    buffers, rngs = model.named_buffers(), generators(model)
-    data = [buffer.data for _, buffer in buffers]
-    states = [rng.getstate() for _, rng in rngs]
-    try:
-        yield
-    finally:
-        for (_, buffer), number in zip(buffers, data, strict=True):
-            buffer.data = number
-        for (_, rng), state in zip(rngs, states, strict=True):
-            rng.setstate(state)
-
-
-def generators(model: Module) -> list[tuple[str, Random]]:
-    """Return the random generators of the layers, by the paths of the layers."""
-    parts = [(path, getattr(part, "rng", None)) for path, part in model.named_modules()]
-    return [(path, rng) for path, rng in parts if isinstance(rng, Random)]

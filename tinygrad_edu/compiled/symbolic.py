@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import Trace
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.generators import generators, get_state, set_state
 from tinygrad_edu.nn.penalties import Penalty
 
 Loss: TypeAlias = Callable[[Any, Any], Value]
@@ -118,7 +120,7 @@ def symbolic_loss(
     means a single one, in a model whose outputs for it depend on no other sample.
     """
     samples = [[Symbol(float(number)) for number in X[i]] for i in range(max(batch, 1))]
-    with recording() as trace:
+    with undisturbed(model), recording() as trace:
         outputs = model.batch(samples) if batch else [model(samples[0])]
         pairs = [sample_loss(loss, out, t) for out, t in zip(outputs, y, strict=False)]
         if weighted:
@@ -131,6 +133,21 @@ def symbolic_loss(
     inputs = [v for x, (_, targets) in zip(samples, pairs, strict=True) for v in (*x, *targets)]
     inputs += [v for values, _ in trace.given for v in values]
     return SymbolicLoss(total, inputs, outputs, trace)
+
+
+@contextmanager
+def undisturbed(model: Module) -> Iterator[None]:
+    """Leave the buffers and generators of layers as they are found."""
+    buffers, sources = model.named_buffers(), generators(model)
+    data = [buffer.data for _, buffer in buffers]
+    states = [get_state(source) for _, source in sources]
+    try:
+        yield
+    finally:
+        for (_, buffer), number in zip(buffers, data, strict=True):
+            buffer.data = number
+        for (_, source), state in zip(sources, states, strict=True):
+            set_state(source, state)
 
 
 def sample_loss(loss: Loss, out: Any, target: Any) -> tuple[Value, list[Value]]:

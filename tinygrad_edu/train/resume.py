@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import inf, isfinite
 from os import PathLike
@@ -12,9 +12,9 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from tinygrad_edu.compiled.agreement import generators
 from tinygrad_edu.engine.errors import AnomalyError, FileError
 from tinygrad_edu.nn import Module, load, read, save
+from tinygrad_edu.nn.generators import generators, get_state, set_state
 from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.optim import Optimizer
@@ -106,8 +106,8 @@ class Run:
                 "steps": self.optimizer.steps,
                 "state": [[*map(float, numbers)] for numbers in self.optimizer.state],
             },
-            rng=_plain(self.rng),
-            layers={name: _plain(rng) for name, rng in generators(self.model)},
+            rng=get_state(self.rng),
+            layers={name: get_state(source) for name, source in generators(self.model)},
             history=asdict(self.history),
             best=asdict(self.stopping.best),
         )
@@ -127,9 +127,9 @@ class Run:
         kept = facts["optimizer"]
         self.optimizer.steps = kept["steps"]
         self.optimizer.state = [tuple(numbers) for numbers in kept["state"]]
-        self.rng.setstate(_state(facts["rng"]))
-        for name, rng in generators(self.model):
-            rng.setstate(_state(facts["layers"][name]))
+        set_state(self.rng, facts["rng"])
+        for name, source in generators(self.model):
+            set_state(source, facts["layers"][name])
         for part in fields(History):
             setattr(self.history, part.name, facts["history"][part.name])
         self.stopping.best = Best(**facts["best"])
@@ -175,13 +175,3 @@ def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             fix="make them of text, finite numbers, True, False, None, lists and dicts of these.",
         ) from None
     return kept
-
-
-def _plain(rng: Random) -> list[Any]:
-    """Return the state of a generator as JSON keeps it."""
-    version, numbers, gauss = rng.getstate()
-    return [version, list(numbers), gauss]
-
-
-def _state(plain: Sequence[Any]) -> Any:
-    return (plain[0], tuple(plain[1]), plain[2])
