@@ -223,7 +223,7 @@ def test_diagnose_names_the_fault(tmp_path, capsys):
 
     out = capsys.readouterr().out
     assert code == 0
-    assert "vanishing: part0 gets" in out
+    assert "vanishing: layer1 gets" in out
     assert "diagnosis.txt" in out
     assert "vanishing" in (tmp_path / "diagnosis.txt").read_text(encoding="utf-8")
 

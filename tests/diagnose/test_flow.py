@@ -53,11 +53,11 @@ def test_it_prints_as_text_and_as_a_table():
 
     lines, page = str(flow).splitlines(), flow._repr_html_()
 
-    assert [line.split()[0] for line in lines[2:14]] == [f"layer{i}" for i in range(12)]
-    assert lines[14].startswith("vanishing: layer0 gets")
+    assert [line.split()[0] for line in lines[2:14]] == [f"layer{i}" for i in range(1, 13)]
+    assert lines[14].startswith("vanishing: layer1 gets")
     assert lines[15].startswith("  try: ")
     assert page.count("<tr>") == 14
-    assert "vanishing: layer0 gets" in page
+    assert "vanishing: layer1 gets" in page
 
 
 @pytest.mark.parametrize("rate", [None, 0.1])
@@ -86,7 +86,7 @@ def test_a_layer_without_gradient_is_left_out_of_the_line():
     ax = gradient_flow(model, nn.mse, X, Y).plot()
 
     assert list(ax.lines[0].get_xdata()) == [2]
-    assert [t.get_text() for t in ax.get_xticklabels()][1] == "layer1\n100 %\ndead"
+    assert [t.get_text() for t in ax.get_xticklabels()][1] == "layer2\n100 %\ndead"
 
 
 @pytest.mark.promise(name="settings")

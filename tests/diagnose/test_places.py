@@ -28,16 +28,16 @@ def models():
         nn.Residual(nn.Sequential(nn.Layer(8, 8, "sigmoid", rng=rng), nn.Layer(8, 8, rng=rng)))
         for _ in range(5)
     ]
-    inner = [f"part{i}/inner/part{j}" for i in range(1, 6) for j in (0, 1)]
+    inner = [f"layer{i}/inner/layer{j}" for i in range(2, 7) for j in (1, 2)]
     batch_norm, layer_norm = nn.BatchNorm(8), nn.LayerNorm(8)
-    norm, drop = ["part0", "part1", "part3"], ["part0", "part2", "part3"]
+    three = ["layer1", "layer2", "layer3"]
     return {
         "attributes": (Bare(), ["inner", "outer"]),
-        "a model of models": (Wrapped(), ["body/layer0", "body/layer1", "body/layer2"]),
-        "batch normalisation": (nn.Sequential(first, batch_norm, "relu", last), norm),
-        "layer normalisation": (nn.Sequential(first, layer_norm, "tanh", last), norm),
-        "dropout": (nn.Sequential(first, "relu", nn.Dropout(0.2, rng), last), drop),
-        "residual connections": (nn.Sequential(first, *blocks, last), ["part0", *inner, "part6"]),
+        "a model of models": (Wrapped(), ["body/layer1", "body/layer2", "body/layer3"]),
+        "batch normalisation": (nn.Sequential(first, batch_norm, "relu", last), three),
+        "layer normalisation": (nn.Sequential(first, layer_norm, "tanh", last), three),
+        "dropout": (nn.Sequential(first, "relu", nn.Dropout(0.2, rng), last), three),
+        "residual connections": (nn.Sequential(first, *blocks, last), ["layer1", *inner, "layer7"]),
     }
 
 

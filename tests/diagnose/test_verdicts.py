@@ -56,7 +56,7 @@ def test_twelve_sigmoid_layers_vanish(seed):
 
     assert flow.faults == ["vanishing"]
     assert flow.ratio < 1e-5
-    assert f"layer0 gets {flow.ratio:.2g} of layer11's gradient" in flow.verdict
+    assert f"layer1 gets {flow.ratio:.2g} of layer12's gradient" in flow.verdict
     assert "Glorot and Bengio 2010" in flow.verdict
 
 
@@ -89,7 +89,7 @@ PLANTED = [
     # the outputs of a tanh can't explode: its sums do, and there it has hardly any slope
     *[(lambda n=n: scaled(mlp(n, "tanh"), 5.0), {}, ["saturation"], "slope") for n in (3, 4, 6)],
     # a layer of zeros is the cause of the vanishing gradient that follows from it
-    (lambda: dead(mlp(3, "relu")), {}, ["dead relus"], "100 % in layer1"),
+    (lambda: dead(mlp(3, "relu")), {}, ["dead relus"], "100 % in layer2"),
     # the loss is infinite, its gradient is not
     (
         mlp,
@@ -180,7 +180,7 @@ def test_numbers_that_are_not_finite_are_named(bad):
     flow = gradient_flow(model, nn.mse, X, Y, learning_rate=0.1)
 
     assert flow.faults == ["not finite"]
-    assert "layer1 is the first" in flow.verdict or "layer0 is the first" in flow.verdict
+    assert "layer2 is the first" in flow.verdict or "layer1 is the first" in flow.verdict
 
 
 @pytest.mark.parametrize(

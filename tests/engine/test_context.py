@@ -131,7 +131,7 @@ def scoped():
     """Run a model: its nodes remember the neuron, and nothing else."""
     model = nn.MLP(1, [2, 1])
     yield
-    assert model([1.0]).origin == "layer1/neuron0"
+    assert model([1.0]).origin == "layer2/neuron0"
     yield
     assert Value(1.0).exp().origin == ""
     yield

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,21 @@ from hypothesis import strategies as st
 from tests.audit import heard
 from tinygrad_edu import Value
 from tinygrad_edu.engine.errors import FileError, SettingError
-from tinygrad_edu.nn import MLP, Module, load, read, save
+from tinygrad_edu.nn import (
+    MLP,
+    BatchNorm,
+    Dropout,
+    Layer,
+    Module,
+    Residual,
+    Sequential,
+    load,
+    read,
+    save,
+)
 from tinygrad_edu.nn.checkpoint import LIMIT
+
+FIRST_EDITION = Path(__file__).parent / "golden" / "first_edition.json"
 
 
 class Bag(Module):
@@ -25,6 +39,13 @@ class Bag(Module):
 
     def __init__(self, *numbers):
         self.w = [Value(number) for number in numbers]
+
+
+class Named(Module):
+    """Holds what it is given, by name."""
+
+    def __init__(self, **held):
+        vars(self).update(held)
 
 
 def data(model):
@@ -116,6 +137,45 @@ def test_parameters_are_matched_by_name_not_by_order(path):
     load(model, path)
 
     assert (model.a.data, model.b.data) == (1.0, 2.0)
+
+
+def test_tied_weights_are_kept_once(path):
+    """A file has one name for what is one Value; a model that holds two in their place differs."""
+    tied = Value(3.0)
+    save(Named(a=tied, b=[tied]), path)
+    model = Named(a=(mine := Value(0.0)), b=[mine])
+
+    load(model, path)
+
+    assert mine.data == 3.0
+    with pytest.raises(FileError, match="only the model has 'b0'"):
+        load(Named(a=Value(0.0), b=[Value(0.0)]), path)
+
+
+def test_a_file_of_the_first_edition_loads():
+    """It counted layers from 0, and called those of Sequential part0, part2, ..."""
+    rng = random.Random(9)
+    inner = Sequential(MLP(2, [2, 2], rng=rng))
+    model = Sequential(
+        Layer(2, 2, "tanh", rng=rng), BatchNorm(2), "relu", Dropout(0.5, rng), Residual(inner),
+        Layer(2, 1, rng=rng),
+    )  # fmt: skip
+
+    load(model, FIRST_EDITION)
+
+    kept = json.loads(FIRST_EDITION.read_text())["parameters"].values()
+    assert sorted(v.data for _, v in model.named_values()) == sorted(kept)
+    assert model.eval()([1.0, 2.0]).data == -1.4807802633353413
+    assert read(FIRST_EDITION) == {"edition": "first"}
+
+
+@pytest.mark.parametrize("other", [(2, 3), (1,), (1, 2, 3), (3, 4)], ids=str)
+def test_layers_of_other_numbers_are_not_taken_for_those_of_the_first_edition(path, other):
+    """Only names that this edition does not make are read in its way."""
+    save(Named(**{f"layer{i}": Bag(1.0) for i in (1, 2)}), path)
+
+    with pytest.raises(FileError):
+        load(Named(**{f"layer{i}": Bag(0.0) for i in other}), path)
 
 
 # --- damage -----------------------------------------------------------------------------------
@@ -317,8 +377,8 @@ def test_what_is_not_a_file_is_refused(tmp_path):
 def test_another_model_is_refused(saved, path):
     """The first parameter that only one of the two has is named."""
     for model, match in [
-        (MLP(3, [2, 1]), "has 9 .* model 11; only the model has 'layer0.neuron0.w2'"),
-        (MLP(1, [2, 1]), "has 9 .* model 7; only the file has 'layer0.neuron0.w1'"),
+        (MLP(3, [2, 1]), "has 9 .* model 11; only the model has 'layer1.neuron0.w2'"),
+        (MLP(1, [2, 1]), "has 9 .* model 7; only the file has 'layer1.neuron0.w1'"),
         (Bag(*[0.0] * 9), "has 9 parameters, the model 9; only the model has 'w0'"),
     ]:
         refuses(model, path, match, facts=True)
@@ -341,7 +401,7 @@ def test_a_model_that_diverged_does_not_replace_a_good_one(saved, path, number):
     """The parameter is named."""
     saved.layers[1].neurons[0].w[1].data = number
 
-    keeps(path, re.escape(f"not written, since layer1.neuron0.w1 is {number}"), saved)
+    keeps(path, re.escape(f"not written, since layer2.neuron0.w1 is {number}"), saved)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_names_and_scopes_are_paths():
     neurons = {name.rpartition(".")[0] for name, _ in model.named_parameters()}
     out = model([1.0])
 
-    assert neurons == {"part0.neuron0", "part2.inner.neuron0"}
-    assert out.origin == "part2"
+    assert neurons == {"layer1.neuron0", "layer2.inner.neuron0"}
+    assert out.origin == "layer2"
     assert repr(model) == (
         "Sequential(Layer(1, 1, activation='linear'), 'relu', "
         "Residual(Layer(1, 1, activation='linear')))"

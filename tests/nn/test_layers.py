@@ -161,11 +161,11 @@ def test_a_part_in_the_wrong_place_is_noticed():
     """Where a layer or neuron was exchanged for one that does not fit, nothing is cut."""
     model = MLP(2, [3, 1])
     model.layers[1] = Layer(4, 1)
-    with pytest.raises(LengthError, match=r"(?s)Layer\(4, 1.*expected a list of 4.*Where : layer1"):
+    with pytest.raises(LengthError, match=r"(?s)Layer\(4, 1.*expected a list of 4.*Where : layer2"):
         model([1.0, 2.0])
 
     model.layers[0].neurons[2] = Neuron(1)
-    with pytest.raises(LengthError, match=r"(?s)Neuron\(1.*got 2.*Where : layer0/neuron2"):
+    with pytest.raises(LengthError, match=r"(?s)Neuron\(1.*got 2.*Where : layer1/neuron2"):
         model([1.0, 2.0])
 
 

@@ -6,6 +6,7 @@ import pickle
 import random
 import threading
 import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,16 @@ import pytest
 from tinygrad_edu import Value, topological_order
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.nn import MLP, Layer, Module, Neuron
+from tinygrad_edu.nn import (
+    MLP,
+    BatchNorm,
+    Dropout,
+    Layer,
+    Module,
+    Neuron,
+    Sequential,
+    save,
+)
 
 
 class Scale(Module):
@@ -69,7 +79,7 @@ def test_parameters_are_named_by_their_path():
     """Attributes and dict keys are joined by dots, items of lists numbered, modules singular."""
     found = names(Net())
 
-    assert found[:3] == [f"body.layer0.neuron0.{name}" for name in ("w0", "w1", "b")]
+    assert found[:3] == [f"body.layer1.neuron0.{name}" for name in ("w0", "w1", "b")]
     assert found[-4:] == [
         f"heads.{name}" for name in ("left.w0", "left.w1", "left.b", "right.factor")
     ]
@@ -104,12 +114,94 @@ def test_leaves_that_training_may_change_are_parameters():
     assert names(other) == ["held.first", "held.again1.factor"]
 
 
-def test_two_parameters_of_one_name_are_refused():
-    """A file could not tell them apart."""
-    held = Holder(w0=Value(1.0), w=[Value(2.0)])
+DOUBLES = {
+    "w0": lambda: Holder(w0=Value(1.0), w=[Value(2.0)]),
+    "b0": lambda: Holder(b=[Value(1.0)], b0=Value(2.0).detach()),
+    "m.1": lambda: Holder(m={1: Value(1.0), "1": Value(2.0)}),
+    "m.a.b": lambda: Holder(m={"a.b": Value(1.0), "a": {"b": Value(2.0)}}),
+    "m.n.b": lambda: Holder(m=Holder(**{"n.b": Value(1.0)}, n=Holder(b=Value(2.0)))),
+    "w1.0": lambda: Holder(w=[1.0, [Value(1.0)]], w1={"0": Value(2.0).detach()}),
+    "layer1.factor": lambda: Holder(layers=[Scale()], layer1=Scale()),
+    "layer1.gamma0": lambda: Holder(layers=[BatchNorm(1)], layer1=BatchNorm(1)),
+    "block0.factor": lambda: Holder(blocks=[Scale()], block=[Scale()]),
+}
 
-    with pytest.raises(SettingError, match="two parameters of Holder are both named 'w0'"):
-        held.named_parameters()
+
+@pytest.mark.parametrize("name", DOUBLES)
+def test_two_values_of_one_name_are_refused(name, tmp_path):
+    """A file could not tell them apart; the model still runs and trains by its parameters."""
+    model = DOUBLES[name]()
+
+    for use in (model.named_parameters, model.named_buffers, model.named_values):
+        with pytest.raises(SettingError, match=f"both named '{name}'"):
+            use()
+    with pytest.raises(SettingError, match=f"both named '{name}'"):
+        save(model, tmp_path / "model.json")
+    assert model.parameters()
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["layer1", "block0"])
+def test_two_modules_of_one_name_are_refused(name):
+    """Their generators, gradients and verdicts would be taken for one another's."""
+    model = DOUBLES[f"{name}.factor"]()
+
+    with pytest.raises(SettingError, match=f"two modules of Holder are both named '{name}'"):
+        model.named_modules()
+    assert model.eval().train() is model
+
+
+def test_two_modules_of_one_name_are_two_in_a_figure():
+    """An item of a list is written as in Python where an attribute has its name."""
+    model = Holder(lambda self, x: self.layer1(x) + self.layers[0](x))
+    model.layers, model.layer1 = [Scale()], Scale()
+
+    assert {node.origin for node in model(1.0).inputs} == {"layer1", "layers[0]"}
+
+
+def test_one_value_or_module_at_two_places_is_not_two():
+    """Tied weights have the first of their names, whatever the second would be."""
+    tied, scale = Value(2.0), Scale()
+    model = Holder(w=[tied], w0=tied, layers=[scale], layer1=scale, back=scale)
+
+    assert names(model) == ["w0", "layer1.factor"]
+    assert [path for path, _ in model.named_modules()] == ["", "layer1"]
+
+
+def test_layers_are_counted_from_1_without_the_functions_between_them():
+    """As in equations: W1, A1. Other lists are counted as Python does."""
+    chain = Sequential(Layer(1, 1), "relu", Dropout(0.5), abs, Layer(1, 1))
+    model = Holder(hidden_layers=[Scale(), Scale()], blocks=[Scale(), "x", Scale()], chain=chain)
+
+    paths = [path for path, part in model.named_modules() if not isinstance(part, Neuron)]
+
+    assert paths == [
+        "", "hidden_layer1", "hidden_layer2", "block0", "block2",
+        "chain", "chain/layer1", "chain/layer2", "chain/layer3",
+    ]  # fmt: skip
+    assert [chain.layer1, chain.layer2, chain.layer3] == [chain.layers[i] for i in (0, 2, 4)]
+    assert model.block2 is model.blocks[2]
+
+
+def test_a_module_that_is_not_there_is_an_attribute_error():
+    """So that hasattr and getattr with a default work; Python proposes a name that is alike."""
+    with pytest.raises(AttributeError, match="'MLP' object has no attribute 'layer3'"):
+        MLP(1, [1, 1]).layer3  # noqa: B018
+    assert not hasattr(MLP(1, [1, 1]), "w0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [("set", set), ("frozenset", frozenset), ("deque", deque), ("ndarray", None)],
+)
+@pytest.mark.parametrize("inner", [Value(1.0), Scale()])
+def test_parameters_in_a_container_without_names_are_refused(kind, make, inner):
+    """They would not be found, and silently stay as they are."""
+    held = make([inner]) if make else pytest.importorskip("numpy").array([inner], dtype=object)
+    model = Holder(inner=Holder(shifts=held))
+
+    with pytest.raises(SettingError, match=f"shifts of Holder is a {kind} that holds"):
+        model.parameters()
 
 
 def test_zero_grad_clears_every_gradient():
@@ -129,7 +221,7 @@ def test_a_module_that_knows_its_parent_is_walked_once():
     child.parent = parent = Holder(child=child)
 
     assert names(parent) == ["child.factor"]
-    assert repr(parent) == "Holder(1 parameters in child)"
+    assert repr(parent) == "Holder(1 parameter in child)"
 
 
 def test_modules_nest_deeper_than_the_recursion_limit():
@@ -250,7 +342,7 @@ def test_a_part_of_a_part_called_directly_has_its_full_path():
     """The caller need not be its parent."""
     net = Holder(lambda self, x: self.body.layers[1].neurons[2](x), body=MLP(2, [2, 3]))
 
-    assert net([1.0, 2.0]).origin == "body/layer1/neuron2"
+    assert net([1.0, 2.0]).origin == "body/layer2/neuron2"
 
 
 def test_a_part_made_on_the_fly_goes_by_its_class():

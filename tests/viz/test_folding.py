@@ -20,7 +20,7 @@ def test_a_network_folds_to_its_layers():
     figure = folded(Reading(root))
 
     titles = [node.columns[0][0].text for node in figure.nodes[:-1]]
-    assert titles == ["inputs", "layer0", "layer1", "layer2", "loss"]
+    assert titles == ["inputs", "layer1", "layer2", "layer3", "loss"]
     assert "48 params · 80 ops" in [line.text for line in figure.nodes[1].columns[0]]
     order = [node.id for node in figure.nodes]
     assert all(order.index(wire.source) < order.index(wire.target) for wire in figure.wires)
@@ -32,12 +32,12 @@ def test_neurons_are_boxes_two_levels_deep():
 
     titles = [node.columns[0][0].text for node in figure.nodes[:-1]]
     assert [t for t in titles if "/" in t] == [
-        "layer0/neuron0", "layer0/neuron1", "layer0/neuron2", "layer1/neuron0"
+        "layer1/neuron0", "layer1/neuron1", "layer1/neuron2", "layer2/neuron0"
     ]  # fmt: skip
 
 
 def test_a_folded_wire_of_one_value_shows_it():
-    """From layer1's one neuron to the loss: its number, and what flows back to it."""
+    """From layer2's one neuron to the loss: its number, and what flows back to it."""
     root = graphs.network()
     figure = folded(Reading(root))
     answer = next(v for v in topological_order(root) if v.op and v.op.name == "sub").inputs[0]

@@ -63,7 +63,7 @@ def test_a_leaf_is_at_home_where_it_is_used_alone():
     home = Reading(root).home
 
     assert home[inputs[0]] == home[root] == ""
-    assert {home[w] for w in model.parameters()} == {"layer0/neuron0", "layer0/neuron1"}
+    assert {home[w] for w in model.parameters()} == {"layer1/neuron0", "layer1/neuron1"}
     assert {home[v] for v in Reading(root).order if v.op} == {scope(v) for v in home if v.op}
 
 

@@ -69,10 +69,10 @@ def test_cards_stand_in_the_frames_of_their_modules():
 
     clusters = {node.columns[0][0].text: node.cluster for node in figure.nodes}
     assert set(frames) == {
-        "c:layer0", "c:layer0/neuron0", "c:layer0/neuron1", "c:layer0/neuron2",
-        "c:layer1", "c:layer1/neuron0",
+        "c:layer1", "c:layer1/neuron0", "c:layer1/neuron1", "c:layer1/neuron2",
+        "c:layer2", "c:layer2/neuron0",
     }  # fmt: skip
-    assert frames["c:layer0/neuron1"].parent == "c:layer0"
+    assert frames["c:layer1/neuron1"].parent == "c:layer1"
     assert clusters["x0"] == clusters["x1"] == ""
     assert clusters["w0"] != ""
 

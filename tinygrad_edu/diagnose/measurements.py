@@ -47,7 +47,7 @@ class LayerFlow:
 
     Attributes
     ----------
-    name : str, the path of the module, as "layer0"
+    name : str, the path of the module, as "layer1"
     weight, gradient : Summary of the parameters and of d(mean loss)/d(parameter); None without any
     activation : Summary of the layer's outputs, over neurons and samples; None if it has none
     saturated : float, share of the activations that can saturate (sigmoid, tanh), over neurons and

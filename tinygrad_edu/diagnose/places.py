@@ -1,6 +1,6 @@
 """Find the layer that a parameter or a node of a graph belongs to.
 
-A layer is a module of the model that is not a neuron, named by its path, for example "layer0".
+A layer is a module of the model that is not a neuron, named by its path, for example "layer1".
 Parameters that the model holds itself count for the attribute that holds them.
 """
 
@@ -59,7 +59,7 @@ class Places:
 
 
 def by_unit(names: Iterable[tuple[int, str]]) -> list[list[int]]:
-    """Sort numbered parameters by neuron or row: "layer0.neuron3.w5" is in "layer0.neuron3"."""
+    """Sort numbered parameters by neuron or row: "layer1.neuron3.w5" is in "layer1.neuron3"."""
     units = dict[str, list[int]]()
     for i, name in names:
         units.setdefault(name.rpartition(".")[0], []).append(i)

@@ -17,6 +17,8 @@ import hashlib
 import json
 import math
 import os
+import re
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +32,7 @@ FORMAT, VERSION = "tinygrad_edu checkpoint", 1
 LIMIT = 64 * 2**20  # bytes; more than a million parameters
 DEPTH = 100  # lists in lists among the facts; JSON is read by recursion
 KEYS = ["sha256", "format", "version", "facts", "parameters"]
+_LAYER, _FIRST = re.compile(r"(layer|part)\d+"), re.compile(r"layer0|part\d")
 RESTORE = "restore the file from a copy, or train and save again."
 
 
@@ -87,7 +90,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
     """
     path = as_path(path)
     parameters = _kept(model)
-    _, numbers = _read(path)
+    numbers = _renamed(_read(path)[1], parameters)
     if parameters.keys() != numbers.keys():
         first = next(
             name for name in [*parameters, *numbers] if (name in parameters) != (name in numbers)
@@ -108,14 +111,25 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _kept(model: Module) -> dict[str, Value]:
-    """Collect parameters, and buffers such as running means."""
+    """Collect parameters, also frozen ones, then buffers such as running means."""
     if not isinstance(model, Module):
         raise SettingError(
             f"the model is {model!r:.60}.",
             expected="a Module, such as MLP or Sequential",
             fix="pass the model first, then the path: save(model, 'model.json').",
         )
-    return dict([*model.named_parameters(), *model.named_buffers()])
+    return dict(sorted(model.named_values(), key=lambda named: named[1].constant is True))
+
+
+def _renamed(numbers: dict[str, float], parameters: Iterable[str]) -> dict[str, float]:
+    """Give numbers of the first edition the names of today, if they are of the same structure.
+
+    There layers were counted from 0, and those of Sequential were called part0, part2, ...
+    """
+    now = [*parameters]
+    old = numbers.keys() != set(now) and any(map(_FIRST.search, numbers))
+    same = [_LAYER.sub("", name) for name in numbers] == [_LAYER.sub("", name) for name in now]
+    return dict(zip(now, numbers.values(), strict=True)) if old and same else numbers
 
 
 def _encode(facts: dict[str, Any], parameters: dict[str, float]) -> bytes:

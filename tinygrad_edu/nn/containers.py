@@ -21,6 +21,10 @@ class Sequential(Module):
     parts : modules; names of ``ACTIVATIONS`` and functions of a Value, which are applied to each
         number
 
+    Attributes
+    ----------
+    layers : list of the parts; the modules among them are called layer1, layer2, ...
+
     Raises
     ------
     SettingError
@@ -35,27 +39,36 @@ class Sequential(Module):
     """
 
     def __init__(self, *parts: Part) -> None:
-        self.parts = [known_activation(f"part {i}", part) for i, part in enumerate(parts)]
+        self.layers = [known_activation(f"part {i}", part) for i, part in enumerate(parts)]
         if not parts:
             raise SettingError(
                 "Sequential has no parts.",
                 fix="pass the modules it runs, for example nn.Sequential(nn.Layer(2, 3), 'relu').",
             )
 
+    def __setstate__(self, facts: dict[str, Any]) -> None:
+        """Read a pickle; in the first edition ``layers`` was called ``parts``."""
+        self.__dict__ = {"layers": facts.pop("parts")} | facts if "parts" in facts else facts
+
+    @property
+    def parts(self) -> list[Part]:
+        """Return ``layers``, which went by this name in the first edition."""
+        return self.layers
+
     def forward(self, x: Any) -> Any:
         """Compute the last part's output; a list of one Value is returned as that Value."""
-        for part in self.parts:
+        for part in self.layers:
             x = _run(part, x)
         return _single(x)
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Compute the last part's outputs: each part takes all samples before the next begins."""
-        for part in self.parts:
+        for part in self.layers:
             samples = _run_batch(part, samples)
         return [_single(x) for x in samples]
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(_name, self.parts))})"
+        return f"Sequential({', '.join(map(_name, self.layers))})"
 
 
 class Residual(Module):

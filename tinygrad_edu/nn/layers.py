@@ -157,7 +157,7 @@ class MLP(Module):
     337
     >>> score = model([0.5, -1.0])
     >>> score.origin
-    'layer2/neuron0'
+    'layer3/neuron0'
     """
 
     def __init__(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.tables import plural
+
+Self = TypeVar("Self", bound="Module")
 
 
 class Module:
@@ -18,9 +22,14 @@ class Module:
     The parameters are the leaf Values found in the attributes and in the modules among them, also
     inside lists, tuples and dicts. Constants such as ``Value(3.0).detach()`` are not parameters.
 
+    A path names each of them, and each module below: attributes and dict keys are joined by dots,
+    and what stands in a list has the name of the list and its index, such as "w5". Modules in a
+    list lose the plural s, such as "block0"; those of ``layers`` are counted from 1, as layers
+    are in equations: "layer1". A module goes by its name as an attribute, too: ``model.layer1``.
+
     Attributes
     ----------
-    scope : str, where the module stood in the model that last ran it, as "layer0/neuron3"; "" for
+    scope : str, where the module stood in the model that last ran it, as "layer1/neuron3"; "" for
         the outermost. The nodes it builds carry this path as ``origin``, for figures.
     training : bool, True in training mode, as at the start; False in evaluation mode. Inside
         :meth:`evaluating` it is that of the thread, task or generator which opened the block
@@ -41,7 +50,7 @@ class Module:
     """
 
     scope = ""
-    _index = 0  # where in a list the module stood when it last ran
+    _place = ("", 0, "")  # list, index and name of the module where it stood when it last ran
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``; what it builds remembers the scope."""
@@ -74,6 +83,16 @@ class Module:
         """Compute the outputs of a batch: sample by sample, unless a subclass writes its own."""
         return [self.forward(x) for x in samples]
 
+    def __getattr__(self, name: str) -> Any:
+        """Find a module by its name in a path: ``model.layer1`` is ``model.layers[0]``."""
+        if not name.startswith("_"):
+            for path, part in walk(self, ".", HOLDERS):
+                if path == name and isinstance(part, Module):
+                    return part
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+        )
+
     @property
     def training(self) -> bool:
         """Tell whether the module is in training mode here."""
@@ -88,14 +107,27 @@ class Module:
         else:
             self.__dict__["training"] = mode
 
-    def train(self, mode: bool = True) -> None:
-        """Enter training mode, with all modules below: dropout drops, batches are normalized."""
-        for _, module in self.named_modules():
-            module.training = mode
+    def train(self: Self, mode: bool = True) -> Self:
+        """Enter training mode, with all modules below: dropout drops, batches are normalized.
 
-    def eval(self) -> None:
-        """Enter evaluation mode: nothing is dropped, and running statistics normalize."""
-        self.train(False)
+        Returns
+        -------
+        Module
+            The module itself.
+        """
+        for module in _modules(self):
+            module.training = mode
+        return self
+
+    def eval(self: Self) -> Self:
+        """Enter evaluation mode: nothing is dropped, and running statistics normalize.
+
+        Returns
+        -------
+        Module
+            The module itself.
+        """
+        return self.train(False)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -104,43 +136,47 @@ class Module:
         Others who use the model meanwhile, in another thread or task or as the caller of a
         generator that is suspended inside the block, have it in the mode it has for them.
         """
-        modules = [module for _, module in self.named_modules()]
-        with Block(_Modes.fromkeys(map(id, modules), False)):
+        with Block(_Modes.fromkeys(map(id, _modules(self)), False)):
             yield
 
     def parameters(self) -> list[Value]:
         """List what training changes, in attribute order, each once even if shared."""
-        return [part for _, part in _walk(self, ".") if _trainable(part)]
+        return [part for _, part in walk(self, ".") if _trainable(part)]
 
-    def named_parameters(self) -> list[tuple[str, Value]]:
-        """List the parameters with their paths, for example "layer0.neuron3.w5".
-
-        A path joins attributes and dict keys by dots; what stands in a list has the name of the
-        list and its index. Modules in a list lose the plural s: the first of ``layers`` is
-        ``layer0``.
+    def named_values(self) -> list[tuple[str, Value]]:
+        """List the numbers of the model with their paths: its parameters and its constants.
 
         Raises
         ------
         SettingError
-            If two parameters would have the same name.
+            If two of them would have the same name.
         """
-        named: dict[str, Value] = {}
-        for name, part in _walk(self, "."):
-            if _trainable(part) and named.setdefault(name, part) is not part:
-                raise SettingError(
-                    f"two parameters of {type(self).__name__} are both named {name!r}.",
-                    fix="rename the attribute (or dict key) of one, so that files can tell them.",
-                )
-        return list(named.items())
+        found = named(self, "values", ".", (Value,))
+        return [(name, value) for name, value in found if value.op is None]
+
+    def named_parameters(self) -> list[tuple[str, Value]]:
+        """List the parameters with their paths, for example "layer1.neuron3.w5".
+
+        Raises
+        ------
+        SettingError
+            If two values of the model would have the same name.
+        """
+        return [(name, value) for name, value in self.named_values() if not value.constant]
 
     def named_buffers(self) -> list[tuple[str, Value]]:
         """List the constants, such as the running means of a BatchNorm, with their paths."""
-        return [(n, v) for n, v in _walk(self, ".") if isinstance(v, Value) and v.constant]
+        return [(name, value) for name, value in self.named_values() if value.constant]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """List this module and all below it with their paths: "", "layer0", "layer0/neuron3"."""
-        walk = _walk(self, "/", values=False)
-        return [(path, part) for path, part in walk if isinstance(part, Module)]
+        """List this module and all below it with their paths: "", "layer1", "layer1/neuron3".
+
+        Raises
+        ------
+        SettingError
+            If two of them would have the same name.
+        """
+        return named(self, "modules", "/", (Module,))
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -148,9 +184,30 @@ class Module:
             parameter.grad = 0.0
 
     def __repr__(self) -> str:
-        names = [name for name, part in _walk(self, ".") if _trainable(part)]
+        names = [name for name, part in walk(self, ".") if _trainable(part)]
         where = ", ".join(dict.fromkeys(name.partition(".")[0] for name in names))
-        return f"{type(self).__name__}({len(names)} parameters{' in ' * bool(names)}{where})"
+        return (
+            f"{type(self).__name__}({plural(len(names), 'parameter')}{' in ' * bool(names)}{where})"
+        )
+
+
+def named(
+    root: Module, what: str, separator: str, kinds: tuple[type, ...]
+) -> list[tuple[str, Any]]:
+    """List what stands below of these kinds, with paths; refuse two things of one name."""
+    by_name: dict[str, Any] = {}
+    for name, part in walk(root, separator, (*HOLDERS, *kinds)):
+        if isinstance(part, kinds) and by_name.setdefault(name, part) is not part:
+            raise SettingError(
+                f"two {what} of {type(root).__name__} are both named {name!r}.",
+                where="for example an attribute w0 beside a list w, whose first item is w0, too",
+                fix="rename the attribute (or dict key) of one, so that files can tell them.",
+            )
+    return [*by_name.items()]
+
+
+def _modules(root: Module) -> list[Module]:
+    return [part for _, part in walk(root, "/", HOLDERS) if isinstance(part, Module)]
 
 
 class _Modes(dict[int, bool]):
@@ -179,30 +236,36 @@ def _scope(now: Context, part: Module) -> str:
         if held is part:
             return _below(scope, name)
         if type(held) is list:
-            i = part._index
-            if i < len(held) and held[i] is part:  # where it stood when it last ran
-                return _below(scope, name, i)
+            place, i, own = part._place
+            if place == name and i < len(held) and held[i] is part:
+                return _below(scope, own)
             for i, item in enumerate(held):
                 if item is part:
-                    part._index = i
-                    return _below(scope, name, i)
-    found = (path for path, item in _walk(caller, "/") if item is part)
-    return _below(scope, next(found, type(part).__name__.lower()))
+                    own = _item_name(name, held, i)
+                    own = f"{name}[{i}]" if own in caller.__dict__ else own
+                    part._place = name, i, own
+                    return _below(scope, own)
+    paths = (path for path, item in walk(caller, "/", HOLDERS) if item is part)
+    return _below(scope, next(paths, type(part).__name__.lower()))
 
 
 @lru_cache(maxsize=4096)  # a model asks for the same few paths at every sample
-def _below(scope: str, name: str, i: int | None = None) -> str:
-    """Join the path of a module and the name of its part, the i-th of a list if i is given."""
-    own = name if i is None else _item_name(name, i, is_module=True)
+def _below(scope: str, own: str) -> str:
+    """Join the path of a module and the name of its part."""
     return f"{scope}/{own}" if scope and own else scope or own
 
 
-def _walk(root: Module, separator: str, values: bool = True) -> Iterator[tuple[str, Any]]:
-    """Yield every module and value below, depth first in attribute order, once, with its path.
+HOLDERS = (Module, list, tuple, dict)
+_KINDS = (*HOLDERS, Value)
 
-    Without ``values`` those are passed over, which is much faster.
+
+def walk(
+    root: Module, separator: str, kinds: tuple[type, ...] = _KINDS
+) -> Iterator[tuple[str, Any]]:
+    """Yield what stands below of these kinds, depth first in attribute order, once, with its path.
+
+    Without Values it is much faster.
     """
-    kinds = _KINDS if values else _HOLDERS
     seen: set[int] = set()
     waiting: list[tuple[str, Any]] = [("", root)]
     while waiting:
@@ -214,10 +277,6 @@ def _walk(root: Module, separator: str, values: bool = True) -> Iterator[tuple[s
             waiting.extend(reversed([*parts]))
 
 
-_HOLDERS = (Module, list, tuple, dict)
-_KINDS = (*_HOLDERS, Value)
-
-
 def _parts(
     path: str, whole: Any, separator: str, kinds: tuple[type, ...]
 ) -> Iterator[tuple[str, Any]]:
@@ -225,15 +284,35 @@ def _parts(
     if isinstance(whole, (list, tuple)):
         for i, part in enumerate(whole):
             if isinstance(part, kinds):
-                yield _item_name(path, i, is_module=isinstance(part, Module)), part
-    elif not isinstance(whole, Value):
+                yield _item_name(path, whole, i), part
+    elif isinstance(whole, (dict, Module)):
         for name, part in (whole if isinstance(whole, dict) else vars(whole)).items():
             if isinstance(part, kinds):
-                yield f"{path}{separator}{name}" if path else name, part
+                yield f"{path}{separator}{name}" if path else str(name), part
+            else:
+                _check_visible(whole, name, part)
 
 
-def _item_name(path: str, i: int, *, is_module: bool) -> str:
-    """Name an item of a list: "layer0" of ``layers``, "w5" of ``w``, "0.1" in a list of lists."""
+def _item_name(path: str, held: Sequence[Any], i: int) -> str:
+    """Name an item of a list: "layer1" of ``layers``, "w5" of ``w``, "0.1" in a list of lists."""
     if path[-1:].isdigit():
         return f"{path}.{i}"
-    return f"{path.removesuffix('s') if is_module else path}{i}"
+    if not isinstance(held[i], Module):
+        return f"{path}{i}"
+    if path.endswith("layers"):  # counted from 1, without the activation functions between them
+        i = sum(isinstance(item, Module) for item in held[: i + 1])
+    return f"{path.removesuffix('s')}{i}"
+
+
+def _check_visible(whole: Any, name: Any, part: Any) -> None:
+    """Refuse Values and modules in a container that has no order, or none that files could keep."""
+    hides = isinstance(part, (set, frozenset, deque))
+    if hides or (str(getattr(part, "dtype", "")) == "object" and hasattr(part, "flat")):
+        inner = next((x for x in (part if hides else part.flat) if isinstance(x, _KINDS)), None)
+        if isinstance(inner, (Module, Value)):
+            kind = type(part).__name__
+            raise SettingError(
+                f"{name} of {type(whole).__name__} is a {kind} that holds {inner!r:.60}.",
+                where="parameters are found in lists, tuples and dicts alone",
+                fix=f"make it a list, for example self.{name} = list(values).",
+            )

@@ -107,8 +107,7 @@ class BatchNorm(_Normalization):
     >>> norm = BatchNorm(1)
     >>> [f"{y[0]:.3f}" for y in norm.batch([[1.0], [3.0]])]
     ['-1.000', '1.000']
-    >>> norm.eval()
-    >>> f"{norm([1.0])[0]:.3f}"  # running mean 0.2, running variance 1.1
+    >>> f"{norm.eval()([1.0])[0]:.3f}"  # running mean 0.2, running variance 1.1
     '0.763'
     """
 

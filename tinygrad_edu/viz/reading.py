@@ -90,7 +90,7 @@ def glyph(node: Value) -> str:
 
 
 def scope(node: Value) -> str:
-    """Return the path of the module that built a node, as "layer0/neuron3"; "" outside of all."""
+    """Return the path of the module that built a node, as "layer1/neuron3"; "" outside of all."""
     return node.origin.partition("@")[0].strip("/")
 
 

@@ -48,5 +48,5 @@ def test_dot_gets_ids_and_sizes_alone(style):
     source = graphviz.dot_source(draw(root, style, max_nodes=None).figure)
 
     assert "secret" not in source
-    assert "layer0" not in source
+    assert "layer1" not in source
     assert source.count("digraph {") == 1
