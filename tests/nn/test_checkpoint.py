@@ -463,7 +463,7 @@ def test_the_folder_is_brought_to_the_disk_after_the_rename(saved, path, monkeyp
     assert calls == ["file", "rename", "folder"]
 
 
-@pytest.mark.parametrize("wrong", ["model\0.json", "model\ud800.json", None, 3, b"model.json"])
+@pytest.mark.parametrize("wrong", ["model\0.json", "model\ud800.json", None, 3, ["model.json"]])
 def test_what_no_file_can_be_called_is_refused(saved, wrong):
     """By each function, in words."""
     error, match = SettingError, "the path is"

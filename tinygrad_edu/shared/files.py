@@ -6,7 +6,9 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
+from secrets import token_hex
+from shlex import quote
+from tempfile import TemporaryFile
 from typing import Any
 
 from tinygrad_edu.engine.errors import FileError, SettingError
@@ -18,12 +20,13 @@ def as_path(path: Any) -> Path:
     Raises
     ------
     SettingError
-        If it is neither text nor a ``pathlib.Path``.
+        If it is not what ``open`` takes as a path: text, bytes or an ``os.PathLike``.
     FileError
         If no file can have that name.
     """
     try:
-        encoded = os.fsencode(Path(path))
+        path = os.fsdecode(path)
+        encoded = os.fsencode(path)
     except TypeError:
         raise SettingError(
             f"the path is {path!r:.60}.",
@@ -41,53 +44,62 @@ def as_path(path: Any) -> Path:
     return Path(path)
 
 
-def replaceable(path: Any) -> tuple[Path, int]:
-    """Follow links to where a file is; return that path, and the mode the file has or will get.
+def replaceable(path: Any) -> tuple[Path, os.stat_result | None]:
+    """Follow links to where a file is; return that path, and the status of the file if it is there.
 
     Raises
     ------
     FileError
-        If something else is there, such as a folder or a device, or a link that leads nowhere.
+        If the file is read-only, or if something else is there, such as a folder or a device, or a
+        link that leads nowhere.
     """
     path = as_path(path)
     real = Path(os.path.realpath(path))
     try:
-        mode = real.stat().st_mode
+        status = real.stat()
+        if stat.S_ISREG(status.st_mode):
+            os.close(os.open(real, os.O_WRONLY))  # as open would, but the content stays
     except FileNotFoundError:
-        return real, 0o666 & ~_umask()
+        return real, None
+    except PermissionError as error:
+        raise _read_only(path, str(error.strerror)) from None
     except OSError as error:
         raise _unwritable(path, error) from None
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
+        kind = "folder" if stat.S_ISDIR(status.st_mode) else "device"
         raise FileError(
-            f"{path} can't be written: it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, "
-            "not a file.",
+            f"{path} can't be written: it is a {kind}, not a file.",
             fix="pass the name of a file that exists or can be created.",
         )
-    return real, mode & 0o777
+    if not status.st_mode & 0o222:  # root may write it nevertheless, but it is protected
+        raise _read_only(path, f"mode {status.st_mode & 0o777:o}")
+    return real, status
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Replace a file by new content, or leave it as it was: never half of it.
 
-    The mode of the file before is kept. A link stays one: the file it leads to is replaced.
+    The mode and the owner of the file before are kept, as far as the system permits. A link stays
+    one: the file it leads to is replaced.
 
     Raises
     ------
     SettingError
-        If the path is neither text nor a ``pathlib.Path``.
+        If the path is not what ``open`` takes as a path.
     FileError
-        If the folder is not there, can't be written to, or is full, or if what is there is not
-        a file.
+        If the folder is not there, can't be written to, or is full, or if what is there is
+        read-only, or not a file.
     """
-    real, mode = replaceable(path)
-    temporary = ""
+    real, status = replaceable(path)
+    mode = 0o666 if status is None else status.st_mode & 0o777  # the umask makes 0666 less
+    temporary = real.parent / f".new.{token_hex(8)}"  # known before it is there: Ctrl-C removes it
     try:
-        handle, temporary = mkstemp(dir=real.parent, prefix=".new.")
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            if status is not None:
+                _adopt(temporary, status)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
         os.replace(temporary, real)
         _sync(real.parent)
     except OSError as error:
@@ -131,9 +143,7 @@ def writable_folder(path: Path) -> Path:
     path = as_path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        handle, name = mkstemp(dir=path, prefix=".probe.")
-        os.close(handle)
-        os.unlink(name)
+        TemporaryFile(dir=path).close()
     except OSError as error:
         raise FileError(
             f"the folder {path} can't be written to: {error.strerror or error}.",
@@ -150,6 +160,21 @@ def _unwritable(path: str | os.PathLike[str], error: OSError) -> FileError:
     )
 
 
+def _read_only(path: Path, why: str) -> FileError:
+    return FileError(
+        f"{path} can't be written: it is read-only ({why}).",
+        where="it is unchanged",
+        fix=f"pass another name, or permit writing in a shell: chmod u+w {quote(str(path))}",
+    )
+
+
+def _adopt(file: Path, status: os.stat_result) -> None:
+    """Give a file the owner and the mode of another."""
+    with suppress(OSError, AttributeError):  # not ours to give away; Windows has no owners
+        os.chown(file, status.st_uid, status.st_gid)
+    os.chmod(file, status.st_mode & 0o777)
+
+
 def _sync(folder: Path) -> None:
     """Bring the new name to the disk, too, if the system can; the file is whole either way."""
     with suppress(OSError):
@@ -158,10 +183,3 @@ def _sync(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    """Return the process's umask, which can be read only by setting it for a moment."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
