@@ -7,7 +7,7 @@ from tinygrad_edu.compiler.layout import plan
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import Kind, Tape
 from tinygrad_edu.engine import ieee, ops
-from tinygrad_edu.engine.functions import STOP_GRADIENT
+from tinygrad_edu.engine.ops import STOP_GRADIENT
 
 ROWS = ops.TABLE | {"stop_gradient": STOP_GRADIENT}
 NETWORK = """\

@@ -5,6 +5,7 @@ import operator
 import threading
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -246,12 +247,44 @@ def test_of_values_the_gradient_is_a_graph():
     assert (slope.data, x.grad) == (6.0, 24.0)
 
 
-def test_a_value_the_function_closes_over_is_a_number_to_it():
-    """grad of w x in x is w's number, not a graph."""
+@pytest.mark.parametrize(
+    "slope",
+    [
+        lambda w: grad(lambda z: (w * z).tanh())(0.3),
+        lambda w: grad(lambda z: (w * z).tanh())(Value(0.3)),
+        lambda w: grad(lambda z, w: (w * z).tanh())(0.3, w),
+        lambda w: grad(lambda z, w: (w * z).tanh())(0.3, w=w),
+        lambda w: grad(lambda z, ws: (ws[0] * z).tanh())(0.3, [w]),
+        lambda w: grad(lambda z, w: (w * z).tanh(), (0, 1))(0.3, w)[0],
+        lambda w: value_and_grad(lambda z: (w * z).tanh())(0.3)[1],
+    ],
+    ids=[
+        "closed over",
+        "of a Value",
+        "argument",
+        "by keyword",
+        "in a list",
+        "of both",
+        "and value",
+    ],
+)
+def test_a_gradient_that_depends_on_a_weight_is_a_graph(slope):
+    """However the weight gets in: d/dw (d/dz tanh(wz))² at w = 2, z = 0.3, as PyTorch says."""
     w = Value(2.0)
+    theirs = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    z = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    (theirs_slope,) = torch.autograd.grad((theirs * z).tanh(), z, create_graph=True)
+    (theirs_slope**2).backward()
 
-    assert grad(lambda x: w * x)(5.0) == 2.0
-    assert type(grad(lambda x: w * x)(5.0)) is float
+    (slope(w) ** 2).backward()
+
+    assert w.grad == pytest.approx(theirs.grad.item(), rel=1e-14)
+
+
+@pytest.mark.parametrize("c", [2.0, Value(2.0).detach()], ids=["number", "constant"])
+def test_a_gradient_that_depends_on_no_leaf_is_a_number(c):
+    """Numbers and constants can't be learned, so a graph would be good for nothing."""
+    assert type(grad(lambda x: c * x * x)(5.0)) is float
 
 
 def test_an_inner_gradient_that_needs_no_outer_one_is_a_number():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from tinygrad_edu.engine import Value, functions, operand, topological_order
+from tinygrad_edu.engine import Value, higher, operand, topological_order
 from tinygrad_edu.engine.context import here, replacing
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.engine.guards import local_partials
@@ -26,7 +26,9 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
 
     Returns
     -------
-    function of the same arguments; it returns a number for an int, a tuple of numbers for a tuple
+    function of the same arguments; it returns a number for an int, a tuple of numbers for a tuple.
+        They are Values, which can be differentiated again, if a Value took part: as an argument, or
+        as a leaf that ``f`` uses, such as a weight
 
     Raises
     ------
@@ -76,15 +78,22 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             inputs[i] = args[i] * 1.0 if isinstance(args[i], Value) else Value(args[i])
         chosen = [inputs[i] for i in positions]
         order = _graph(f, inputs, kwargs, chosen)
-        # inside another grad the gradient has to be a graph, for that one to differentiate
-        nested = any(isinstance(x, Value) for x in args) or any(
-            v in here().differentiated for v in order
+        # where other Values took part, such as a weight or the input of a grad around this one, the
+        # gradient depends on them: it has to be a graph, too
+        on_values = any(isinstance(x, Value) for x in (*args, *kwargs.values())) or any(
+            v in here().differentiated or _is_learnable(v) for v in set(order).difference(chosen)
         )
-        gradient = tuple(_pull_back(order, chosen, on_values=nested))
-        value = order[-1] if nested else order[-1].data
+        gradient = tuple(_pull_back(order, chosen, on_values=on_values))
+        for i in positions:  # from here on, a number is what arithmetic makes of it: a constant
+            inputs[i].constant = not isinstance(args[i], Value)
+        value = order[-1] if on_values else order[-1].data
         return value, gradient if isinstance(argnums, tuple) else gradient[0]
 
     return differentiated
+
+
+def _is_learnable(v: Value) -> bool:
+    return v.op is None and not v.constant
 
 
 def _graph(
@@ -112,23 +121,25 @@ def _pull_back(order: list[Value], wrt: list[Value], *, on_values: bool) -> list
     for node in reversed(order):
         if node.op is None or node not in cotangents or node in wrt:
             continue
-        for child, partial in zip(node.inputs, _partials(node, on_values=on_values), strict=True):
-            if child in below:
-                term = partial * cotangents[node]
-                cotangents[child] = cotangents[child] + term if child in cotangents else term
-                for watcher in here().watchers:
-                    numbers = map(_float, (partial, cotangents[node], cotangents[child]))
-                    watcher.flowed(node, child, *numbers)
+        cotangent = cotangents[node]
+        partials = () if on_values and not here().watchers else local_partials(node)
+        for i, child in enumerate(node.inputs):
+            if child not in below:
+                continue
+            term = _contribution(node, i, cotangent) if on_values else partials[i] * cotangent
+            if term is None:
+                continue
+            cotangents[child] = cotangents[child] + term if child in cotangents else term
+            for watcher in here().watchers:
+                numbers = map(_float, (partials[i], cotangent, cotangents[child]))
+                watcher.flowed(node, child, *numbers)
     return [cotangents.get(v, operand(0.0) if on_values else 0.0) for v in wrt]
 
 
-def _partials(node: Value, *, on_values: bool) -> tuple[Any, ...]:
-    """Compute the local derivatives of an operation, as numbers or as Values."""
-    if not on_values or node.op is None:
-        return local_partials(node)
-    # a row computes the partials of all inputs, needed or not; a watcher is not to complain of them
+def _contribution(node: Value, i: int, cotangent: Value) -> Value | None:
+    """Compute what flows to an input, as a graph; a watcher is not to complain of a gate's nan."""
     with replacing(tentative=True) if here().watchers else nullcontext():
-        return node.op.partials(functions, node, *node.inputs)
+        return higher.contribution(node, i, cotangent)
 
 
 def _float(x: Any) -> float:

@@ -18,7 +18,7 @@ def test_the_numpy_code_of_a_layer():
         "    multiply(d7, v6, out=d8)\n"
         "    multiply(d7, v5, out=d9)\n"
         "    greater(v0, 0.0, out=t12)\n"
-        "    multiply(d10, t12, out=d11)\n"
+        "    gate(t12, d10, out=d11)\n"
         "    matmul(d11, v2.swapaxes(-1, -2), out=d13)\n",
     ]
 

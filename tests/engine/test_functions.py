@@ -85,28 +85,3 @@ def test_a_function_is_named_and_documented_by_its_row(row):
 
     assert function.__name__ == row.name
     assert row.formula in inspect.getdoc(function)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [(functions.cosh, math.cosh), (functions.log1p, math.log1p)]
-)
-@pytest.mark.parametrize("x", [-0.5, 0.0, 0.3, 2.0])
-def test_composed_functions_are_right_on_numbers_and_values(ours, theirs, x):
-    """cosh and log1p are built of rows, for the slopes that need them."""
-    assert ours(x) == pytest.approx(theirs(x), rel=1e-15)
-    assert ours(Value(x)).data == pytest.approx(theirs(x), rel=1e-15)
-
-
-def test_where_chooses_between_values():
-    """The condition is a bool; what is returned is the operand itself."""
-    a, b = Value(1.0), Value(2.0)
-
-    assert functions.where(a < b, a, b) is a
-    assert functions.where(a > b, a, b) is b
-
-
-@pytest.mark.parametrize(("x", "y"), [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (math.nan, math.nan)])
-def test_equal_compares_the_numbers(x, y):
-    """Unlike == on Values, which asks whether they are the same object."""
-    assert functions.equal(Value(x), y) is (x == y)
-    assert functions.equal(Value(x), Value(y)) is (x == y)

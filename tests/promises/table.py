@@ -125,6 +125,16 @@ PROMISES = {
         "97 %",
         peers=("66 of 70", "", "", ""),
     ),
+    "higher": Promise(
+        "derivatives of derivatives against mpmath at 40 digits",
+        "every row, orders 1 to 3, from 0 to ±1e300 and infinities: 1e-10, none nan",
+    ),
+    "choices": Promise(
+        "choices inside `grad` and compiled",
+        "10,000 programs with a derivative inside, both sides of every kink: as eager to 1e-11",
+        cases=10_000,
+        quick=60,
+    ),
     "compiled": Promise(
         "compiled = eager",
         "10,000 random programs at 1e-12, both targets",

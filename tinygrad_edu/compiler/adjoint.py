@@ -5,12 +5,14 @@ How an instruction is differentiated, the rows of ``ops.py`` and the stages that
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.layout import Elementwise, Instruction, Operand, Plan
 from tinygrad_edu.compiler.tape import CONSTANT, INPUT
-from tinygrad_edu.engine.functions import STOP_GRADIENT
+from tinygrad_edu.engine import symbols
 
 
 def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
@@ -40,16 +42,21 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
             return False
         return bool(marks[operand.store][operand.places].any())
 
+    def open_to(it: Instruction) -> list[Operand]:
+        """Return the operands of an instruction that are wanted and that a gradient can reach."""
+        stopped = symbols.stops(it.op) if isinstance(it, Elementwise) else ()
+        both = zip_longest(it.reads, stopped[: len(it.reads)], fillvalue=False)
+        return [operand for operand, shut in both if not shut and has(wanted, operand)]
+
     for it in plan.instructions:
-        stopped = isinstance(it, Elementwise) and it.op is STOP_GRADIENT
-        if not stopped and any(has(wanted, operand) for operand in it.reads):
+        if open_to(it):
             wanted[it.out.store][it.out.places] = True
     for slot in plan.results:
         reached[plan.kinds[slot].store][plan.place[slot]] = True
     found: list[tuple[Instruction, tuple[Operand, ...]]] = []
     for it in reversed(plan.instructions):
         if has(wanted, it.out) and has(reached, it.out):
-            targets = tuple(operand for operand in it.reads if has(wanted, operand))
+            targets = tuple(open_to(it))
             found.append((it, targets))
             for operand in targets:
                 reached[operand.store][operand.places] = True

@@ -11,7 +11,7 @@ from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.layout import Instruction, Operand, Plan, Product, Total
 from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, PARAMETER, UNBATCHED
 from tinygrad_edu.engine import symbols
-from tinygrad_edu.engine.functions import STOP_GRADIENT
+from tinygrad_edu.engine.ops import STOP_GRADIENT
 
 FEW = 4  # a sum of at most so many products of single numbers is written out
 Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it

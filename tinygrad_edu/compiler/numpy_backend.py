@@ -20,8 +20,8 @@ Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
-    "log1p logical_and matmul maximum minimum multiply negative sin sqrt square subtract "
-    "take tanh true_divide where"
+    "log1p logical_and logical_or matmul maximum minimum multiply negative sin sqrt square "
+    "subtract take tanh true_divide where"
 )
 
 
@@ -127,7 +127,7 @@ class Workspace:
         stores = {"u": backend.u, "du": backend.du, "b": self.b, "db": self.db, "i": self.x.T}
         names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
         names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
-        names["power"] = power
+        names |= {"power": power, "gate": gate}
         names |= stores | backend.code.tables
         for name, view in backend.code.views.items():
             array = _array(view, stores, rows, dtype)
@@ -150,6 +150,15 @@ def power(x: Array, y: Any, out: Array) -> None:
     np.power(x, y, out=out)
     if roots is not None:
         np.copyto(out, np.inf, where=roots)
+
+
+def gate(condition: NDArray[np.bool_], x: Array, out: Array) -> None:
+    """Compute x where the condition holds and 0 elsewhere, in the time of a product.
+
+    It is the bits that are multiplied by 1 or 0, since 0 times infinity would be nan.
+    """
+    bits = np.int64 if out.itemsize == 8 else np.int32
+    np.multiply(x.view(bits), condition, out=out.view(bits))
 
 
 def source_of(code: Code) -> str:

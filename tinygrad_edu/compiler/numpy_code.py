@@ -143,7 +143,10 @@ class _CodeWriter:
         else:
             function, arguments = numpy_call(atom)
             names = [self.expression(x, of, shape, batched) for x in arguments]
-            if function == "where":
+            if function == "where" and isinstance(arguments[1], Expression) and names[2] == "0.0":
+                result = out or self.temporary(shape, batched)
+                self.lines.append(f"gate({names[0]}, {names[1]}, out={result})")
+            elif function == "where":
                 result = self.local()
                 self.lines.append(f"{result} = where({', '.join(names)})")
             else:

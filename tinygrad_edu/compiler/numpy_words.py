@@ -11,7 +11,9 @@ from tinygrad_edu.compiler.layout import Product, Slots, Total
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 SLICES, LENGTH = 8, 16  # at most so many slices, about so long; otherwise a table is faster
-BOOLEAN = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "logical_and"))
+BOOLEAN = frozenset(
+    ("less", "less_equal", "greater", "greater_equal", "equal", "logical_and", "logical_or")
+)
 
 
 def affine(places: Slots) -> tuple[int, tuple[int, ...]] | None:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import PARAMETER, Tape, uses_of
 from tinygrad_edu.engine import symbols
-from tinygrad_edu.engine.functions import STOP_GRADIENT
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
@@ -34,6 +33,7 @@ _INFIX = {
     "greater": ">",
     "greater_equal": ">=",
     "logical_and": "&",
+    "logical_or": "|",
 }
 
 
@@ -121,14 +121,15 @@ def _backward(tape: Tape) -> list[Line]:
     name_of = {slot: f"g{slot}" for slot in (tape.root, tape.penalty) if slot >= 0}
     for slot in range(len(tape) - 1, -1, -1):
         op = tape.ops[slot]
-        if op is None or op is STOP_GRADIENT or slot not in name_of:
+        if op is None or slot not in name_of:
             continue
         operands, literal = inputs_of(tape, slot)
         of = {f"x{i}": f"v{operand}" for i, operand in enumerate(operands)}
         of |= {"out": f"v{slot}", "up": name_of[slot]}
         # not strict: the partial by a literal is not needed
-        for operand, (term, names) in zip(operands, _templates(op, literal)[1], strict=False):
-            if not wanted[operand]:
+        terms = zip(operands, _templates(op, literal)[1], symbols.stops(op), strict=False)
+        for operand, (term, names), stopped in terms:
+            if stopped or not wanted[operand]:
                 continue
             if term == "{up}" and uses[operand] == 1 and tape.ops[operand] is not None:
                 name_of[operand] = name_of[slot]
@@ -150,8 +151,8 @@ def _wanted(tape: Tape) -> list[bool]:
         if op is None:
             wanted.append(tape.kinds[slot] is PARAMETER)
         else:
-            below = any(wanted[operand] for operand in tape.operands(slot))
-            wanted.append(below and op is not STOP_GRADIENT)
+            ways = zip(tape.operands(slot), symbols.stops(op), strict=True)
+            wanted.append(any(wanted[operand] and not stopped for operand, stopped in ways))
     return wanted
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
-from tinygrad_edu.engine.functions import STOP_GRADIENT
-from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, Primitive
+from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, STOP_GRADIENT, Primitive
 
 SHORTEST = 4  # a sum of fewer terms, and of fewer than two products, stays as it was written
 

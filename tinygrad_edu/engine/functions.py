@@ -1,20 +1,14 @@
-"""The primitives as functions of Values or of plain numbers: ``exp(v)``, ``exp(2.0)``.
-
-The module is also the namespace ``xp`` in which a row of ``ops.py`` runs on Values, which is what
-makes higher derivatives; the names are NumPy's.
-"""
+"""The primitives as functions of Values or of plain numbers: ``exp(v)``, ``exp(2.0)``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from tinygrad_edu.engine import ieee, ops
 from tinygrad_edu.engine.errors import LengthError
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.engine.value import Operand, Value, binary, operand, unary
-
-T = TypeVar("T")
 
 
 def as_function(op: ops.Primitive) -> Callable[..., Any]:
@@ -70,31 +64,4 @@ maximum, minimum = as_function(ops.MAXIMUM), as_function(ops.MINIMUM)
 add, sub, mul = as_function(ops.ADD), as_function(ops.SUB), as_function(ops.MUL)
 divide, power, neg = as_function(ops.DIV), as_function(ops.POW), as_function(ops.NEG)
 
-# not in the table, since it has no derivative: it refuses one, as JAX's lax.stop_gradient does
-STOP_GRADIENT = ops.Primitive(
-    "stop_gradient",
-    "x",
-    lambda xp, x: x,
-    lambda xp, out, x: (0.0,),
-)
-stop_gradient = as_function(STOP_GRADIENT)
-
-
-def cosh(x: Any) -> Any:
-    """Compute the hyperbolic cosine from two exponentials."""
-    return 0.5 * exp(x) + 0.5 * exp(-x)
-
-
-def log1p(x: Any) -> Any:
-    """Compute log(1 + x) from the logarithm."""
-    return log(1.0 + x)
-
-
-def where(condition: bool, x: T, y: T) -> T:
-    """Return x where the condition holds, y elsewhere."""
-    return x if condition else y
-
-
-def equal(x: Operand, y: Operand) -> bool:
-    """Compare the numbers (``==`` on Values asks whether they are the same object)."""
-    return bool(x <= y and x >= y)  # type: ignore[operator]
+stop_gradient = as_function(ops.STOP_GRADIENT)

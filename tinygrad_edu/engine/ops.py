@@ -2,9 +2,9 @@
 
 A row says what a primitive computes (``forward``) and its local derivatives (``partials``: one for
 each input; they may use the output). ``xp`` is the namespace that the mathematics comes from:
-``ieee`` for floats, ``numpy`` for arrays, mpmath for 40 digits, ``functions`` for Values, which
-makes higher derivatives, or symbols, which makes code and formulas. So a row never branches with
-``if``: it uses ``xp.where`` and ``xp.maximum``, which all of them have.
+``ieee`` for floats, ``numpy`` for arrays, mpmath for 40 digits, or symbols, which makes code,
+formulas and the graphs of higher derivatives. So a row never branches with ``if``: it uses
+``xp.where`` and ``xp.maximum``, which all of them have.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,25 @@ Domain: TypeAlias = tuple[tuple[float, float], ...]  # open intervals
 REAL: Domain = ((-INF, INF),)
 POSITIVE: Domain = ((0.0, INF),)
 NONZERO: Domain = ((-INF, 0.0), (0.0, INF))
-TABLE: dict[str, "Primitive"] = {}
+TABLE: dict[str, "Primitive"] = {}  # the rules
+INNER: dict[str, "Primitive"] = {}  # rows that the rules and the losses are made of, at the end
 
 
-@dataclass(frozen=True, slots=True)
+class _Nothing(float):
+    """A slope of 0 that gives 0 times infinity, too: no gradient flows, whatever arrives."""
+
+    __slots__ = ()
+
+    def __mul__(self, other: Any) -> float:
+        return 0.0
+
+    __rmul__ = __mul__
+
+
+NOTHING = _Nothing()  # the slope of the branch that a choice did not take
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Primitive:
     """One row of the table; :func:`primitive` makes it and adds it."""
 
@@ -32,6 +47,7 @@ class Primitive:
     domain: tuple[Domain, ...] = (REAL,)  # of each input: where out has a slope, but for the kinks
     kinks: tuple[float, ...] = ()  # values of x (of x - y, with two inputs) where the slope jumps
     sign: str = ""  # how figures write it, where that is not its name
+    slope: str = ""  # the row that is its slope, where partials can't be differentiated as written
 
     @property
     def arity(self) -> int:
@@ -77,8 +93,8 @@ def primitive(name: str, formula: str, **fields: Any) -> Primitive:
 
 def lookup(name: str) -> Primitive:
     """Return the row of that name, for pickles."""
-    if name in TABLE:
-        return TABLE[name]
+    if row := TABLE.get(name) or INNER.get(name):
+        return row
     raise SettingError(
         f"the table has no row called {name!r}.",
         fix=f"import the module that calls primitive({name!r}, ...) before you load the file.",
@@ -172,10 +188,11 @@ COS = primitive(
 )
 
 # tanh' is 1/cosh(x)^2 and sigmoid' is s(x) s(-x): the usual formulas, 1 - z^2 and z (1 - z), lose
-# all digits where z rounds to 1
+# all digits where z rounds to 1. Their slopes are rows, too: see the end of the file
 TANH = primitive(
     "tanh",
     r"\tanh x",
+    slope="tanh_slope",
     forward=lambda xp, x: xp.tanh(x),
     partials=lambda xp, out, x: ((1.0 / xp.cosh(x)) ** 2,),
 )
@@ -183,23 +200,26 @@ SIGMOID = primitive(
     "sigmoid",
     r"\frac{1}{1 + e^{-x}}",
     sign="σ",
+    slope="sigmoid_slope",
     forward=lambda xp, x: 1.0 / (1.0 + xp.exp(-x)),
     partials=lambda xp, out, x: (out / (1.0 + xp.exp(x)),),
 )
 SOFTPLUS = primitive(  # Dugas et al., Incorporating second-order functional knowledge, 2001, sec. 3
     "softplus",
     r"\ln(1 + e^{x})",
+    slope="sigmoid",
     forward=lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
-    partials=lambda xp, out, x: (1.0 / (1.0 + xp.exp(-x)),),
+    partials=lambda xp, out, x: (SIGMOID.forward(xp, x),),
 )
 
-# At a kink the slope chosen is 0, the convention PyTorch uses.
+# At a kink the slope chosen is 0, the convention PyTorch uses. Through the branch that a choice
+# did not take NOTHING flows; the slope of |x| at 0 is a number like others.
 RELU = primitive(
     "relu",
     r"\max(x, 0)",
     kinks=(0.0,),
     forward=lambda xp, x: xp.maximum(x, 0.0),
-    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, 0.0),),
+    partials=lambda xp, out, x: (xp.where(x > 0.0, 1.0, NOTHING),),
 )
 ABS = primitive(
     "abs",
@@ -231,15 +251,79 @@ MINIMUM = primitive(
 
 def _share(xp: Any, mine: Any, other: Any) -> Any:
     """Give all to the larger, and half to each at a tie: max(a, a) then hands a the whole."""
-    return xp.where(mine > other, 1.0, xp.where(mine < other, 0.0, 0.5))
+    return xp.where(mine > other, 1.0, xp.where(mine < other, NOTHING, 0.5))
 
 
 def _power_slope(xp: Any, x: Any, y: Any) -> Any:
-    """Compute y x^(y - 1), which is 0 where y is 0, even at x = 0, as in PyTorch."""
-    slope = y * xp.power(x, y - 1.0)
-    return xp.where(xp.equal(slope, slope), slope, xp.where(xp.equal(y, 0.0), 0.0, slope))
+    """Compute y x^(y - 1), which is 0 where y is 0, even at x = 0, as in PyTorch.
+
+    There x^(y - 1), or a derivative of it, may be infinite next to x = 0, so 1 takes its place.
+    """
+    harmless = xp.where(xp.abs(x) > 1e-100, x, 1.0)
+    return y * xp.power(xp.where(xp.equal(y, 0.0), harmless, x), y - 1.0)
 
 
 def _exponent_slope(xp: Any, out: Any, x: Any, y: Any) -> Any:
-    """Compute x^y ln x, which is 0 at x = 0 for y >= 0, as in PyTorch."""
-    return xp.where(xp.equal(x, 0.0) & (y >= 0.0), 0.0, out * xp.log(x))
+    """Compute x^y ln x, which is 0 at x = 0 for y >= 0, as in PyTorch, and at inf for y < 0."""
+    slope = xp.where(xp.equal(x, INF) & (y < 0.0), NOTHING, out * xp.log(x))
+    return xp.where(xp.equal(x, 0.0) & (y >= 0.0), NOTHING, slope)
+
+
+# Rows inside: they are found by their names, for pickles, but stand in no list of rules.
+
+
+def _inner(name: str, formula: str, **fields: Any) -> Primitive:
+    """Make such a row."""
+    return INNER.setdefault(name, Primitive(name, formula, **fields))
+
+
+# The slopes of tanh and sigmoid as rows of their own. Differentiated as it is written above, s(x)
+# s(-x) would be 0 times inf far out, and the difference of two equal numbers near 0.
+
+TANH_SLOPE = _inner(
+    "tanh_slope",
+    r"\tanh'(x)",
+    forward=lambda xp, x: TANH.partials(xp, xp.tanh(x), x)[0],
+    partials=lambda xp, out, x: (-2.0 * out * xp.tanh(x),),
+)
+SIGMOID_SLOPE = _inner(
+    "sigmoid_slope",
+    r"\sigma'(x)",
+    forward=lambda xp, x: SIGMOID.partials(xp, SIGMOID.forward(xp, x), x)[0],
+    partials=lambda xp, out, x: (-out * xp.tanh(0.5 * x),),
+)
+
+# A choice, as operations of a graph: conditions are 1 or 0, and a gate lets a number through or 0.
+
+GREATER = _inner(
+    "greater",
+    "[x > y]",
+    sign=">",
+    domain=(REAL, REAL),
+    kinks=(0.0,),
+    forward=lambda xp, x, y: xp.where(x > y, 1.0, 0.0),
+    partials=lambda xp, out, x, y: (NOTHING, NOTHING),
+)
+GREATER_EQUAL = _inner(
+    "greater_equal",
+    r"[x \ge y]",
+    sign="≥",
+    domain=(REAL, REAL),
+    kinks=(0.0,),
+    forward=lambda xp, x, y: xp.where(x >= y, 1.0, 0.0),
+    partials=lambda xp, out, x, y: (NOTHING, NOTHING),
+)
+GATE = _inner(
+    "gate",
+    "[x > 0] y",
+    sign="if",
+    domain=(NONZERO, REAL),
+    forward=lambda xp, x, y: xp.where(x > 0.0, y, 0.0),
+    partials=lambda xp, out, x, y: (NOTHING, xp.where(x > 0.0, 1.0, NOTHING)),
+)
+STOP_GRADIENT = _inner(  # it refuses a derivative, as JAX's lax.stop_gradient does
+    "stop_gradient",
+    "x",
+    forward=lambda xp, x: x,
+    partials=lambda xp, out, x: (NOTHING,),
+)

@@ -1,8 +1,8 @@
 """Rows of the table run on symbols: what a primitive and its slopes are, as expressions.
 
 Nothing here knows a derivative: the row of ``ops.py`` is called with names instead of numbers, and
-what comes back is what the compiler emits and what figures print. So a row that a user adds
-compiles, and explains itself, like the others.
+what comes back is what the compiler emits, what figures print, and what ``grad`` turns into graphs
+for higher derivatives. So a row that a user adds compiles, and explains itself, like the others.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.engine.ops import NOTHING, Primitive
 
 Atom: TypeAlias = "Expression | float"
 
@@ -28,7 +29,8 @@ class Expression:
 
     def __bool__(self) -> bool:
         raise SettingError(
-            "a row of the table branches on its input, so it can't be compiled.",
+            "a row of the table branches on its input: it can't be compiled, nor its derivative "
+            "be differentiated.",
             where="an `if`, `and`, `or` or a comparison of Python's in its forward or partials",
             fix="write xp.where(condition, yes, no), which runs on floats and arrays alike.",
         )
@@ -56,6 +58,7 @@ for _operator, _function in {
     "truediv": "true_divide",
     "pow": "power",
     "and": "logical_and",
+    "or": "logical_or",
 }.items():
     setattr(Expression, f"__{_operator}__", _method(_function))
     setattr(Expression, f"__r{_operator}__", _method(_function, reflected=True))
@@ -99,15 +102,42 @@ def partials_of(op: Primitive, out: Atom, *inputs: Atom) -> tuple[Atom, ...]:
     return tuple(simplify(partial) for partial in op.partials(SYMBOLS, out, *inputs))
 
 
-def times(x: Atom, y: Atom) -> Atom:
-    """Multiply, without factors of 1 and with a sign for a factor of -1: the same bits."""
-    return simplify(Expression("multiply", (x, y)))
+@cache
+def stops(op: Primitive) -> tuple[bool, ...]:
+    """Tell by which inputs of a row no gradient ever leaves it."""
+    inputs = [variable(f"x{i}") for i in range(op.arity)]
+    return tuple(partial is NOTHING for partial in partials_of(op, variable("out"), *inputs))
+
+
+def times(cotangent: Atom, partial: Atom) -> Atom:
+    """Multiply, without factors of 1 and with a sign for a factor of -1: the same bits.
+
+    Where the partial is that of a choice, the cotangent is chosen instead, so that nothing flows
+    through the other branch, not even 0 times infinity.
+    """
+    return simplify(_product(cotangent, partial))
+
+
+def _product(x: Atom, y: Atom) -> Atom:
+    if y is NOTHING:
+        return 0.0
+    if _chooses(y):
+        condition, yes, no = y.arguments  # type: ignore[union-attr]
+        return Expression("where", (condition, _product(x, yes), _product(x, no)))
+    return Expression("multiply", (x, y))
+
+
+def _chooses(x: Atom) -> bool:
+    """Check for a choice with a branch, at any depth, through which nothing flows."""
+    if not isinstance(x, Expression) or x.function != "where":
+        return x is NOTHING
+    return any(map(_chooses, x.arguments[1:]))
 
 
 def simplify(atom: Any) -> Atom:
     """Leave out what changes no bit: factors and exponents of 1, choices already made."""
     if not isinstance(atom, Expression):
-        return float(atom)
+        return atom if atom is NOTHING else float(atom)
     arguments = tuple(simplify(argument) for argument in atom.arguments)
     if not arguments:
         return atom
@@ -162,7 +192,7 @@ def plain(x: float) -> str:
 
 _SIGNS = {"add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "true_divide": "/"}
 _SIGNS |= {"greater": ">", "less": "<", "equal": "=", "greater_equal": "≥", "less_equal": "≤"}
-_SIGNS |= {"logical_and": "∧"}
+_SIGNS |= {"logical_and": "∧", "logical_or": "∨"}
 
 
 def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
@@ -171,8 +201,14 @@ def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
         return plain(atom)
     if not atom.arguments:
         return of[atom.function]
-    if atom.function == "where" and all(map(is_number, atom.arguments[1:], (1.0, 0.0))):
-        return f"[{as_math(atom.arguments[0], of)}]"
+    if atom.function == "where" and is_number(atom.arguments[2], 0.0):
+        condition, yes, _ = atom.arguments  # Iverson's bracket: 1 where it holds, else 0
+        bracket = f"[{as_math(condition, of)}]"
+        if is_number(yes, 1.0):
+            return bracket
+        return as_math(
+            Expression("multiply", (yes, variable(bracket))), {bracket: bracket, **of}, top=top
+        )
     inner = [as_math(x, of, top=False) for x in atom.arguments]
     if atom.function == "negative":
         return f"−{inner[0]}"
