@@ -5,7 +5,7 @@ How an instruction is differentiated, the rows of ``ops.py`` and the stages that
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,9 @@ def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
 
     def open_to(it: Instruction) -> list[Operand]:
         """Return the operands of an instruction that are wanted and that a gradient can reach."""
-        stopped = symbols.stops(it.op) if isinstance(it, Elementwise) else ()
-        both = zip_longest(it.reads, stopped[: len(it.reads)], fillvalue=False)
-        return [operand for operand, shut in both if not shut and has(wanted, operand)]
+        shut = symbols.stops(it.op) if isinstance(it, Elementwise) else ()
+        ways = zip(it.reads, chain(shut, repeat(False)), strict=False)
+        return [operand for operand, closed in ways if not closed and has(wanted, operand)]
 
     for it in plan.instructions:
         if open_to(it):

@@ -24,7 +24,7 @@ def contribution(node: Value, i: int, cotangent: Value) -> Value | None:
     flows, as below ``stop_gradient``.
     """
     of = {"x0": node._left, "x1": node._right, "out": node, "up": cotangent}
-    term = _evaluate(_terms(node.op)[i], of)  # type: ignore[arg-type]
+    term = _evaluate(_terms(node.op)[i], of)
     return term if isinstance(term, Value) else None
 
 
