@@ -204,7 +204,7 @@ def test_a_run_that_can_not_go_on_is_refused_before_training(tmp_path, write, se
     ("path", "error", "message"),
     [
         (3, SettingError, "the path is"),
-        (b"run.json", SettingError, "the path is"),
+        (["run.json"], SettingError, "the path is"),
         (Path(__file__) / "run.json", FileError, "can't be written to"),
     ],
 )
