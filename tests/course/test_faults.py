@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from tinygrad_edu import Value, nn
+from tinygrad_edu import Value, grad, nn
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.course import FAULTS, fault
 from tinygrad_edu.course.faults import _BUGS, _held
@@ -251,3 +251,12 @@ def test_a_generator_keeps_its_fault_to_itself():
 
     assert held() != before
     assert not any(hasattr(function, "__wrapped__") for function in held())
+
+
+def test_a_fault_shows_in_a_derivative_of_a_derivative():
+    """And leaves with its block: nothing of the wrong row is kept for later."""
+    second = grad(grad(lambda x: x * x * x))
+
+    with fault("swapped factors in multiplication"):
+        assert second(2.0) != 12.0
+    assert second(2.0) == 12.0

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from tinygrad_edu.engine import ops, symbols
+from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.functions import as_function
 from tinygrad_edu.engine.symbols import Atom, Expression
 from tinygrad_edu.engine.value import Value
@@ -24,18 +25,21 @@ def contribution(node: Value, i: int, cotangent: Value) -> Value | None:
     flows, as below ``stop_gradient``.
     """
     of = {"x0": node._left, "x1": node._right, "out": node, "up": cotangent}
-    term = _evaluate(_terms(node.op)[i], of)
+    terms = _write_terms(node.op) if here().fault else _terms(node.op)
+    term = _evaluate(terms[i], of)
     return term if isinstance(term, Value) else None
 
 
-@cache
-def _terms(op: ops.Primitive) -> tuple[Atom, ...]:
+def _write_terms(op: Any) -> tuple[Atom, ...]:
     """Write the contribution to each input as an expression in x0, x1, out and up."""
     inputs = [symbols.variable(f"x{i}") for i in range(op.arity)]
     partials = symbols.partials_of(op, symbols.variable("out"), *inputs)
     if op.slope:
         partials = (Expression(op.slope, tuple(inputs)),)
     return tuple(symbols.times(symbols.variable("up"), partial) for partial in partials)
+
+
+_terms = cache(_write_terms)  # but for a row that a fault has changed, for a while
 
 
 def _evaluate(atom: Atom, of: Mapping[str, Any]) -> Any:
