@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.grading import grade
-from tinygrad_edu.course.solved import RECORD
+from tinygrad_edu.course.solved import RECORD, State
 from tinygrad_edu.course.verdict import Verdict, show
 from tinygrad_edu.shared.arguments import whole
 
@@ -21,19 +21,26 @@ class Check:
 
     exercise: Exercise
 
-    def __call__(self, answer: Any = ...) -> Verdict:
+    def __call__(self, answer: Any = ..., *more: Any) -> Verdict:
         """Grade the answer, show what was found, and keep it if it is right.
+
+        There is one answer: ``more`` of them are told to be put into a list.
 
         Raises
         ------
         WrongAnswer
             If it is wrong and the environment has CI=true; elsewhere it is only shown.
         """
-        verdict = grade(self.exercise, answer)
+        if more:
+            words = (
+                f"Hand in one answer, and these are {1 + len(more)}: if they belong together, put "
+                "them in a list, with brackets around them."
+            )
+            verdict = Verdict(self.exercise.id, "wrong", words)
+        else:
+            verdict = grade(self.exercise, answer)
         if verdict.status != "open":
-            state = RECORD.state(self.exercise.id)
-            solved = state.solved or verdict.status == "right"
-            RECORD.put(self.exercise.id, replace(state, solved=solved, tries=state.tries + 1))
+            RECORD.add(self.exercise.id, State(solved=bool(verdict), tries=1))
         if verdict.status == "wrong":
             verdict = replace(verdict, words=f"{verdict.words}\n{self._offer()}".strip())
         return show(verdict)
@@ -53,7 +60,8 @@ class Check:
         state, hints = RECORD.state(self.exercise.id), self.exercise.hints
         wanted = state.hints + 1 if stage is None else whole("stage", stage)
         shown = min(wanted, state.hints + 1, len(hints))
-        RECORD.put(self.exercise.id, replace(state, hints=max(state.hints, shown)))
+        if shown > state.hints:
+            RECORD.add(self.exercise.id, State(hints=shown))
         words = hints[shown - 1]
         if wanted > shown and shown < len(hints):
             words += f"\nThis is hint {shown}; hint {shown + 1} comes after it."

@@ -1,7 +1,9 @@
-"""The exercises that are solved so far, kept in a small JSON file in the working folder.
+"""The exercises that are solved so far, kept in a small file in the working folder.
 
 It is called ``.tinygrad_edu_course.json``; the environment variable TINYGRAD_EDU_COURSE may name
-another file. If it can't be written or read, progress is kept in memory, and a note says so.
+another file. Each try and each hint adds a line of JSON at its end, so that two notebooks which
+write at once lose nothing. A file of the first edition, one JSON object, is read, and goes on.
+If the file can't be written or read, progress is kept in memory, and a note says so.
 """
 
 from __future__ import annotations
@@ -9,34 +11,45 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.course.exercise import NOTEBOOKS, Exercise
 from tinygrad_edu.engine.errors import FileError
-from tinygrad_edu.shared.files import write_atomically
+from tinygrad_edu.shared.files import read_limited, replaceable
 from tinygrad_edu.shared.tables import html_table, text_table
 
 NAME = ".tinygrad_edu_course.json"
-FORMAT = 1
+LONGEST = 2**24  # bytes: some hundred thousand tries
+NO_EVENT = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-@dataclass
+@dataclass(frozen=True)
 class State:
-    """How far a learner is with one exercise."""
+    """How far a learner is with one exercise; also what one try or one hint adds to it."""
 
     solved: bool = False
     tries: int = 0
     hints: int = 0
+
+    def __add__(self, other: State) -> State:
+        return State(
+            self.solved or other.solved, self.tries + other.tries, max(self.hints, other.hints)
+        )
 
 
 class Record:
     """The states of all exercises, in a file."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what is in memory, and read the file again next time."""
         self.memory: dict[str, State] = {}
-        self.note = ""
+        self.in_memory, self.note = False, ""
 
     @property
     def file(self) -> Path:
@@ -45,53 +58,78 @@ class Record:
 
     def states(self) -> dict[str, State]:
         """Read all states from the file: another notebook may have written to it."""
-        if self.note:
-            return self.memory
-        try:
-            self.memory = _parsed(self.file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            self.memory = {}
-        except (OSError, ValueError) as error:
-            self._keep_in_memory(f"{self.file} can't be read ({error})")
+        if not self.in_memory:
+            try:
+                self.memory = _parsed(self._read())
+            except (OSError, ValueError) as error:  # among them FileError and SettingError
+                self._keep_in_memory("read", error)
         return self.memory
 
     def state(self, id: str) -> State:
         """Return the state of one exercise."""
         return self.states().get(id, State())
 
-    def put(self, id: str, state: State) -> None:
-        """Change the state of one exercise."""
-        states = self.states()
-        states[id] = state
-        if self.note:
-            return
-        content = {"format": FORMAT, "exercises": {k: asdict(v) for k, v in states.items()}}
-        try:
-            write_atomically(self.file, (json.dumps(content, indent=1) + "\n").encode())
-        except FileError as error:
-            self._keep_in_memory(str(error).splitlines()[0])
+    def add(self, id: str, event: State) -> None:
+        """Add a try or a hint, to the file if it can be written."""
+        state = self.state(id) + event
+        if not self.in_memory:
+            try:
+                self._append(json.dumps({"exercise": id, **asdict(event)}) + "\n")
+            except (OSError, ValueError) as error:
+                self._keep_in_memory("written", error)
+        self.memory[id] = state
 
-    def forget(self) -> None:
-        """Forget what is in memory, and read the file again next time."""
-        self.memory, self.note = {}, ""
+    def _read(self) -> str:
+        """Return the text of the file, which may not exist yet."""
+        if not os.path.lexists(self.file):
+            return ""
+        return read_limited(self.file, LONGEST, "the record of progress").decode()
 
-    def _keep_in_memory(self, reason: str) -> None:
-        self.note = f"Progress is kept in memory only: {reason}"
+    def _append(self, text: str) -> None:
+        """Write a line at the end, by one call: so the system does not mix it with another's."""
+        cut_short = not f"\n{self._read()}".endswith("\n")
+        line = ("\n" * cut_short + text).encode()
+        with replaceable(self.file)[0].open("ab", buffering=0) as file:
+            if file.write(line) < len(line):
+                raise OSError("there is no room for it")
+
+    def _keep_in_memory(self, what: str, error: Exception) -> None:
+        words = str(error).splitlines()[0]
+        if not isinstance(error, FileError):
+            words = f"its file can't be {what}: {words}."
+        self.note, self.in_memory = f"Progress is kept in memory only: {words}", True
         print(self.note)
 
 
 def _parsed(text: str) -> dict[str, State]:
-    """Parse a record of progress; raise ValueError if it is something else, whoever wrote it."""
+    """Add up the lines of a record; one that was cut short, as by a full disk, is left out.
+
+    Raises ValueError if not even the first entry is one: whoever wrote it, it is not a record.
+    """
+    text, states = text.lstrip(), dict[str, State]()
+    if not text:
+        return states
     try:
-        content = json.loads(text)
-        if content["format"] != FORMAT:
-            raise ValueError("it is of another version of the course")
-        return {
-            str(id): State(bool(state["solved"]), int(state["tries"]), int(state["hints"]))
-            for id, state in content["exercises"].items()
-        }
-    except (KeyError, TypeError, AttributeError, RecursionError):
+        first, end = json.JSONDecoder().raw_decode(text)  # of the first edition: several lines
+        states.update(_events(first))
+    except NO_EVENT:
         raise ValueError("it is not a record of progress") from None
+    for line in text[end:].splitlines():
+        with suppress(*NO_EVENT):
+            for id, state in _events(json.loads(line)):
+                states[id] = states.get(id, State()) + state
+    return states
+
+
+def _events(entry: Any) -> Iterable[tuple[str, State]]:
+    """Read a line, or the whole record of the first edition."""
+    rows = entry["exercises"] if "format" in entry else {entry["exercise"]: entry}
+    if entry.get("format", 1) != 1:
+        raise ValueError
+    return [
+        (str(id), State(bool(row["solved"]), int(row["tries"]), int(row["hints"])))
+        for id, row in rows.items()
+    ]
 
 
 @dataclass(frozen=True)
