@@ -97,3 +97,11 @@ def test_solving_is_recorded_and_not_forgotten(capsys):
     check.remember_1(8)
 
     assert progress().solved == 1
+
+
+def test_two_answers_are_told_to_be_one_list(capsys):
+    """As when brackets are forgotten."""
+    verdict = check.chain_rule_3(2, 5)
+
+    assert "these are 2" in verdict.words
+    assert "brackets" in verdict.words

@@ -1,5 +1,7 @@
 """A verdict is shown once, as text or HTML; a wrong one raises where CI=true."""
 
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -74,3 +76,15 @@ def test_ipython_in_a_terminal_prints(monkeypatch, capsys):
 
     assert "right" in capsys.readouterr().out
     assert verdicts._notebook() is None
+
+
+def test_a_terminal_without_the_signs_shows_the_words():
+    """As Windows has them: the verdict is not lost."""
+    code = "from tinygrad_edu.course import check; check.remember_1(8)"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+
+    assert "? remember_1: not yet\n  The sign is wrong" in run.stdout, run.stderr

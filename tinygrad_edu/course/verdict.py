@@ -109,7 +109,10 @@ def show(verdict: Verdict) -> Verdict:
 
 def _display(verdict: Verdict) -> None:
     if _notebook() is None:
-        print(verdict.text)
+        try:
+            print(verdict.text)
+        except UnicodeEncodeError:  # a terminal that does not know the signs
+            print(verdict.text.encode("ascii", "replace").decode())
         return
     show_in_notebook: Any = sys.modules["IPython"].display.display
     show_in_notebook({"text/html": verdict._repr_html_(), "text/plain": verdict.text}, raw=True)

@@ -87,7 +87,9 @@ EXERCISES = (
         truth=lambda: [slopes(lambda a, b: (a + 3) * b)(2.0, 2.0)[i] for i in (0, 1)],
         mistakes=(
             Mistake(
-                "The two are swapped: the multiply gate hands each input the *other* one.", [5, 2]
+                "The two are in the other order: the path through the sum comes first, and the "
+                "multiply gate hands each input the *other* one.",
+                [5, 2],
             ),
             Mistake("The multiplication's slope is forgotten: only the sum passes 1 on.", [1, 1]),
             Mistake(

@@ -68,7 +68,7 @@ EXERCISES = (
             Mistake("The weight is forgotten.", lambda w, n: 0.25**n),
             Mistake("The slope of the sigmoid is forgotten.", lambda w, n: abs(w) ** n),
             Mistake(
-                "The size is asked for: a negative weight turns the sign, not the size.",
+                "The largest factor in absolute value is meant: take the size of the weight.",
                 lambda w, n: (w / 4) ** n,
             ),
         ),
@@ -203,6 +203,10 @@ EXERCISES = (
             Mistake(
                 "1e-5 is added to the variance, inside the root.",
                 lambda x: [v / (pstdev(x) + 1e-5) for v in _centered(x)],
+            ),
+            Mistake(
+                "1e-5 is forgotten: it keeps the root from 0 when all numbers are equal.",
+                lambda x: [v / pstdev(x) for v in _centered(x)],
             ),
             Mistake(
                 "The variance is the mean of squares about the mean, not about 0.",

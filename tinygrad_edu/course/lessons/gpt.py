@@ -133,6 +133,14 @@ EXERCISES = (
                 "The root is forgotten.", lambda x: [v / (dot(x, x) / len(x) + 1e-5) for v in x]
             ),
             Mistake(
+                "1e-5 is forgotten: it keeps the root from 0 when all numbers are 0.",
+                lambda x: [v / sqrt(dot(x, x) / len(x)) for v in x],
+            ),
+            Mistake(
+                "1e-5 is added to the mean of the squares, inside the root.",
+                lambda x: [v / (sqrt(dot(x, x) / len(x)) + 1e-5) for v in x],
+            ),
+            Mistake(
                 "The squares are forgotten: this is the mean of the sizes.",
                 lambda x: [v / (fmean(map(abs, x)) + 1e-5) for v in x],
             ),

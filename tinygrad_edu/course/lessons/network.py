@@ -186,6 +186,11 @@ EXERCISES = (
                 lambda: MLP(2, [3, 1], "linear"),
             ),
             Mistake("There are three outputs and no hidden layer.", lambda: MLP(2, [3], "tanh")),
+            Mistake(
+                "The widths are in the other order: your model has 1 hidden neuron and 3 outputs.",
+                lambda: MLP(2, [1, 3], "tanh"),
+                lambda: MLP(2, [1, 3]),
+            ),
         ),
         hints=(
             "tinygrad_edu.nn has MLP: the number of inputs, then the widths of the layers.",
