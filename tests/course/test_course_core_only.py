@@ -8,6 +8,9 @@ import sys
 for name in ("numpy", "matplotlib", "sklearn", "tqdm", "mpmath", "IPython", "torch"):
     sys.modules[name] = None
 from tinygrad_edu.course import EXERCISES, FAULTS, check, fault, grade, progress, worksheet
+print(bool(grade(EXERCISES["remember_1"], -8)))
+import tinygrad_edu.course.grading as grading
+grading.apart = lambda work, seconds: work()  # as many processes would take long
 for exercise in EXERCISES.values():
     names = {}
     exec(exercise.solution, names)
@@ -33,4 +36,4 @@ def test_the_course_runs_on_the_standard_library():
     )
 
     assert run.stderr == ""
-    assert run.stdout == "✓ remember_1: right\n1\n"
+    assert run.stdout == "True\n✓ remember_1: right\n1\n"
