@@ -220,4 +220,16 @@ PROMISES = {
         "lying objects, generators, threads, changed builtins): the right verdict, in words, "
         "within its time limit",
     ),
+    "data": Promise(
+        "pandas, NumPy scalars, labels of any type",
+        "every function that takes data, with shuffled, broken and equal labels, nullable types, "
+        "text, one-hot, (n, 1), tensors, generators: the right pairs or a worded error",
+    ),
+    "refits": Promise(
+        "failed or interrupted fits of estimators",
+        "2,000 times Ctrl-C, bad settings, bad data, diverging, at every stage: the old fit whole, "
+        "or the new one as far as it came; never a mixture",
+        cases=2_000,
+        quick=70,
+    ),
 }

@@ -1,20 +1,16 @@
 """A backward pass that is broken off, by Ctrl-C or an error, leaves the leaf gradients alone."""
 
 import signal
-import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 
 import pytest
 
-import tinygrad_edu
+from tests.interrupts import CALLS, LINES, interrupted_at
 from tinygrad_edu import Value, as_function, detect_anomaly
 from tinygrad_edu.engine.errors import AnomalyError, OperandError
 from tinygrad_edu.engine.ops import REAL, Primitive
 
-PACKAGE = str(Path(tinygrad_edu.__file__).parent)
 BEFORE = [10.0, 20.0, 30.0]
 
 
@@ -98,32 +94,6 @@ def test_the_walk_has_exactly_those_ten_calls(planted):
 
     assert planted.calls == 10
     assert [v.grad for v in leaves] == [14.0, 21.0, 31.0]
-
-
-CALLS = sys.getprofile, sys.setprofile, ("call", "c_call", "c_return")
-LINES = sys.gettrace, sys.settrace, ("line",)
-
-
-@contextmanager
-def interrupted_at(number, steps):
-    """Raise KeyboardInterrupt at that call, return from C, or line of the package."""
-    get, switch, events = steps
-    before, left = get(), number
-
-    def look(frame, event, arg):
-        nonlocal left
-        if frame.f_code.co_filename.startswith(PACKAGE) and event in events:
-            left -= 1
-            if left < 0:
-                switch(None)
-                raise KeyboardInterrupt
-        return look
-
-    switch(look)
-    try:
-        yield
-    finally:
-        switch(before)
 
 
 def test_a_pass_interrupted_at_any_call_changes_no_leaf():

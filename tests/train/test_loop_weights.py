@@ -117,7 +117,7 @@ def test_weights_come_by_position():
         ([1.0] * 11 + [float("inf")], SettingError, r"sample_weight\[11\] is inf"),
         ([1.0] * 11 + ["1"], SettingError, r"sample_weight\[11\] is '1'"),
         ([[1.0]] * 12, SettingError, r"sample_weight\[0\] is \[1.0\]"),
-        ([0.0] * 12, SettingError, "all 12 entries of sample_weight are 0"),
+        ([0.0] * 12, SettingError, "all 12 entries of sample_weight are zero"),
         (2.0, OperandError, "sample_weight is 2.0"),
         ("balanced", OperandError, "sample_weight is 'balanced'"),
     ],

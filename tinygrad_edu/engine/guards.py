@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from numbers import Complex, Real
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from tinygrad_edu.engine import copying, ieee
 from tinygrad_edu.engine.context import here
@@ -18,6 +18,7 @@ from tinygrad_edu.engine.errors import OperandError, StaleGraphError
 
 INF = float("inf")
 Number: TypeAlias = float | Real | Decimal  # int, bool, Fraction and NumPy scalars are Real
+FROZEN: Final = "frozen"  # what ``constant`` is of a parameter that its module has frozen
 Kind: TypeAlias = Literal["operation", "constant", "leaf"]
 
 
@@ -41,7 +42,7 @@ class Guarded:
     data: float
     grad: float
     label: str
-    constant: bool
+    constant: bool | Literal["frozen"]
     op: Any
 
     @property
@@ -68,7 +69,8 @@ class Guarded:
     __float__ = __int__ = __bool__ = __complex__ = _lost
 
     def __repr__(self) -> str:
-        kind = f", op={self.op.name}" if self.op else ", constant" if self.constant else ""
+        state = {True: ", constant", FROZEN: ", frozen"}.get(self.constant, "")
+        kind = f", op={self.op.name}" if self.op else state
         label = f", label={self.label!r}" if self.label else ""
         return f"Value({self.data:.6g}, grad={self.grad:.6g}{kind}{label})"
 

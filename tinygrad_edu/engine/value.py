@@ -84,6 +84,7 @@ class Value(Guarded):
     grad : float, d(root)/d(self), in units of root per unit of data. Leaves accumulate it, inner
         nodes hold that of the last pass alone, and constants (the numbers that arithmetic wraps)
         keep none: 0.0
+    constant : bool, or "frozen" for a parameter that its module has taken out of training
     op : Primitive or None, the row that computed the value; None for a leaf
     inputs : tuple of Value, what it was computed from
 

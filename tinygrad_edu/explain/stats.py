@@ -98,7 +98,7 @@ def graph_stats(root: Value) -> Stats:
     for node in order:
         size += getsizeof(node) + getsizeof(node.data) + getsizeof(node.grad)
         if node.op is None:
-            constants += node.constant
+            constants += bool(node.constant)
             continue
         inputs = node.inputs
         operations[node.op.name] += 1

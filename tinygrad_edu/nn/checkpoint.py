@@ -118,7 +118,7 @@ def _kept(model: Module) -> dict[str, Value]:
             expected="a Module, such as MLP or Sequential",
             fix="pass the model first, then the path: save(model, 'model.json').",
         )
-    return dict(sorted(model.named_values(), key=lambda named: named[1].constant is True))
+    return dict(model.named_values())
 
 
 def _renamed(numbers: dict[str, float], parameters: Iterable[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import FROZEN
 from tinygrad_edu.shared.tables import plural
 
 Self = TypeVar("Self", bound="Module")
@@ -139,12 +140,44 @@ class Module:
         with Block(_Modes.fromkeys(map(id, _modules(self)), False)):
             yield
 
+    def freeze(self: Self) -> Self:
+        """Take the parameters out of training, with those of all modules below.
+
+        A frozen parameter is a constant: it is not among :meth:`parameters`, keeps no gradient, and
+        optimizers pass it over. It is saved and loaded with the others. One that is shared with
+        another module is frozen there, too. The running means of a BatchNorm are not parameters:
+        evaluation mode stops them.
+
+        Returns
+        -------
+        Module
+            The module itself.
+
+        Examples
+        --------
+        >>> from tinygrad_edu.nn import MLP
+        >>> model = MLP(2, [3, 1])
+        >>> frozen = model.layer1.freeze()
+        >>> len(model.parameters()), len(model.unfreeze().parameters())
+        (4, 13)
+        """
+        for value in self.parameters():
+            value.constant, value.grad = FROZEN, 0.0
+        return self
+
+    def unfreeze(self: Self) -> Self:
+        """Let training change again what :meth:`freeze` took out of it; return the module."""
+        for _, part in walk(self, "."):
+            if isinstance(part, Value) and part.constant == FROZEN:
+                part.constant = False
+        return self
+
     def parameters(self) -> list[Value]:
         """List what training changes, in attribute order, each once even if shared."""
         return [part for _, part in walk(self, ".") if _trainable(part)]
 
     def named_values(self) -> list[tuple[str, Value]]:
-        """List the numbers of the model with their paths: its parameters and its constants.
+        """List the numbers of the model with their paths: parameters, also frozen; then buffers.
 
         Raises
         ------
@@ -152,7 +185,8 @@ class Module:
             If two of them would have the same name.
         """
         found = named(self, "values", ".", (Value,))
-        return [(name, value) for name, value in found if value.op is None]
+        values = [(name, value) for name, value in found if value.op is None]
+        return sorted(values, key=lambda named: named[1].constant is True)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """List the parameters with their paths, for example "layer1.neuron3.w5".
@@ -166,7 +200,7 @@ class Module:
 
     def named_buffers(self) -> list[tuple[str, Value]]:
         """List the constants, such as the running means of a BatchNorm, with their paths."""
-        return [(name, value) for name, value in self.named_values() if value.constant]
+        return [(name, value) for name, value in self.named_values() if value.constant is True]
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """List this module and all below it with their paths: "", "layer1", "layer1/neuron3".

@@ -178,7 +178,7 @@ def weighted(
     largest = max(weights)
     if not largest:
         raise SettingError(
-            f"all {len(weights)} entries of sample_weight are 0, so no sample counts.",
+            f"all {len(weights)} entries of sample_weight are zero, so no sample counts.",
             fix="give the samples to be learned from a weight above 0, for example 1.0.",
         )
     kept = [i for i, weight in enumerate(weights) if weight / largest]

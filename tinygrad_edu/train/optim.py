@@ -47,7 +47,10 @@ class Optimizer:
         self._state = [(0.0,) * self.state_size for _ in self.parameters]
         self._arrays: tuple[Sequence[Value], list[Any]] | None = None  # newer than _state if there
         if not self.parameters:
-            raise SettingError("there are no parameters to train.", fix="pass model.parameters().")
+            raise SettingError(
+                "there are no parameters to train.",
+                fix="pass model.parameters(), or call model.unfreeze() first.",
+            )
 
     def __setstate__(self, facts: dict[str, Any]) -> None:
         """Read a pickle; in the first edition ``state`` was an attribute."""
@@ -80,7 +83,10 @@ class Optimizer:
         norm = sqrt(fsum(p.grad * p.grad for p in self.parameters)) if self.clip else 0.0
         self._set_rate()
         pairs = zip(self.parameters, self.state, strict=True)
-        new = [self._change(ieee, norm, p.data, p.grad, *state) for p, state in pairs]
+        new = [
+            (p.data, *state) if p.constant else self._change(ieee, norm, p.data, p.grad, *state)
+            for p, state in pairs  # a frozen parameter keeps its number and its state
+        ]
         set_numbers(self.parameters, "data", [numbers[0] for numbers in new])
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1

@@ -122,7 +122,7 @@ class CompiledStepper:
             model, loss, X, y, batch=batch, penalty=task.penalty, weighted=weighted
         )
         self.np, self.program = self.compiled.np, self.compiled.program
-        if set(self.program.parameters) != set(task.optimizer.parameters):
+        if set(self.program.parameters) != {p for p in task.optimizer.parameters if not p.constant}:
             raise SettingError(
                 f"the optimizer trains {len(task.optimizer.parameters)} parameters, the loss of "
                 f"a sample depends on {len(self.program.parameters)}.",

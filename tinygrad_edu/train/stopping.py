@@ -93,5 +93,5 @@ class Stopping:
 
 
 def named_numbers(model: Module) -> list[tuple[str, Value]]:
-    """Return parameters and buffers: all the numbers of a model that training changes."""
-    return [*model.named_parameters(), *model.named_buffers()]
+    """Return parameters and buffers: all the numbers of a model that training may change."""
+    return model.named_values()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import fsum, sqrt
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.engine.guards import outdated
+from tinygrad_edu.engine.guards import FROZEN, outdated
 from tinygrad_edu.shared.tables import plural, typeset
 from tinygrad_edu.viz.figure import Figure, Line, Node, Step, Wire, largest, line, shortened
 from tinygrad_edu.viz.reading import Flow, Reading, scope, tooltip
@@ -139,7 +139,8 @@ def _node(group: Group, reading: Reading) -> Node:
         count = plural(len(members), "value")
         lines = [Line(group.title, "name"), Line(count, "faint")]
         return Node(group.id, "box", "constant", (tuple(lines),), tooltip=count)
-    parts = [(group.parameters, "param"), (group.operations, "op")]
+    frozen = [v for v in group.constants if v.constant == FROZEN]
+    parts = [(group.parameters, "param"), (frozen, "frozen param"), (group.operations, "op")]
     words = " · ".join(plural(len(some), noun) for some, noun in parts if some)
     lines = [Line(group.title, "name"), Line(words, "faint")]
     if reading.has_gradients:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tinygrad_edu.engine import Value, topological_order
-from tinygrad_edu.engine.guards import describe, local_partials, outdated
+from tinygrad_edu.engine.guards import FROZEN, describe, local_partials, outdated
 
 NO_GRADIENT = ("the result's gradient is 0:", "call backward(), unless you have")
 
@@ -102,5 +102,6 @@ def tooltip(node: Value, has_gradients: bool) -> str:
     if (now := outdated(node)) is not None:
         words.append(f"stale: its inputs give {now!r} now, one was changed after it was computed")
     words += [f"grad = {node.grad!r}"] if has_gradients and not node.constant else []
+    words += ["frozen: training leaves it as it is"] if node.constant == FROZEN else []
     words += [f"scope = {scope(node)}"] if scope(node) else []
     return "\n".join(words)
