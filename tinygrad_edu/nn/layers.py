@@ -74,6 +74,10 @@ class Neuron(Module):
         self.w = [Value(draw(rng, fan_in, fan_out), f"w{i}") for i in range(fan_in)]
         self.b = Value(0.0, "b")
 
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.w), 1
+
     def forward(self, x: Iterable[Operand]) -> Value:
         """Compute activation(b + w0 x0 + w1 x1 + ...), summed from the left."""
         if type(x) is not list or len(x) != len(self.w):
@@ -105,6 +109,8 @@ class Layer(Module):
     2
     """
 
+    _whole = True
+
     def __init__(
         self,
         fan_in: int,
@@ -117,6 +123,10 @@ class Layer(Module):
         self.neurons = [
             Neuron(fan_in, activation, initializer, rng, fan_out=fan_out) for _ in range(fan_out)
         ]
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.neurons[0].w), len(self.neurons)
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
         """Compute the output of every neuron."""

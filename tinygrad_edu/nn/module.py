@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import FROZEN
+from tinygrad_edu.nn.summary import Row, Summary
 from tinygrad_edu.shared.tables import plural
 
 Self = TypeVar("Self", bound="Module")
@@ -51,6 +52,7 @@ class Module:
     """
 
     scope = ""
+    _whole = False  # shown as a whole in a table, without the modules inside
     _place = ("", 0, "")  # list, index and name of the module where it stood when it last ran
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -93,6 +95,11 @@ class Module:
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
+
+    @property
+    def _shape(self) -> tuple[int, int] | None:
+        """Return how many numbers go in and out, where that is fixed."""
+        return None
 
     @property
     def training(self) -> bool:
@@ -212,6 +219,60 @@ class Module:
         """
         return named(self, "modules", "/", (Module,))
 
+    def summary(self, sample: Any = None) -> Summary:
+        """List the layers as a table: name, kind, numbers in and out, parameters, frozen ones.
+
+        Parameters
+        ----------
+        sample : what the model is called with, optional; it is then run in evaluation mode, and the
+            table shows how many numbers each layer was given and returned. Without a sample the
+            layers say it for which it is fixed
+
+        Returns
+        -------
+        Summary
+            It prints as text, and shows a table in a notebook.
+
+        Examples
+        --------
+        >>> from tinygrad_edu import nn
+        >>> nn.Sequential(nn.Layer(2, 8, "relu"), nn.BatchNorm(8), nn.Layer(8, 1)).summary()
+        Sequential
+        layer   kind                               in → out  parameters  frozen
+        layer1  Layer(2, 8, activation='relu')        2 → 8          24
+        layer2  BatchNorm(8)                          8 → 8          16
+        layer3  Layer(8, 1, activation='linear')      8 → 1           9
+        49 parameters, and 16 buffers
+        """
+        layers: dict[str, Module] = {}
+        whole: str | None = None  # what the paths in the latest whole begin with
+        for path, part in walk(self, ".", HOLDERS):
+            if isinstance(part, Module) and (whole is None or not path.startswith(whole)):
+                layers[path] = part
+                whole = _inside(path) if part._whole else None
+        owned: dict[str, list[Value]] = {path: [] for path in layers}
+        for name, value in self.named_values():
+            owner = name
+            while owner not in layers:
+                owner = owner.rpartition(".")[0]
+            owned[owner].append(value)
+        shapes = {path: layer._shape for path, layer in layers.items()}
+        if sample is not None:
+            shapes = _observed(self, sample, layers)
+        rows = [
+            Row(
+                path or type(self).__name__,
+                repr(layer),
+                shapes.get(path),
+                sum(value.constant is not True for value in owned[path]),
+                sum(value.constant == FROZEN for value in owned[path]),
+                sum(value.constant is True for value in owned[path]),
+            )
+            for path, layer in layers.items()
+            if owned[path] or not any(p != path and p.startswith(_inside(path)) for p in layers)
+        ]
+        return Summary(type(self).__name__, tuple(rows))
+
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
         for parameter in self.parameters():
@@ -238,6 +299,39 @@ def named(
                 fix="rename the attribute (or dict key) of one, so that files can tell them.",
             )
     return [*by_name.items()]
+
+
+def _observed(
+    model: Module, sample: Any, layers: dict[str, Module]
+) -> dict[str, tuple[int, int] | None]:
+    """Run a model, and note how many numbers each layer was given and returned."""
+    shapes: dict[str, tuple[int, int] | None] = {}
+
+    def noting(path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(x: Any, *rest: Any, **settings: Any) -> Any:
+            y = forward(x, *rest, **settings)
+            shapes[path] = _count(x), _count(y)
+            return y
+
+        return noted
+
+    for path, layer in layers.items():
+        vars(layer)["forward"] = noting(path, layer.forward)
+    try:
+        with model.evaluating():
+            model(sample)
+    finally:
+        for layer in layers.values():
+            del vars(layer)["forward"]
+    return shapes
+
+
+def _inside(path: str) -> str:
+    return f"{path}." if path else ""
+
+
+def _count(x: Any) -> int:
+    return len(x) if hasattr(x, "__len__") else 1
 
 
 def _modules(root: Module) -> list[Module]:

@@ -23,6 +23,10 @@ class _Normalization(Module):
         self.gamma = [Value(1.0, f"gamma{i}") for i in range(features)]
         self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
 
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.features, self.features
+
     def _values(self, x: Iterable[Operand]) -> list[Value]:
         values = [operand(v) for v in (x if isinstance(x, Iterable) else [x])]
         if len(values) != self.features:
