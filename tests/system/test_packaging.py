@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -17,15 +18,15 @@ import pytest
 from tinygrad_edu import __version__
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+SHIPPED = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL", "resvg-py": "resvg_py"}
 IMPORTED_AS |= {"import-linter": "importlinter"}
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built offline from a copy of the sources with everything else beside them."""
-    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def sdist(tmp_path_factory):
+    """The source distribution, built offline from a copy of the project with all beside it."""
+    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("sdist")
     for folder in ("tinygrad_edu", "tests", "benchmarks", "notebooks"):
         clean = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, copy / folder, ignore=clean)
@@ -34,8 +35,18 @@ def wheel(tmp_path_factory):
         (copy / folder / "__init__.py").touch()
     for name in SHIPPED:
         shutil.copy(ROOT / name, copy)
+    build = f"import setuptools.build_meta as build; build.build_sdist({str(out)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
+    (path,) = out.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory):
+    """The wheel, built offline from the source distribution, as pip does it."""
+    out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    subprocess.run([*command, "--no-index", "-w", out, copy], check=True, capture_output=True)
+    subprocess.run([*command, "--no-index", "-w", out, sdist], check=True, capture_output=True)
     (path,) = out.iterdir()
     with zipfile.ZipFile(path) as archive:
         yield archive
@@ -69,6 +80,16 @@ def test_the_wheel_has_every_file_of_the_package(wheel):
     expected |= {f"tinygrad_edu/course/notebooks/{file.name}" for file in notebooks}
 
     assert {path for path in recorded(wheel) if path.startswith("tinygrad_edu/")} == expected
+
+
+def test_the_source_distribution_has_no_tests(sdist):
+    """They need the whole project beside them; half of them would be worse than none."""
+    with tarfile.open(sdist) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+
+    tops = {name.partition("/")[0] for name in names} - {"", "PKG-INFO", "tinygrad_edu.egg-info"}
+    assert tops == {"tinygrad_edu", "notebooks", *SHIPPED}
+    assert not [name for name in names if "test" in name]
 
 
 def test_the_wheel_is_pure_python(wheel):
