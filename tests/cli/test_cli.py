@@ -1,6 +1,7 @@
 """The command line as a whole: its help, its exit codes, and readers and disks that fail it."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -31,7 +32,7 @@ REFUSED = [
     ("worksheet -o taken/a.html", "can't be written to"),
     ("course taken", "can't be written to"),
     ("demo --epochs 0", "epochs is 0"),
-    ("demo --hidden -1", "hidden[0] is -1"),
+    ("demo --hidden -1", "--hidden is -1"),
     ("demo --out taken", "can't be written to"),
     ("train --out stopped", "run.json can't be written: it is a folder"),
     ("train --out stopped --resume", "run.json can't be written: it is a folder"),
@@ -41,24 +42,40 @@ REFUSED = [
     ("train --initializer ones", "initializer is 'ones'"),
     ("train --schedule random", "schedule is 'random'"),
     ("train --norm group", "norm is 'group'"),
-    ("train --hidden 8 0", "hidden[1] is 0"),
+    ("train --hidden 8 0", "--hidden is 0"),
     ("train --epochs 0", "epochs is 0"),
-    ("train --batch-size -2", "batch_size is -2"),
-    ("train --learning-rate nan", "learning_rate is nan"),
-    ("train --learning-rate -1", "learning_rate is -1"),
+    ("train --batch-size -2", "--batch-size is -2"),
+    ("train --learning-rate nan", "--learning-rate is nan"),
+    ("train --learning-rate -1", "--learning-rate is -1"),
     ("train --momentum 0.9", "momentum is given for adam"),
     ("train --dropout 1", "dropout is 1.0"),
-    ("train --l2 -1", "strength is -1"),
+    ("train --l2 -1", "--l2 is -1"),
     ("train --patience 0", "patience is 0"),
-    ("train --stop-below inf", "stop_below is inf"),
-    ("train --clip-norm 0", "limit is 0"),
-    ("train --clip-norm 1 --clip-value 1", "both clip_norm and clip_value"),
-    ("train --test-share 1", "test_share is 1.0"),
+    ("train --stop-below inf", "--stop-below is inf"),
+    ("train --clip-norm 0", "--clip-norm is 0"),
+    ("train --clip-norm 1 --clip-value 1", "both --clip-norm and --clip-value"),
+    ("train --test-share 1", "--test-share is 1.0"),
     ("train --samples 0", "samples is 0"),
     ("train --noise -1", "noise is -1"),
-    ("train --data iris --noise 1", "noise"),
-    ("train --warm-up -1", "warm_up is -1"),
+    ("train --data iris --noise 1", "--noise is 1, but iris was measured"),
+    ("train --warm-up -1", "--warm-up is -1"),
     ("train --hidden 100000000000", "a network of 500,000,000,002 weights"),
+    ("train --hidden 3500 200", "a network of 711,102 weights"),
+    ("train --hidden" + " 1" * 60, "in 61 layers"),
+    ("train --epochs 10000000", "--epochs is 10,000,000: 50,000,000 updates"),
+    ("train --test-share 0.001", "0 of 200 samples are held out"),
+    ("train --samples 2", "--samples is 2"),
+    ("train --samples 10 --test-share 0.01", "0 of 10 samples are held out"),
+    ("train --data iris --samples 200", "--samples is 200, but iris has 150"),
+    ("train --target y", "--target is given for moons"),
+    ("train --task regression", "--task is given for moons"),
+    ("train --data none.csv", "none.csv: can't be read"),
+    ("train --data ''", "--data is ''"),
+    ("train --data stopped", "stopped: a folder or device"),
+    ("diagnose --data none.csv", "none.csv: can't be read"),
+    ("train --resume", "there is no run to resume"),
+    ("demo --resume", "there is no run to resume"),
+    ("diagnose --out taken", "can't be written to"),
     ("train --norm batch --samples 40 --batch-size 31", "leave a batch of one sample"),
 ]
 
@@ -83,12 +100,63 @@ def test_what_can_t_be_done_is_refused_before_work_starts(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["taken"]
 
 
-def test_an_unknown_option_is_refused_with_exit_code_2(capsys):
-    """argparse's own refusal."""
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["demo", "--sped", "9"], "Did you mean --seed?"),
+        (["train", "--optimiser", "adam"], "Did you mean --optimizer?"),
+        (["draw", "x", "x=1", "--them", "dark", "--stile=card"], "Did you mean --style?"),
+        (["trian"], "Did you mean train?"),
+        (["demo", "--zzz"], "See --help."),
+        (["demo", "--epochs", "many"], "invalid int value: 'many'"),
+        (["course", ""], "the path is empty"),
+        (["demo", "--out", " "], "the path is empty"),
+        (["draw", "x", "x=1", "-o", ""], "the path is empty"),
+        (["worksheet", "--class-list", ""], "the path is empty"),
+    ],
+)
+def test_an_unknown_word_is_refused_with_the_nearest(words, said, capsys, tmp_path, monkeypatch):
+    """argparse's own refusals, exit code 2; nothing is written."""
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
-        main(["demo", "--speed", "9"])
+        main(words)
 
-    assert "--speed" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_without_a_command_help_is_shown(capsys):
+    """Somebody who types the bare name wants to know what there is."""
+    assert main([]) == 0
+
+    assert "examples:" in capsys.readouterr().out
+
+
+OPTION = re.compile(
+    r"(?:for example|pass|draw points:|sgd:) (--?[a-z][\w-]*) (\S+?)[.,]?(?: --|$| )"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for words, _ in REFUSED if words.startswith("train ") and "is a folder" not in words],
+)
+def test_a_fix_speaks_the_command_line(words, capsys, tmp_path, monkeypatch):
+    """No Python in it; the option it names, put in place of the refused one, is not refused."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stopped" / "run.json").mkdir(parents=True)
+    main(shlex.split(words))
+    err = capsys.readouterr().err
+    fix = err.splitlines()[-1].partition(" : ")[2]
+
+    assert not re.search(r"\w=|\(\w|\b[a-z]+_size|-\w+_", fix)
+    found = OPTION.search(fix)
+    if found is None or found[1] == "--out" or "only one of the two" in fix:
+        return
+    monkeypatch.setattr("tinygrad_edu.experiments.run", lambda *a, **k: ("done", ["-"], False))
+    option, value = found[1], found[2]
+    kept = re.sub(rf" {option}((?: [^-\s]\S*)+| -?\d\S*)", "", words)
+    assert main([*shlex.split(kept), option, value]) == 0, (kept, option, value)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,6 +10,7 @@ from tinygrad_edu import nn
 from tinygrad_edu.compiled.program import network_equations
 from tinygrad_edu.experiments import Experiment
 from tinygrad_edu.experiments.report import (
+    Data,
     equations_table,
     network_figure,
     plot_confusion,
@@ -34,7 +35,8 @@ def report(request, tmp_path_factory):
     settings = Experiment(data=request.param, samples=40, hidden=[4], epochs=2)
     model, split = settings.network(), settings.load()
     history = settings.train(model, split, progress=False)
-    write_report(folder, "A <title>", "in short", asdict(settings), model, history, split)
+    data = Data(settings.source, split, settings.loss)
+    write_report(folder, "A <title>", "in short", asdict(settings), model, history, data)
     return folder, settings, history
 
 
@@ -69,7 +71,8 @@ def test_a_run_without_an_epoch_has_a_report(tmp_path):
     settings = Experiment(samples=40, hidden=[4])
     model, split = settings.network(), settings.load()
 
-    write_report(tmp_path, "title", "headline", asdict(settings), model, History(), split)
+    data = Data(settings.source, split, settings.loss)
+    write_report(tmp_path, "title", "headline", asdict(settings), model, History(), data)
 
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert re.findall("<h2>(.*?)</h2>", page) == HEADINGS
@@ -135,7 +138,7 @@ def test_the_networks_own_gradients_are_left_alone():
     for parameter in model.parameters():
         parameter.grad = 0.125
 
-    network_figure(model, settings.load())
+    network_figure(model, Data(settings.source, settings.load(), settings.loss))
 
     assert {parameter.grad for parameter in model.parameters()} == {0.125}
 

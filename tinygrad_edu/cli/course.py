@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tinygrad_edu.cli.paths import path
+from tinygrad_edu.shared.files import writable_folder
+
 EXAMPLES = {
     "course": """\
   tinygrad-edu course lessons               copy the notebooks to a folder of your own
@@ -22,7 +25,7 @@ def add_commands(commands: Any) -> None:
     course = commands.add_parser("course", help="copy the notebooks of the course to a folder")
     course.add_argument(
         "folder",
-        type=Path,
+        type=path,
         nargs="?",
         default=Path("course"),
         help="made if it does not exist; changed notebooks in it are kept (default: course)",
@@ -36,14 +39,14 @@ def add_commands(commands: Any) -> None:
     sheet.add_argument("--level", type=int, default=2, help="1 easy, 2 (default), 3 hard")
     sheet.add_argument(
         "--class-list",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="one name per line; everyone gets a sheet of their own",
     )
     sheet.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=path,
         default=Path("worksheet.html"),
         metavar="FILE",
         help="(default: worksheet.html; a PDF beside it if typst is installed)",
@@ -65,6 +68,9 @@ def _worksheet(options: argparse.Namespace) -> int:
     from tinygrad_edu.course import read_names, write_worksheets
 
     names = read_names(options.class_list) if options.class_list is not None else ()
+    page = options.out.suffix.lower() == ".html"
+    writable_folder(options.out.parent if page else options.out)
+    options.started = True
     written = write_worksheets(
         options.out, options.seed, names, level=options.level, pdf=not options.no_pdf
     )

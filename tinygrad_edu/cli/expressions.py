@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
+from tinygrad_edu.cli.paths import path, writable_file
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import ExpressionError, SettingError
-from tinygrad_edu.expression import evaluate, parse_number
+from tinygrad_edu.expression import FUNCTIONS, evaluate, parse_number
 from tinygrad_edu.shared.tables import text_table
 from tinygrad_edu.viz.drawing import FORMATS, STYLES, draw
 from tinygrad_edu.viz.layout.engines import ENGINES
@@ -34,6 +34,7 @@ def add_commands(commands: Any) -> None:
     gradients = commands.add_parser(
         "gradients", help="print the value and gradients of an expression"
     )
+    gradients.description = f"Functions: {', '.join(FUNCTIONS)}. Operators: + - * / **."
     gradients.add_argument("--json", action="store_true", help="print JSON, for programs")
     gradients.set_defaults(run=_gradients)
 
@@ -41,7 +42,7 @@ def add_commands(commands: Any) -> None:
     figure.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=path,
         metavar="FILE",
         help=f"ending in {', '.join(f'.{name}' for name in FORMATS)} (default: text, printed)",
     )
@@ -76,6 +77,8 @@ def _draw(options: argparse.Namespace) -> int:
             f"--step is {options.step}, but printed text shows no single step.",
             fix="name a file, for example -o figure.html, or leave out --step.",
         )
+    if options.out is not None:
+        writable_file(options.out)
     root, _ = _expression(options)
     for node in topological_order(root):
         if node.op is not None:
@@ -84,6 +87,7 @@ def _draw(options: argparse.Namespace) -> int:
     if options.out is None:
         print(figure)
     else:
+        options.started = True
         print(f"figure: {figure.save(options.out, options.step)}")
     return 0
 

@@ -8,6 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tinygrad_edu.cli.paths import path
+
 EXAMPLES = {
     "demo": """\
   tinygrad-edu demo                         learn handwritten digits, write report/
@@ -15,6 +17,8 @@ EXAMPLES = {
   tinygrad-edu demo --eager                 every multiplication a single Value: a minute
 """,
     "train": """\
+  tinygrad-edu train --data my.csv          learn the last column of a file of your own
+  tinygrad-edu train --data my.csv --target price --task regression
   tinygrad-edu train --data moons --hidden 16 16 --activation tanh --epochs 200
   tinygrad-edu train --data digits --hidden 32 --optimizer adam --l2 1e-4 --patience 10
   tinygrad-edu train --data digits --hidden 32 --epochs 60 --resume   go on where it stopped
@@ -39,7 +43,7 @@ def add_commands(commands: Any) -> None:
     )
     _add_network(train)
     loop = train.add_argument_group("training")
-    loop.add_argument("--epochs", type=int, default=50, help="passes over the data (default: 50)")
+    loop.add_argument("--epochs", type=int, default=100, help="passes over the data (default: 100)")
     loop.add_argument("--batch-size", type=int, default=32, help="samples per update (default: 32)")
     loop.add_argument(
         "--schedule", default="constant", help="constant, step, linear, cosine (default: constant)"
@@ -69,7 +73,12 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--data",
         default="moons",
-        help="moons, circles, spiral, xor, digits, iris, wine, breast_cancer (default: moons)",
+        help="moons, circles, spiral, xor, digits, iris, wine, breast_cancer (default: moons), or "
+        "a file of comma-, semicolon- or tab-separated values",
+    )
+    data.add_argument("--target", help="column of the file to learn (default: the last)")
+    data.add_argument(
+        "--task", help="classification or regression (default: as the target of the file suggests)"
     )
     data.add_argument("--samples", type=int, help="how many (default: all, or 200)")
     data.add_argument("--noise", type=float, help="of moons, circles, spiral, xor")
@@ -80,25 +89,37 @@ def _add_network(command: argparse.ArgumentParser) -> None:
         "--hidden",
         type=int,
         nargs="+",
-        default=[16],
+        default=[16, 16],
         metavar="N",
-        help="neurons of each hidden layer (default: 16)",
+        help="neurons of each hidden layer (default: 16 16)",
     )
-    network.add_argument("--activation", default="relu", help="such as relu (default) or tanh")
-    network.add_argument("--initializer", help="such as he_uniform (default: by activation)")
-    network.add_argument("--norm", default="none", help="none (default), batch or layer")
-    network.add_argument("--dropout", type=float, default=0.0, help="share dropped in training")
+    network.add_argument(
+        "--activation",
+        default="relu",
+        help="linear, relu, tanh, sigmoid, softplus, sin, cos, exp, abs (default: relu)",
+    )
+    network.add_argument(
+        "--initializer",
+        help="glorot_uniform, glorot_normal, he_uniform, he_normal, zeros (default: he_uniform for "
+        "relu, else glorot_uniform)",
+    )
+    network.add_argument("--norm", default="none", help="none, batch, layer (default: none)")
+    network.add_argument("--dropout", type=float, default=0.0, help="share dropped (default: 0)")
     network.add_argument("--residual", action="store_true", help="shortcuts around equal layers")
     step = command.add_argument_group("optimizer")
-    step.add_argument("--optimizer", default="adam", help="sgd, rmsprop, adam (default), adamw")
-    step.add_argument("--learning-rate", type=float, help="(default: the optimizer's)")
-    step.add_argument("--momentum", type=float, help="of sgd")
+    step.add_argument(
+        "--optimizer", default="adam", help="sgd, rmsprop, adam, adamw (default: adam)"
+    )
+    step.add_argument(
+        "--learning-rate", type=float, help="(default: 0.1 for sgd, 0.01 for the others)"
+    )
+    step.add_argument("--momentum", type=float, help="of sgd (default: 0)")
 
 
 def _add_common(command: argparse.ArgumentParser, folder: str) -> None:
     """Add the options of every command that trains."""
     command.add_argument(
-        "--out", type=Path, default=Path(folder), help=f"folder (default: {folder})"
+        "--out", type=path, default=Path(folder), help=f"folder (default: {folder})"
     )
     command.add_argument("--seed", type=int, default=0, help="same seed, same bits (default: 0)")
     command.add_argument(
@@ -138,7 +159,12 @@ def _settings(options: argparse.Namespace) -> Any:
     from tinygrad_edu.experiments import Experiment
 
     given = vars(options)
-    return Experiment(**{f.name: given[f.name] for f in fields(Experiment) if f.name in given})
+    settings = Experiment(**{f.name: given[f.name] for f in fields(Experiment) if f.name in given})
+    if settings.is_file:
+        print(settings.source)
+        for note in getattr(settings.source, "notes", ()):
+            print(f"  note: {note}.")
+    return settings
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -5,5 +5,6 @@ command line, ``tinygrad-edu demo`` one with settings of its own.
 """
 
 from tinygrad_edu.experiments.experiment import Experiment, run
+from tinygrad_edu.experiments.trained import trained
 
-__all__ = ["Experiment", "run"]
+__all__ = ["Experiment", "run", "trained"]

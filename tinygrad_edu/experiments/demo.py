@@ -16,7 +16,7 @@ from tinygrad_edu.viz import draw
 class Demo(Experiment):
     """An experiment whose network is the plain multi-layer perceptron of the notebooks."""
 
-    def network(self, rng: Random | None = None) -> Module:
+    def network(self, rng: Random | None = None, ends: tuple[int, int] | None = None) -> Module:
         """Build the network; ``nn.MLP(64, [16, 10])`` can load what the demo has saved."""
         return MLP(64, [*self.hidden, 10], rng=rng or Random(self.seed))
 

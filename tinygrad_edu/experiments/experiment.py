@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -14,11 +15,14 @@ from random import Random
 from typing import Any
 
 from tinygrad_edu import nn
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.diagnose import diagnose_report
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError, TinygradEduError
 from tinygrad_edu.experiments.page import Figure
-from tinygrad_edu.experiments.report import FILES, write_report
+from tinygrad_edu.experiments.report import FILES, Data, write_report
+from tinygrad_edu.experiments.scaling import Scaling
+from tinygrad_edu.experiments.table import LEAST_ROWS, TASKS, Table, read_table
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import extra, one_of, whole, within
 from tinygrad_edu.shared.files import replaceable, writable_folder
@@ -39,6 +43,7 @@ from tinygrad_edu.train import (
     schedules,
     standardize,
 )
+from tinygrad_edu.train.datasets import SAMPLES, DataSet
 
 # how the learning rate changes over so many updates
 SCHEDULES: dict[str, Callable[[int], schedules.Schedule]] = {
@@ -49,14 +54,16 @@ SCHEDULES: dict[str, Callable[[int], schedules.Schedule]] = {
 }
 NORMS = {"none": None, "batch": nn.BatchNorm, "layer": nn.LayerNorm}
 CHOICES: dict[str, Iterable[Any]] = {
-    "data": DATA_SETS,
     "activation": nn.ACTIVATIONS,
     "initializer": [None, *nn.INITIALIZERS],
     "norm": NORMS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "task": [None, *TASKS],
 }
-MOST_WEIGHTS = 1_000_000
+# where none is given: the 0.001 of Adam's authors suits networks a thousand times as large
+LEARNING_RATES = {"adam": 0.01, "adamw": 0.01}
+MOST_WEIGHTS, MOST_LAYERS, MOST_UPDATES = 300_000, 50, 1_000_000  # what files and pictures hold
 ENDINGS = {  # why a run ended before its last epoch, for its headline
     "threshold": " (the loss dropped below stop_below)",
     "patience": " (no better epoch within the patience)",
@@ -80,11 +87,13 @@ class Experiment:
     """
 
     data: str = "moons"
+    target: str | None = None
+    task: str | None = None
     samples: int | None = None
     noise: float | None = None
     test_share: float = 0.2
     raw: bool = False
-    hidden: list[int] = field(default_factory=lambda: [16])
+    hidden: list[int] = field(default_factory=lambda: [16, 16])
     activation: str = "relu"
     initializer: str | None = None
     norm: str = "none"
@@ -93,7 +102,7 @@ class Experiment:
     optimizer: str = "adam"
     learning_rate: float | None = None
     momentum: float | None = None
-    epochs: int = 50
+    epochs: int = 100
     batch_size: int = 32
     schedule: str = "constant"
     warm_up: int = 0
@@ -109,22 +118,23 @@ class Experiment:
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)
-        for i, width in enumerate(self.hidden):
-            whole(f"hidden[{i}]", width)
-        kind = DATA_SETS[self.data]
-        widths = [kind.features, *self.hidden, kind.classes]
-        weights = sum((wide + 1) * neurons for wide, neurons in pairwise(widths))
-        if weights > MOST_WEIGHTS:
-            raise SettingError(
-                f"hidden is {self.hidden!r:.60}: a network of {weights:,} weights.",
-                expected=f"at most {MOST_WEIGHTS:,}, each of which is a single Value",
-                fix="choose fewer or narrower layers, for example --hidden 32 32.",
-            )
-        whole("epochs", self.epochs)
-        whole("batch_size", self.batch_size)
+        for name in ("epochs", "batch_size"):
+            whole(name, getattr(self, name))
         whole("warm_up", self.warm_up, least=0)
+        for width in self.hidden:
+            whole("hidden", width)
+        for name, least in (("samples", LEAST_ROWS), ("patience", 1)):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), least=least)
+        for name in ("learning_rate", "clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                within(name, getattr(self, name), above=0.0)
+        for name in ("l1", "l2"):
+            within(name, getattr(self, name), least=0.0)
         within("dropout", self.dropout, least=0.0, below=1.0)
         within("test_share", self.test_share, above=0.0, below=1.0)
+        if self.stop_below is not None:
+            within("stop_below", self.stop_below)
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError(
                 f"both clip_norm and clip_value are given: {self.clip_norm}, {self.clip_value}.",
@@ -135,27 +145,116 @@ class Experiment:
                 f"momentum is given for {self.optimizer}.",
                 fix="use it with sgd: --optimizer sgd --momentum 0.9.",
             )
+        if not self.is_file:
+            one_of("data", self.data, DATA_SETS)
+            self._check_data()
+
+    @property
+    def is_file(self) -> bool:
+        """Check whether the data are a file of the user's, not one of ``DATA_SETS``."""
+        path = Path(self.data)
+        named = self.data in DATA_SETS or not self.data.strip()
+        return not named and (bool(path.suffix) or path.exists())
+
+    @cached_property
+    def source(self) -> DataSet:
+        """The data set, checked against the other settings; a file is read when first asked for."""
+        if not self.is_file:
+            return DATA_SETS[self.data]
+        table = read_table(self.data, self.target, self.task)
+        self._check_data(table)
+        return table
+
+    @property
+    def loss(self) -> Loss:
+        """The loss for the task: of classes, or of amounts."""
+        source = self.source
+        amounts = isinstance(source, Table) and source.regression
+        return nn.mse if amounts else nn.cross_entropy
+
+    def _check_data(self, table: Table | None = None) -> None:
+        """Raise SettingError where data and settings do not go together, or would not fit."""
+        kind = table or DATA_SETS[self.data]
+        for name in ("target", "task"):
+            if table is None and getattr(self, name) is not None:
+                raise SettingError(
+                    f"{name} is given for {self.data}, which has its own.",
+                    fix=f"leave out --{name}, or name a file of yours: --data FILE.csv.",
+                )
+        if self.noise is not None:
+            within("noise", self.noise, least=0.0)
+            if not kind.drawn:
+                raise SettingError(
+                    f"noise is {self.noise:g}, but {kind.name} was measured, not drawn.",
+                    fix=f"leave out --noise, or draw points: --data moons --noise {self.noise:g}",
+                )
+        samples = self.samples or kind.samples or SAMPLES
+        if kind.samples is not None and samples > kind.samples:
+            raise SettingError(
+                f"samples is {samples}, but {kind.name} has {kind.samples}.",
+                fix=f"pass --samples {kind.samples}, or leave it out for all of them.",
+            )
+        held_out = round(samples * self.test_share)
+        if not 0 < held_out < samples:
+            raise SettingError(
+                f"test_share is {self.test_share:g}: {held_out} of {samples} samples are held out.",
+                expected="at least one sample to test on, and one to train on",
+                fix="pass --test-share 0.2.",
+            )
+        widths = [kind.features, *self.hidden, kind.classes]
+        weights = sum((wide + 1) * neurons for wide, neurons in pairwise(widths))
+        if weights > MOST_WEIGHTS or len(self.hidden) > MOST_LAYERS:
+            raise SettingError(
+                f"hidden is {self.hidden!r:.60}: a network of {weights:,} weights in "
+                f"{len(widths) - 1:,} layers.",
+                expected=f"at most {MOST_WEIGHTS:,} weights, each of which is a single Value, and "
+                f"{MOST_LAYERS} hidden layers: what a file and a picture can hold",
+                fix="choose fewer or narrower layers, for example --hidden 32 32.",
+            )
+        updates = self.epochs * ceil((samples - held_out) / self.batch_size)
+        if updates > MOST_UPDATES:
+            raise SettingError(
+                f"epochs is {self.epochs:,}: {updates:,} updates of {self.batch_size} samples.",
+                expected=f"at most {MOST_UPDATES:,}: each has its loss in run.json",
+                fix=f"pass fewer epochs, for example --epochs "
+                f"{max(self.epochs * MOST_UPDATES // updates, 1)}, or a larger --batch-size.",
+            )
 
     def load(self, rng: Random | None = None) -> Split:
         """Return the data, standardized unless ``raw``, drawn by ``rng`` or else by ``seed``."""
-        split = load(
-            self.data,
+        return self.scaled(self.drawn(rng))
+
+    def drawn(self, rng: Random | None = None) -> Split:
+        """Return the data as they are, drawn by ``rng`` or else by ``seed``."""
+        return load(
+            self.source,
             rng=rng or Random(self.seed),
             samples=self.samples,
             noise=self.noise,
             test_share=self.test_share,
         )
-        return split if self.raw else standardize(split)
 
-    def network(self, rng: Random | None = None) -> nn.Module:
+    def scaled(self, data: Split) -> Split:
+        """Return the data with standardized features and amounts, unless ``raw``."""
+        data = data if self.raw else standardize(data)
+        if self.loss is not nn.mse:
+            return data
+        unit = Scaling.of([[amount] for amount in data.y])
+        y, y_test = ([unit.to([x])[0] for x in part] for part in (data.y, data.y_test))
+        return replace(data, y=y, y_test=y_test)
+
+    def network(self, rng: Random | None = None, ends: tuple[int, int] | None = None) -> nn.Module:
         """Build the network, its weights drawn by ``rng`` or else by ``seed``.
 
-        Each hidden layer has its normalization, activation and dropout; the last gives the logits.
+        Each hidden layer has its normalization, activation and dropout; the last gives the logits,
+        or an amount. ``ends`` are the numbers of features and outputs, by default those of the
+        data.
         """
-        rng, kind = rng or Random(self.seed), DATA_SETS[self.data]
+        features, outputs = ends or (self.source.features, self.source.classes)
+        rng = rng or Random(self.seed)
         start = self.initializer or ("he_uniform" if self.activation == "relu" else None)
         parts: list[nn.Module | str] = []
-        width = kind.features
+        width = features
         for neurons in self.hidden:
             block: list[nn.Module | str] = [nn.Layer(width, neurons, initializer=start, rng=rng)]
             norm = NORMS[self.norm]
@@ -165,7 +264,7 @@ class Experiment:
             shortcut = self.residual and width == neurons
             parts += [nn.Residual(nn.Sequential(*block))] if shortcut else block
             width = neurons
-        parts.append(nn.Layer(width, kind.classes, rng=rng))
+        parts.append(nn.Layer(width, outputs, rng=rng))
         return nn.Sequential(*parts)
 
     def choose_optimizer(self, model: nn.Module, updates: int) -> Optimizer:
@@ -178,9 +277,10 @@ class Experiment:
             settings["clip"] = ClipByNorm(self.clip_norm)
         if self.clip_value is not None:
             settings["clip"] = ClipByValue(self.clip_value)
-        for name in ("learning_rate", "momentum"):
-            if getattr(self, name) is not None:
-                settings[name] = getattr(self, name)
+        rate = self.learning_rate or LEARNING_RATES.get(self.optimizer)
+        for name, number in (("learning_rate", rate), ("momentum", self.momentum)):
+            if number is not None:
+                settings[name] = number
         return OPTIMIZERS[self.optimizer](model.parameters(), **settings)
 
     def penalty(self) -> Penalty | None:
@@ -195,7 +295,7 @@ class Experiment:
         updates = self.epochs * ceil(len(split.X) / self.batch_size)
         return fit(
             model,
-            nn.cross_entropy,
+            self.loss,
             split.X,
             split.y,
             epochs=self.epochs,
@@ -216,7 +316,10 @@ class Experiment:
         and the learning rate would jump.
         """
         free = [*LIMITS, *["epochs"] * (self.schedule == "constant")]
-        return {name: value for name, value in asdict(self).items() if name not in free}
+        kept = {name: value for name, value in asdict(self).items() if name not in free}
+        if isinstance(self.source, Table):  # the file may be elsewhere, but not another one
+            kept["data"] = f"{self.source.name} (SHA-256 {self.source.digest})"
+        return kept
 
 
 def run(
@@ -268,7 +371,10 @@ def run(
             f"there is no run to resume in the folder {folder}: it has no run.json.",
             fix="leave out --resume to begin a run, or name the folder of the run with --out.",
         )
-    split, model, history = settings.load(rng), settings.network(rng), History()
+    raw, history = settings.drawn(rng), History()
+    split, model = settings.scaled(raw), settings.network(rng)
+    scaling = None if settings.raw else Scaling.of(raw.X)
+    unit = Scaling.of([[y] for y in raw.y]) if settings.loss is nn.mse else None
     with alone_in(writable_folder(folder)):
         _check_folder(settings, folder, resume, overwrite)
         checkpoint = Checkpoint(state, settings.identity(), resume, every=1.0)
@@ -291,18 +397,24 @@ def run(
             stopped = True
             print("\nstopping: writing the report …", file=sys.stderr, flush=True)
         with collector_paused():  # a graph per sample, and no cycles in them to be collected
-            loss, accuracy = evaluate(model, nn.cross_entropy, split.X_test, split.y_test)
+            loss, accuracy = evaluate(model, settings.loss, split.X_test, split.y_test)
         epochs, seconds = plural(len(history.loss), "epoch"), sum(history.seconds[-1:])
+        count = len(split.y_test)
+        reached = f"{accuracy:.1%} of {count} held-out samples right"
+        if unit is not None:  # in the units of the target
+            off = loss**0.5 * unit.deviation[0]
+            reached = f"{count} held-out samples with a root mean square error of {off:.4g}"
         headline = (
-            f"{settings.data}: {accuracy:.1%} of {len(split.y_test)} held-out samples right, loss "
-            f"{loss:.4f}, after {epochs} in {seconds:.1f} s"
+            f"{settings.source.name}: {reached}, loss {loss:.4f}, after {epochs} in {seconds:.1f} s"
             f"{ENDINGS.get('Ctrl-C' if stopped else history.stopped, '')}; "
             f"{len(model.parameters()):,} parameters, each a single Value."
         )
-        title = title or f"{settings.data}: a training run"
-        facts = asdict(settings)
+        title = title or f"{settings.source.name}: a training run"
+        data = Data(settings.source, split, settings.loss, scaling, unit)
         try:
-            files = write_report(folder, title, headline, facts, model, history, split, figures)
+            files = write_report(
+                folder, title, headline, asdict(settings), model, history, data, figures
+            )
         except FileError as error:
             raise _failed(folder, error) from None
         return headline, [*files, *["run.json"] * state.exists()], stopped
@@ -358,12 +470,12 @@ def _failed(folder: Path, error: FileError) -> TinygradEduError:
 
 def diagnose(settings: Experiment, folder: Path) -> tuple[str, list[str]]:
     """Look at the network before it is trained; return what was found, and the report's files."""
-    writable_folder(folder)
     split, model = settings.load(), settings.network()
+    writable_folder(folder)
     flow, files = diagnose_report(
         folder,
         model,
-        nn.cross_entropy,
+        settings.loss,
         split.X,
         split.y,
         optimizer=settings.choose_optimizer(model, 1),

@@ -6,6 +6,7 @@ from base64 import b64encode
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
+from warnings import catch_warnings, filterwarnings
 
 from tinygrad_edu.shared.plots import png_of
 from tinygrad_edu.viz import Drawing
@@ -49,7 +50,9 @@ class Page:
 
     def add_plot(self, file: str, title: str, plot: Any) -> None:
         """Add a section with a Matplotlib figure, which is also a PNG file."""
-        self.files[file] = png_of(plot)
+        with catch_warnings():  # a user's name may have letters that no font here has
+            filterwarnings("ignore", "Glyph")
+            self.files[file] = png_of(plot)
         code = b64encode(self.files[file]).decode()
         self.add(title, f'<img alt="{escape(title)}" src="data:image/png;base64,{code}">')
 

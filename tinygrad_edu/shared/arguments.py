@@ -35,7 +35,8 @@ def one_of(name: str, value: Any, choices: Iterable[T]) -> T:
     except (TypeError, ValueError):  # an array compares each of its numbers
         pass
     alike = get_close_matches(str(value), [str(choice) for choice in known], n=1, cutoff=0.5)
-    best = next((choice for choice in known if str(choice) in alike), known[0])
+    named = [choice for choice in known if choice is not None]
+    best = next((choice for choice in named if str(choice) in alike), named[0])
     raise SettingError(
         f"{name} is {value!r:.60}.",
         expected=", ".join(map(repr, known)),

@@ -48,7 +48,7 @@ class DataSet:
 
 
 def load(
-    name: str,
+    name: str | DataSet,
     *,
     rng: Random,
     samples: int | None = None,
@@ -60,7 +60,7 @@ def load(
     Parameters
     ----------
     name : str, one of "moons", "circles", "spiral", "xor", "digits", "iris", "wine",
-        "breast_cancer"
+        "breast_cancer", or a DataSet of your own
     rng : random.Random, which makes every draw: the points, which samples, which are held out
     samples : int, training and test part together; by default 200 of a set that is drawn, else
         all there are. Classes are equally large in a set that is drawn, give or take one sample
@@ -91,7 +91,7 @@ def load(
     >>> DATA_SETS["iris"].class_names
     ('setosa', 'versicolor', 'virginica')
     """
-    kind = DATA_SETS[one_of("name", name, DATA_SETS)]
+    kind = name if isinstance(name, DataSet) else DATA_SETS[one_of("name", name, DATA_SETS)]
     rng = choose_rng(rng)
     within("test_share", test_share, least=0.0, below=1.0)
     number, deviation = _samples(kind, samples), _noise(kind, noise)
