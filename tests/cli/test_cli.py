@@ -62,7 +62,7 @@ REFUSED = [
     ("train --hidden 100000000000", "a network of 500,000,000,002 weights"),
     ("train --hidden 3500 200", "a network of 711,102 weights"),
     ("train --hidden" + " 1" * 60, "in 61 layers"),
-    ("train --epochs 10000000", "--epochs is 10,000,000: 50,000,000 updates"),
+    ("train --epochs 10000000", "--epochs is 10,000,000, each of 5 updates: a history of"),
     ("train --test-share 0.001", "0 of 200 samples are held out"),
     ("train --samples 2", "--samples is 2"),
     ("train --samples 10 --test-share 0.01", "0 of 10 samples are held out"),

@@ -8,7 +8,8 @@ import pytest
 from tinygrad_edu import nn
 from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError
 from tinygrad_edu.experiments import Experiment, run
-from tinygrad_edu.experiments.experiment import MOST_UPDATES, MOST_WEIGHTS
+from tinygrad_edu.experiments.experiment import LONGEST_HISTORY, MOST_WEIGHTS, history_size
+from tinygrad_edu.nn.checkpoint import LIMIT
 from tinygrad_edu.train import SGD, Checkpoint, History
 from tinygrad_edu.train.resume import Run
 from tinygrad_edu.train.stopping import Stopping
@@ -151,7 +152,7 @@ def test_a_run_that_diverges_says_in_which_epoch(tmp_path):
 
 def test_a_network_that_no_file_or_picture_holds_is_refused():
     """By the number of its weights and of its layers."""
-    assert Experiment(hidden=[500, 500]).hidden == [500, 500]
+    assert Experiment(hidden=[490, 490]).hidden == [490, 490]
     for hidden in ([10**11], [1000, 1000], [1] * 51, [1] * 500_000):
         with pytest.raises(SettingError, match=r"a network of [0-9,]+ weights"):
             Experiment(hidden=hidden)
@@ -163,27 +164,39 @@ def test_settings_are_refused_when_they_are_described():
         Experiment(data="mnist")
 
 
-@pytest.mark.slow
-def test_the_largest_network_and_the_longest_run_fit_into_the_files(tmp_path):
-    """Whatever the settings let pass can be saved: numbers with all their digits, and momenta."""
-    settings = Experiment(hidden=[544, 544], optimizer="adam", patience=1)
-    model = settings.network()
-    rng = Random(0)
-    for value in model.parameters():
-        value.data = -rng.random() * 1e-100
+def size_of(path, settings, history):
+    """The bytes of a run's file at worst: numbers with all their digits, momenta, a best epoch."""
+    model, rng = settings.network(), Random(0)
+    numbers = [-rng.random() * 1e-100 for _ in model.parameters()]
+    for value, number in zip(model.parameters(), numbers, strict=True):
+        value.data = number
     optimizer = settings.choose_optimizer(model, 1)
-    numbers = [value.data for value in model.parameters()]
-    history = History(batch_loss=[rng.random() for _ in range(MOST_UPDATES)])
-    run = Run(
-        model, optimizer, rng, history, Stopping(patience=1), Checkpoint(tmp_path / "run.json")
-    )
-    run.stopping.best.numbers = numbers
     optimizer.state = [(x / 3.0, x * x) for x in numbers]
-
+    run = Run(model, optimizer, rng, history, Stopping(patience=1), Checkpoint(path))
+    run.stopping.best.numbers = numbers
     run.save()
+    return path.stat().st_size
 
-    assert 0.99 < len(numbers) / MOST_WEIGHTS <= 1.0
-    assert (tmp_path / "run.json").exists()
+
+def test_what_the_settings_let_pass_can_be_saved(tmp_path):
+    """The largest network and the longest history together are no larger than a file may be."""
+    path, rng = tmp_path / "run.json", Random(0)
+    small, large = Experiment(hidden=[9, 9]), Experiment(hidden=[99, 99])
+    sizes = [size_of(path, settings, History()) for settings in (small, large)]
+    weights = [len(settings.network().parameters()) for settings in (small, large)]
+    per_weight = (sizes[1] - sizes[0]) / (weights[1] - weights[0]) + 3  # digits of an index
+
+    assert MOST_WEIGHTS * per_weight + LONGEST_HISTORY < LIMIT
+
+    layers = [f"part{i}" for i in range(100, 111)]
+    epoch = {name: -rng.random() * 1e-100 for name in layers}
+    history = History(batch_loss=[rng.random() * 1e-100 for _ in range(700)])
+    for _ in range(100):
+        numbers = {"loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"}
+        history.add({name: -rng.random() * 1e-100 for name in numbers})
+        history.add({"gradient": epoch, "seconds": rng.random() * 1e5})
+
+    assert size_of(path, small, history) - sizes[0] <= 100 * history_size(7, 5)
 
 
 @pytest.mark.parametrize("data", ["moons", "circles", "breast_cancer"])

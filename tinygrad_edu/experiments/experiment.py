@@ -63,7 +63,8 @@ CHOICES: dict[str, Iterable[Any]] = {
 }
 # where none is given: the 0.001 of Adam's authors suits networks a thousand times as large
 LEARNING_RATES = {"adam": 0.01, "adamw": 0.01}
-MOST_WEIGHTS, MOST_LAYERS, MOST_UPDATES = 300_000, 50, 1_000_000  # what files and pictures hold
+MOST_WEIGHTS, MOST_LAYERS = 250_000, 50  # what a file and a picture can hold
+LONGEST_HISTORY = 20_000_000  # bytes of run.json
 ENDINGS = {  # why a run ended before its last epoch, for its headline
     "threshold": " (the loss dropped below stop_below)",
     "patience": " (no better epoch within the patience)",
@@ -211,13 +212,14 @@ class Experiment:
                 f"{MOST_LAYERS} hidden layers: what a file and a picture can hold",
                 fix="choose fewer or narrower layers, for example --hidden 32 32.",
             )
-        updates = self.epochs * ceil((samples - held_out) / self.batch_size)
-        if updates > MOST_UPDATES:
+        updates = ceil((samples - held_out) / self.batch_size)
+        per_epoch = history_size(updates, len(self.hidden))
+        if self.epochs * per_epoch > LONGEST_HISTORY:
             raise SettingError(
-                f"epochs is {self.epochs:,}: {updates:,} updates of {self.batch_size} samples.",
-                expected=f"at most {MOST_UPDATES:,}: each has its loss in run.json",
-                fix=f"pass fewer epochs, for example --epochs "
-                f"{max(self.epochs * MOST_UPDATES // updates, 1)}, or a larger --batch-size.",
+                f"epochs is {self.epochs:,}, each of {updates:,} updates: a history of "
+                f"{self.epochs * per_epoch / 1e6:,.0f} MB.",
+                expected=f"at most {LONGEST_HISTORY / 1e6:.0f} MB, so that it can be saved",
+                fix=f"pass fewer epochs, for example --epochs {LONGEST_HISTORY // per_epoch}.",
             )
 
     def load(self, rng: Random | None = None) -> Split:
@@ -320,6 +322,11 @@ class Experiment:
         if isinstance(self.source, Table):  # the file may be elsewhere, but not another one
             kept["data"] = f"{self.source.name} (SHA-256 {self.source.digest})"
         return kept
+
+
+def history_size(updates: int, hidden: int) -> int:
+    """Return how many bytes of a file an epoch takes at most, by its updates and hidden layers."""
+    return 26 * updates + 250 + 50 * (2 * hidden + 1)  # a layer may have a normalization
 
 
 def run(
