@@ -159,7 +159,7 @@ class Experiment:
 
     @cached_property
     def source(self) -> DataSet:
-        """The data set, checked against the other settings; a file is read when first asked for."""
+        """Return the data set, checked against the other settings; a file is read only once."""
         if not self.is_file:
             return DATA_SETS[self.data]
         table = read_table(self.data, self.target, self.task)
@@ -168,7 +168,7 @@ class Experiment:
 
     @property
     def loss(self) -> Loss:
-        """The loss for the task: of classes, or of amounts."""
+        """Return the loss for the task: of classes, or of amounts."""
         source = self.source
         amounts = isinstance(source, Table) and source.regression
         return nn.mse if amounts else nn.cross_entropy
@@ -325,7 +325,7 @@ class Experiment:
 
 
 def history_size(updates: int, hidden: int) -> int:
-    """Return how many bytes of a file an epoch takes at most, by its updates and hidden layers."""
+    """Return how many bytes each epoch takes in a file at most, by updates and hidden layers."""
     return 26 * updates + 250 + 50 * (2 * hidden + 1)  # a layer may have a normalization
 
 

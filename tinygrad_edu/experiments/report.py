@@ -85,7 +85,7 @@ def write_report(
     page.add_plot("loss.png", what, plot_history(history, amounts=amounts))
     outputs = Predictor(model)(split.X_test)
     if data.unit is not None:
-        plot = plot_amounts(data, [data.unit.back(out)[0] for out in outputs])
+        plot = plot_amounts(kind, data.unit, outputs, split.y_test)
         page.add_plot("amounts.png", "Predictions on held-out samples", plot)
     elif kind.features == 2:
         with unseen():
@@ -165,15 +165,17 @@ def plot_history(history: History, *, amounts: bool = False) -> Any:
     return left.figure
 
 
-def plot_amounts(data: Data, predicted: Sequence[float]) -> Any:
+def plot_amounts(
+    kind: DataSet, unit: Scaling, outputs: Sequence[Sequence[float]], targets: Sequence[float]
+) -> Any:
     """Plot predicted against true amounts, in the units of the target; right ones are on a line."""
-    assert data.unit is not None
-    true = [data.unit.back([y])[0] for y in data.split.y_test]
+    predicted = [unit.back(out)[0] for out in outputs]
+    true = [unit.back([y])[0] for y in targets]
     ax = subplots(1, 1, (5.6, 5.0))
     ax.plot(true, predicted, "o", ms=4, color=RIGHT, alpha=0.7)
     ends = [min(true), max(true)]
     ax.plot(ends, ends, color=PALE, lw=1.0)
-    name = plain(data.kind.target) if isinstance(data.kind, Table) else "target"
+    name = plain(kind.target) if isinstance(kind, Table) else "target"
     ax.set(xlabel=f"{name}, true", ylabel=f"{name}, predicted", title="Held-out samples")
     return ax.figure
 

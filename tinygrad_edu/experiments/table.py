@@ -299,7 +299,7 @@ def _is_number(text: str) -> bool:
 
 
 def _numbers(path: Path, cells: Sequence[Cell], comma: bool) -> list[float]:
-    """Return a column as finite floats; FileError names the first field that is none."""
+    """Return a column as finite floats; FileError names the first field that is not a number."""
     numbers = []
     for cell in cells:
         text = cell.text.replace(",", ".") if comma else cell.text
