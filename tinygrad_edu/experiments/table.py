@@ -148,7 +148,7 @@ def read_table(path: str | Path, target: str | None = None, task: str | None = N
     if min(y) == max(y):
         raise FileError(
             f"{path}: the target {learned!r:.60} is {goal[0].text!r:.60} in all {len(y)} lines.",
-            fix="there is nothing to tell apart: name another column with --target NAME.",
+            fix="name another column with --target NAME: here there is nothing to tell apart.",
         )
     points = list(map(list, zip(*X, strict=True))), y
 
