@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.networks import X, Y, mlp
-from tinygrad_edu import nn
+from tests.networks import X, Y, mlp, scaled
+from tinygrad_edu import Value, nn
 from tinygrad_edu.diagnose.flow import gradient_flow
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import SGD
@@ -104,3 +104,45 @@ def test_a_model_without_parameters_is_refused():
     """There is nothing that gradients could reach."""
     with pytest.raises(SettingError, match="no parameters"):
         gradient_flow(nn.Module(), nn.mse, X, Y)
+
+
+class Cut(nn.Module):
+    """A network whose output does not depend on its parameters as far as a graph can tell."""
+
+    def __init__(self, cut):
+        self.inner, self.cut = mlp(), cut
+
+    def forward(self, x):
+        """Return the output without its history."""
+        return self.cut(self.inner(x))
+
+
+CUTS = {"detach": Value.detach, "float": lambda v: Value(v.data), "stop": lambda v: 0.0 * v}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_model_that_no_gradient_reaches_is_not_healthy(cut):
+    """No step would change anything, whatever the learning rate."""
+    flow = gradient_flow(Cut(CUTS[cut]), nn.mse, X, Y)
+
+    assert "no gradient" in flow.faults
+
+
+def test_a_model_without_any_loss_needs_no_gradient():
+    """All its gradients are 0, as they should be."""
+    model = mlp()
+    Y = [model(x).data for x in X]
+
+    assert "no gradient" not in gradient_flow(model, nn.mse, X, Y).faults
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e-320, 1e-200, 1e-100, 1e100, 1e200, 1e308])
+def test_weights_of_every_size_are_measured_and_drawn(factor):
+    """Norms neither overflow nor vanish, and the picture is drawn without a warning."""
+    flow = gradient_flow(scaled(mlp(), factor), nn.mse, X, Y, learning_rate=0.1)
+    flow.plot().figure.canvas.draw()
+
+    norm = flow.layers[0].weight.norm
+    assert norm == pytest.approx(factor * gradient_flow(mlp(), nn.mse, X, Y).layers[0].weight.norm)
+    assert str(flow)

@@ -8,8 +8,8 @@ import pytest
 from tests import networks
 from tests.networks import gaussian
 from tinygrad_edu import nn
-from tinygrad_edu.diagnose.landscape import loss_surface
-from tinygrad_edu.engine.errors import LengthError
+from tinygrad_edu.diagnose.landscape import LossSurface, loss_surface
+from tinygrad_edu.engine.errors import LengthError, TinygradEduError
 
 X, Y = gaussian(3)
 
@@ -128,3 +128,34 @@ def test_directions_of_another_length_are_refused():
     """Each has a number for each parameter."""
     with pytest.raises(LengthError, match=r"directions\[0\] has 1"):
         loss_surface(mlp(), nn.mse, X, Y, directions=[[1.0]])
+
+
+FLAT = [(1e20,) * 3, (5e-324, 0.0, 0.0), (1.7e308, -1.7e308, 1e308), (1e20, 1e20 + 16384, 1e20)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("row", FLAT)
+def test_losses_of_every_size_are_drawn(row):
+    """As a curve and as contours, without a warning; also where they are all alike."""
+    steps = (-1.0, 0.0, 1.0)
+    for betas, losses in ((None, (row,)), (steps, (row,) * 3)):
+        surface = LossSurface(steps, betas, losses, row[1], ())
+
+        surface.plot().figure.canvas.draw()
+
+        assert str(surface)
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"directions": 5}, "directions is 5"),
+        ({"directions": [1.0, 2.0]}, r"directions\[0\] is 1.0"),
+        ({"span": 1e308}, "span is 1e"),
+        ({"dimensions": 3}, "dimensions is 3"),
+    ],
+)
+def test_what_is_not_a_direction_or_a_span_is_refused(setting, match):
+    """By its name."""
+    with pytest.raises(TinygradEduError, match=match):
+        loss_surface(mlp(), nn.mse, X, Y, points=3, **setting)

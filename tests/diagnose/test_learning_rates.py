@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.networks import gaussian, mlp
 from tinygrad_edu import Value, nn
-from tinygrad_edu.diagnose.learning_rates import learning_rate_range, smooth
+from tinygrad_edu.diagnose.learning_rates import LearningRateRange, learning_rate_range, smooth
 from tinygrad_edu.train import SGD, Adam, evaluate, fit
 
 X, products = gaussian(60, seed=2)
@@ -132,3 +132,29 @@ def test_the_plot_marks_the_usable_range():
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert f"try {found.suggestion:.2g}" in texts
     assert any(text.startswith("usable: ") for text in texts)
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(1e-308, 1e308), (5e-324, 1e-323), (1.0, 2.0)])
+def test_rates_from_any_number_to_any_other_are_finite(smallest, largest):
+    """Also where their ratio overflows."""
+    found = learning_rate_range(mlp(), nn.mse, X, Y, steps=10, smallest=smallest, largest=largest)
+
+    assert all(smallest * 0.999 <= rate <= largest * 1.001 for rate in found.learning_rates)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [1e20] * 12,
+        [1.7e308, 1e308, 0.0] * 4,
+        [-1e308, 0.0] * 6,
+        [math.inf, math.nan, -math.inf] * 4,
+    ],
+)
+def test_losses_of_every_size_are_drawn(losses):
+    """Without a warning; what is too large for a picture leaves a gap."""
+    rates = tuple(1e-3 * 2.0**i for i in range(12))
+    found = LearningRateRange(rates, tuple(losses), tuple(losses), rates[2:4], rates[2], True)
+
+    found.plot().figure.canvas.draw()

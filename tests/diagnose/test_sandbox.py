@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from random import Random
+from threading import Lock
 
 import pytest
 
@@ -14,9 +15,10 @@ from tinygrad_edu.diagnose import (
     gradient_flow,
     learning_rate_range,
     loss_surface,
+    sandbox,
 )
 from tinygrad_edu.diagnose.sandbox import Subject, untouched
-from tinygrad_edu.engine.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.train import Adam
 
 X, Y = gaussian(3)
@@ -89,7 +91,7 @@ def test_each_diagnosis_leaves_model_and_optimizer_as_they_are(diagnosis, kind):
     before = everything()
 
     if diagnosis == "decision_boundary":
-        decision_boundary(model, X, Y, resolution=5)
+        decision_boundary(model, X, [0, 1, 1], resolution=5)
     else:
         uses = {} if diagnosis == "loss_surface" else {"optimizer": optimizer}
         DIAGNOSES[diagnosis](model, nn.mse, X, Y, **uses)
@@ -188,3 +190,85 @@ def test_a_copied_optimizer_moves_the_same_values():
     assert twin.parameters == optimizer.parameters
     assert (optimizer.steps, optimizer.learning_rate) == (0, 0.1)
     assert (twin.steps, twin.learning_rate) == (1, 0.5)
+
+
+def test_ctrl_c_while_it_comes_back_leaves_nothing_half_done(monkeypatch):
+    """It is passed on when all is as before."""
+    model = Keeper()
+    nn.mse(model(X[0]), Y[0]).backward()
+    before = [(p.data, p.grad) for p in model.parameters()], [*model.seen]
+    real, calls = sandbox.set_numbers, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(*args)
+
+    def diagnose():
+        with untouched(model) as parameters:
+            model(X[1]).backward()
+            parameters[0].data = 7.0
+            monkeypatch.setattr(sandbox, "set_numbers", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        diagnose()
+
+    assert ([(p.data, p.grad) for p in model.parameters()], model.seen) == before
+
+
+class Locked(nn.Module):
+    """A model that holds what can't be copied."""
+
+    def __init__(self):
+        self.inner, self.lock, self.numbers = mlp(), Lock(), (i for i in range(3))
+
+    def forward(self, x):
+        """Use the lock."""
+        with self.lock:
+            return self.inner(x)
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_what_can_t_be_copied_is_lent(diagnosis):
+    """A lock or a generator keeps no model from being diagnosed."""
+    assert str(DIAGNOSES[diagnosis](Locked(), nn.mse, X, Y))
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+@pytest.mark.parametrize(
+    ("error", "match", "kind"),
+    [
+        (SettingError, "model is None", {"model": None}),
+        (SettingError, "model is <class", {"model": nn.MLP}),
+        (SettingError, "model is <built-in function sum>", {"model": sum}),
+        (SettingError, "loss is None", {"loss": None}),
+        (OperandError, "the loss returned 0.5, of type float", {"loss": lambda out, t: 0.5}),
+        (OperandError, "of type list", {"loss": lambda out, t: [out]}),
+        (OperandError, "of type float", {"loss": lambda out, t: (out.data - t) ** 2}),
+    ],
+)
+def test_other_things_than_a_model_or_a_loss_are_refused(diagnosis, error, match, kind):
+    """Wherever it would have failed."""
+    settings = {"model": mlp(), "loss": nn.mse, "X": X, "y": Y} | kind
+
+    with pytest.raises(error, match=match):
+        DIAGNOSES[diagnosis](**settings)
+
+
+@pytest.mark.parametrize("diagnosis", ["gradient_flow", "learning_rate_range"])
+def test_a_rate_is_not_an_optimizer(diagnosis):
+    """It is asked for by its name."""
+    with pytest.raises(SettingError, match=r"optimizer is 0\.1"):
+        DIAGNOSES[diagnosis](mlp(), nn.mse, X, Y, optimizer=0.1)
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_samples_may_come_from_a_generator(diagnosis):
+    """They are read once."""
+    lists, generators = (
+        DIAGNOSES[diagnosis](mlp(), nn.mse, data, targets)
+        for data, targets in ((X, Y), ((x for x in X), (t for t in Y)))
+    )
+
+    assert str(lists) == str(generators)

@@ -79,6 +79,36 @@ ERRORS = {
         "X = [[1.0, 2.0, 3.0], [0.0, 1.0, 2.0]]; model = nn.MLP(3, [3, 1])",
         "diagnose.decision_boundary(model, X, y)",
     ),
+    "a boundary of classes that are not numbered": (
+        "y = ['a', 'a']; model = nn.MLP(2, [2])",
+        "diagnose.decision_boundary(model, X, y, resolution=3)",
+    ),
+    "a boundary of more classes than outputs": (
+        "X = [*X, [2.0, 2.0]]; y = [0, 1, 2]",
+        "diagnose.decision_boundary(model=model, X=X, y=y, resolution=3)",
+    ),
+    "a boundary of soft targets": (
+        "y = [[0.2, 0.8], [0.9, 0.1]]; model = nn.MLP(2, [2])",
+        "diagnose.decision_boundary(model, X, y, resolution=3)",
+    ),
+    "a boundary of no model": (
+        "",
+        "diagnose.decision_boundary(model=None, X=X, y=y, resolution=3)",
+    ),
+    "a diagnosis of a function": ("", "diagnose.gradient_flow(model=sum, loss=squared, X=X, y=y)"),
+    "a diagnosis with the number of a rate": (
+        "",
+        "diagnose.gradient_flow(model, squared, X, y, optimizer=0.1)",
+    ),
+    "a loss that is a number": (
+        "",
+        "diagnose.gradient_flow(model, X=X, y=y, loss=lambda out, t: (out.data - t) ** 2)",
+    ),
+    "few steps": ("", "diagnose.learning_rate_range(model, squared, X, y, steps=5)"),
+    "rates that fall": (
+        "",
+        "diagnose.learning_rate_range(model, squared, X, y, steps=10, smallest=2, largest=1)",
+    ),
     "an unknown activation function": ("", "nn.MLP(2, [3, 1], activation='rleu')"),
     "an unknown part": ("", "nn.Sequential('rleu')"),
     "no part": ("", "nn.Sequential()"),

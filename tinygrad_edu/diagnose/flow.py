@@ -26,7 +26,7 @@ from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import within
-from tinygrad_edu.shared.plots import BLUE, GREEN, ORANGE, axes_or_new, legend
+from tinygrad_edu.shared.plots import BLUE, GREEN, LARGEST, ORANGE, axes_or_new, legend
 from tinygrad_edu.shared.tables import html_table, text_table
 from tinygrad_edu.train.optim import Optimizer
 
@@ -171,8 +171,8 @@ def gradient_flow(
     >>> gradient_flow(deep, nn.mse, X, y).faults
     ['vanishing']
     """
-    rate = _rate(learning_rate, optimizer)
     subject = Subject(model, loss, X, y, optimizer, compiled).part(samples)
+    rate = _rate(learning_rate, optimizer)
     with subject.untouched() as parameters:
         passes = Passes(subject)
         step = [] if rate is None else _first_step(subject, parameters, passes.gradient, rate)
@@ -180,7 +180,8 @@ def gradient_flow(
         trials = [] if rate is None else run_trials(subject, rate)
 
     layers = passes.flows(step)
-    findings = find_faults(layers, passes.losses, X, trials, ratio(step, passes.weights))
+    size = ratio(step, passes.weights)
+    findings = find_faults(layers, passes.losses, subject.X, trials, size, passes.reached)
     return GradientFlow(
         layers=tuple(layers),
         loss=sum(passes.losses) / len(passes.losses),
@@ -222,6 +223,7 @@ def _cells(summary: Summary | None) -> list[str]:
 def _line(ax: Axes, sizes: Sequence[float | None], style: str, color: str, label: str) -> None:
     """Draw the sizes that have a place on a logarithmic scale, one for each layer."""
     shown = [(i, size) for i, size in enumerate(sizes) if size and isfinite(size)]
+    shown = [(i, min(max(size, 1.0 / LARGEST), LARGEST)) for i, size in shown]
     if shown:
         ax.plot(*zip(*shown, strict=True), style, color=color, label=label, ms=6)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot, isfinite, nan
+from math import hypot, isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra, one_of, same_length, whole, within
-from tinygrad_edu.shared.plots import BLUE, ORANGE, axes_or_new, legend
+from tinygrad_edu.shared.plots import BLUE, ORANGE, axes_or_new, drawable, legend
+from tinygrad_edu.shared.samples import as_list
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,9 +68,10 @@ class LossSurface:
         with axes_or_new(ax, WHAT, (6.0, 4.6)) as ax:
             unit = "step along direction {} (1: as large as the weights)"
             if self.betas is None:
-                finite = [loss if isfinite(loss) else nan for loss in self.losses[0]]
-                ax.plot(self.alphas, finite, color=BLUE, lw=2)
-                ax.plot([0.0], [self.center], "*", ms=14, color=ORANGE, label="the weights")
+                ax.plot(self.alphas, [*map(drawable, self.losses[0])], color=BLUE, lw=2)
+                ax.plot(
+                    [0.0], [drawable(self.center)], "*", ms=14, color=ORANGE, label="the weights"
+                )
             else:
                 self._contours(ax)
             ax.set(xlabel=unit.format(1), ylabel=unit.format(2) if self.betas else "mean loss")
@@ -80,13 +82,15 @@ class LossSurface:
     def _contours(self, ax: Axes) -> None:
         numpy = extra("numpy", "numpy", WHAT)
         colors = extra("matplotlib.colors", "matplotlib", WHAT)
-        losses = numpy.ma.masked_invalid(self.losses)
+        losses = numpy.ma.masked_invalid([[*map(drawable, row)] for row in self.losses])
         if not losses.count():
-            return  # nothing but nan and inf: an empty picture says so
+            return  # nothing that can be drawn: an empty picture says so
         low, high = float(losses.min()), float(losses.max())
         wide = low > 0.0 and high > 10.0 * low
         space = numpy.geomspace if wide else numpy.linspace
-        levels = space(low, high if high > low else low + 1.0, LEVELS)
+        if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):  # as good as flat
+            high = low + max(1.0, abs(low))
+        levels = space(low, high, LEVELS)
         norm = colors.LogNorm(levels[0], levels[-1]) if wide else None
         grid = (self.alphas, self.betas, losses)
         filled = ax.contourf(*grid, levels=levels, cmap="cividis", norm=norm)
@@ -124,7 +128,7 @@ def loss_surface(
     dimensions : 1 or 2, how many random directions to draw
     directions : one or two lists with a number for each of ``model.parameters()``, taken as they
         are, in place of random ones
-    span : float > 0; alpha and beta run from -span to span
+    span : float > 0, at most 1e100; alpha and beta run from -span to span
     points : int, at least 3, values of alpha, and of beta; an odd number has the weights among them
     model, loss, X, y, samples, rng, compiled : see :mod:`tinygrad_edu.diagnose`
 
@@ -151,7 +155,7 @@ def loss_surface(
     ((1.0, 0.0, 1.0),)
     """
     subject = Subject(model, loss, X, y, compiled=compiled).part(samples)
-    span, points = within("span", span, above=0.0), whole("points", points, least=3)
+    span, points = within("span", span, above=0.0, most=1e100), whole("points", points, least=3)
     rng = choose_rng(rng)
     if directions is None:
         count = int(one_of("dimensions", dimensions, (1, 2)))
@@ -187,12 +191,14 @@ def _random_direction(model: Module, rng: Random) -> list[float]:
 
 def _given(model: Module, directions: Sequence[Sequence[float]]) -> list[list[float]]:
     """Check the directions that were passed."""
+    directions = as_list(directions, "directions")
     if len(directions) not in (1, 2):
         raise SettingError(
             f"directions has {len(directions)} entries.",
             expected="one or two directions",
             fix="pass the first two, for example directions=directions[:2].",
         )
+    directions = [as_list(line, f"directions[{i}]") for i, line in enumerate(directions)]
     for i, direction in enumerate(directions):
         same_length(f"directions[{i}]", direction, "model.parameters()", model.parameters())
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count
-from math import isfinite, nan
+from math import exp, isfinite, log, nan
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import whole, within
-from tinygrad_edu.shared.plots import BLUE, GREY, ORANGE, axes_or_new, legend
+from tinygrad_edu.shared.plots import BLUE, GREY, ORANGE, axes_or_new, drawable, legend
 from tinygrad_edu.train.data import minibatches
 from tinygrad_edu.train.optim import Optimizer
 
@@ -65,11 +65,10 @@ class LearningRateRange:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss against learning rate, the usable range marked; return the Axes."""
         with axes_or_new(ax, "the plot of loss against learning rate") as ax:
-            ax.plot(
-                self.learning_rates, self.losses, "o", ms=2.5, color=GREY, label="before each step"
-            )
+            drawn = [*map(drawable, self.losses)]
+            ax.plot(self.learning_rates, drawn, "o", ms=2.5, color=GREY, label="before each step")
             rates = self.learning_rates[: len(self.smooth)]
-            ax.plot(rates, self.smooth, color=BLUE, lw=2, label="moving mean")
+            ax.plot(rates, [*map(drawable, self.smooth)], color=BLUE, lw=2, label="moving mean")
             if isfinite(self.suggestion):
                 low, high = self.usable
                 label = f"usable: {low:.2g} to {high:.2g}"
@@ -77,9 +76,10 @@ class LearningRateRange:
                 suggestion = f"try {self.suggestion:.2g}"
                 ax.axvline(self.suggestion, color=ORANGE, ls="--", label=suggestion)
             ax.set_xscale("log")
-            finite = [loss for loss in self.losses if isfinite(loss)] or [0.0]
+            finite = [loss for loss in drawn if isfinite(loss)] or [0.0]
             top = max(min(loss, 2.0 * finite[0]) for loss in finite)
-            margin = 0.06 * (top - min(finite)) or 1.0
+            extent, size = top - min(finite), abs(top)
+            margin = 0.06 * extent if extent > 1e-9 * size else max(1.0, size)
             # a loss that diverged would flatten all else
             ax.set_ylim(min(finite) - margin, top + margin)
             ax.set(xlabel="learning rate (logarithmic)", ylabel="mean loss")
@@ -134,7 +134,7 @@ def learning_rate_range(
     steps, batch_size = whole("steps", steps, least=10), whole("batch_size", batch_size)
     chosen, rng = subject.spread(samples), choose_rng(rng)
     batches = (batch for _ in count() for batch in minibatches(len(subject.X), batch_size, rng))
-    rates = [smallest * (largest / smallest) ** (i / (steps - 1)) for i in range(steps)]
+    rates = [_between(smallest, largest, i / (steps - 1)) for i in range(steps)]
     losses = list[float]()
     with subject.untouched():
         mean_loss, mover = objective(subject), subject.mover(smallest)
@@ -156,6 +156,14 @@ def learning_rate_range(
         suggestion=rates[steep] if falls else nan,
         diverged=_diverged(losses),
     )
+
+
+def _between(smallest: float, largest: float, share: float) -> float:
+    """Return a rate in geometric progression, also where the ratio of the two overflows."""
+    growth = largest / smallest
+    if isfinite(growth):
+        return smallest * float(growth**share)
+    return exp((1.0 - share) * log(smallest) + share * log(largest))
 
 
 def _diverged(losses: Sequence[float]) -> bool:

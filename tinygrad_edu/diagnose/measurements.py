@@ -37,6 +37,8 @@ class Summary:
         if not numbers:
             return None
         mean = sum(numbers) / len(numbers)
+        if not isfinite(mean):  # the sum overflowed, where no number is nan or inf
+            mean = sum(x / len(numbers) for x in numbers)
         spread = hypot(*[x - mean for x in numbers]) / sqrt(len(numbers))
         return Summary(len(numbers), hypot(*numbers), mean, spread, max(map(abs, numbers)))
 
@@ -70,7 +72,7 @@ class LayerFlow:
     def finite(self) -> bool:
         """Check that no number of the layer is nan or inf."""
         summaries = (self.weight, self.gradient, self.activation)
-        return all(isfinite(summary.norm) for summary in summaries if summary is not None)
+        return all(isfinite(summary.mean) for summary in summaries if summary is not None)
 
 
 @dataclass
@@ -87,7 +89,8 @@ class Passes:
 
     Samples run one at a time or, where a layer looks at the whole batch, all at once. The gradients
     of the parameters are overwritten. ``weights`` and ``gradient`` (of the mean loss) have one
-    number for each parameter, ``names`` and ``layers`` its name and its layer.
+    number for each parameter, ``names`` and ``layers`` its name and its layer. ``reached`` tells
+    whether any sample gave any parameter a gradient that is not 0.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -98,6 +101,7 @@ class Passes:
         self.weights = [p.data for p in parameters]
         self.losses = list[float]()
         self.seen = dict[str, Seen]()
+        self.reached = False
         owners = dict(zip(parameters, self.layers, strict=True))
         totals = [0.0] * len(parameters)
         at_once = len(subject.X) if whole_batch_part(subject.model) is not None else 1
@@ -106,6 +110,7 @@ class Passes:
                 parameter.grad = 0.0
             losses, nodes = _run(subject, slice(start, start + at_once))
             self.losses += losses
+            self.reached |= any(p.grad != 0.0 for p in parameters)
             totals = [total + p.grad for total, p in zip(totals, parameters, strict=True)]
             _look(nodes, places.of_nodes(nodes, owners), self.seen, at_once)
         self.gradient = [total / len(self.losses) for total in totals]

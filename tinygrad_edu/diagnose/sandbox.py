@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tinygrad_edu.compiled.program import check_compiled
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
 from tinygrad_edu.shared.samples import by_position
@@ -35,6 +36,33 @@ class Subject:
             object.__setattr__(self, name, by_position(getattr(self, name), name))
         same_length("y", self.y, "X", self.X)
         check_compiled(self.compiled)
+        self._check_kinds()
+        object.__setattr__(self, "loss", partial(_value_of, self.loss))
+        if not self.model.parameters():
+            raise SettingError(
+                f"{self.model!r:.60} has no parameters, so there is nothing to diagnose.",
+                fix="pass a model with parameters, for example nn.MLP(2, [8, 1]).",
+            )
+
+    def _check_kinds(self) -> None:
+        """Check that model, loss and optimizer are what they are called."""
+        model, loss, optimizer = self.model, self.loss, self.optimizer
+        for name, good, wanted, example in (
+            ("model", isinstance(model, Module), "a Module", "nn.MLP(2, [8, 1])"),
+            ("loss", callable(loss), "a function of an output and its target", "nn.mse"),
+            (
+                "optimizer",
+                optimizer is None or isinstance(optimizer, Optimizer),
+                "an Optimizer, or None for plain SGD",
+                "train.SGD(model.parameters(), 0.1)",
+            ),
+        ):
+            if not good:
+                raise SettingError(
+                    f"{name} is {getattr(self, name)!r:.60}.",
+                    expected=wanted,
+                    fix=f"pass {name}={example}, for example.",
+                )
 
     def spread(self, samples: int) -> range:
         """Choose at most so many samples, evenly spread over all; return their numbers."""
@@ -43,7 +71,10 @@ class Subject:
     def part(self, samples: int) -> Subject:
         """Return the same subject on at most so many samples."""
         chosen = self.spread(samples)
-        return replace(self, X=[self.X[i] for i in chosen], y=[self.y[i] for i in chosen])
+        part = copy(self)
+        for name in ("X", "y"):
+            object.__setattr__(part, name, [getattr(self, name)[i] for i in chosen])
+        return part
 
     def untouched(self) -> AbstractContextManager[list[Value]]:
         """Lend the model's parameters; see :func:`untouched`."""
@@ -70,25 +101,49 @@ def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[lis
     changes. The collector rests meanwhile, since graphs have no cycles.
     """
     parameters = model.parameters()
-    if not parameters:
-        raise SettingError(
-            f"{model!r:.60} has no parameters, so there is nothing to diagnose.",
-            fix="pass a model with parameters, for example nn.MLP(2, [8, 1]).",
-        )
     moved = [*parameters, *(optimizer.parameters if optimizer is not None else ())]
     data, grads = [p.data for p in moved], [p.grad for p in moved]
     modules = [part for _, part in model.named_modules()]
     states = [vars(part) for part in modules]
     memo: dict[int, Any] = {id(kept): kept for kept in [*parameters, *modules]}
-    copies = [deepcopy(state, memo) for state in states]
+    copies = [{name: _copied(held, memo) for name, held in state.items()} for state in states]
+
+    def restore() -> None:
+        _set_states(modules, states)
+        set_numbers(moved, "data", data)
+        set_numbers(moved, "grad", grads)
+
     try:
         _set_states(modules, copies)
         with collector_paused():
             yield parameters
     finally:
-        _set_states(modules, states)
-        set_numbers(moved, "data", data)
-        set_numbers(moved, "grad", grads)
+        try:
+            restore()
+        except KeyboardInterrupt:  # Ctrl-C came meanwhile, and is passed on when all is as before
+            restore()
+            raise
+
+
+def _copied(held: Any, memo: dict[int, Any]) -> Any:
+    """Copy what a module holds; locks, open files and generators are lent as they are."""
+    try:
+        return deepcopy(held, memo)
+    except TypeError:
+        return held
+
+
+def _value_of(loss: Loss, output: Any, target: Any) -> Value:
+    """Return what the loss returns, if it is a Value."""
+    found = loss(output, target)
+    if not isinstance(found, Value):
+        raise OperandError(
+            f"the loss returned {found!r:.40}, of type {type(found).__name__}.",
+            expected="a Value, from which gradients flow back",
+            fix="compute it from the output itself, without float() or .data, "
+            "for example loss=lambda out, target: (out - target) ** 2.",
+        )
+    return found
 
 
 def _set_states(modules: Sequence[Module], states: Sequence[dict[str, Any]]) -> None:

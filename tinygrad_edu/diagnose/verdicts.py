@@ -45,6 +45,8 @@ ADVICE = {
     "its standard deviation (LeCun et al. 1998), and do the same with all data to come",
     "not finite": "run model and loss inside detect_anomaly(), which names the first bad node and "
     "its line; look for nan in the data; lower the learning rate and start again",
+    "no gradient": "look for detach(), float() or .data between the parameters and the loss, and "
+    "for units that are 0 or saturated everywhere",
     "symmetry": f"draw the initial weights at random: glorot_uniform ({GLOROT}) or he_uniform "
     f"({HE})",
     "dead relus": f"he_uniform weights and biases of 0 ({HE}); a smaller learning rate; scaled "
@@ -81,15 +83,18 @@ def find_faults(
     X: Sequence[Any],
     trials: Sequence[Trial],
     step: float,
+    reached: bool = True,
 ) -> list[Finding]:
     """Judge inputs, network and learning rate, causes before effects.
 
-    ``losses`` are those of the samples, ``step`` is the size of the first step over the weights.
+    ``losses`` are those of the samples, ``step`` is the size of the first step over the weights,
+    ``reached`` tells whether any parameter got a gradient from any sample.
     Each rule returns the signs of its fault, none where the fault is not there.
     """
     features = _features(X)
     signs = {"unscaled inputs": _inputs(features), "not finite": _not_finite(layers, losses)}
     if not signs["not finite"]:
+        signs["no gradient"] = _no_gradient(losses, reached)
         sizes = Summary.of([feature.rms for feature in features])
         signs["symmetry"] = _symmetry(layers)
         signs["dead relus"] = _dead(layers)
@@ -152,6 +157,13 @@ def _not_finite(layers: Sequence[LayerFlow], losses: Sequence[float]) -> list[st
     elif bad:
         signs.append("the numbers of the layers are finite")
     return signs
+
+
+def _no_gradient(losses: Sequence[float], reached: bool) -> list[str]:
+    """Find a model of which nothing can be learned; where all losses are 0, nothing need be."""
+    if reached or not any(losses):
+        return []
+    return ["no sample gives any parameter a gradient other than 0, so no step changes anything"]
 
 
 def _symmetry(layers: Sequence[LayerFlow]) -> list[str]:

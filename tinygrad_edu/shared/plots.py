@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BytesIO
+from math import nan
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tinygrad_edu.engine.errors import SettingError
@@ -28,6 +29,7 @@ FIXED = [BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9"]
 MARKERS = "os^Dv<>P*X"
 Corner: TypeAlias = Literal["lower left", "lower right", "upper right"]
 
+LARGEST = 1e100  # of the numbers in a picture: Matplotlib takes differences and squares of them
 _SEEN: ContextVar[bool] = ContextVar("seen", default=True)  # whether pyplot is to know a new plot
 
 
@@ -115,6 +117,11 @@ def legend(ax: Axes, corner: Corner) -> None:
     """
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc=corner, frameon=True, framealpha=0.85, edgecolor="none", fontsize=8)
+
+
+def drawable(number: float) -> float:
+    """Return the number, or nan, which leaves a gap, where it is too large for a picture."""
+    return number if abs(number) <= LARGEST else nan
 
 
 def class_looks(count: int) -> list[tuple[Any, str]]:
