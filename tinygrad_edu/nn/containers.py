@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import operand
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.layers import ACTIVATIONS, known_activation, name_of
 from tinygrad_edu.nn.module import Module
+from tinygrad_edu.shared.samples import as_list, is_single
 
 Part: TypeAlias = "Module | str | Callable[[Any], Any]"
 
@@ -102,12 +103,12 @@ class Residual(Module):
 
     def forward(self, x: Sequence[Any]) -> list[Any]:
         """Add x and the inner part's output, number by number."""
-        x = list(x)
+        x = as_list(x, "x")
         return self._sum(x, _run(self.inner, x))
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Compute the sums of all samples."""
-        samples = [list(x) for x in samples]
+        samples = [as_list(x, "x") for x in samples]
         outputs = _run_batch(self.inner, samples)
         return [self._sum(x, y) for x, y in zip(samples, outputs, strict=True)]
 
@@ -131,7 +132,7 @@ def _run(part: Part, x: Any) -> Any:
     if isinstance(part, Module):
         return part(x)
     function = ACTIVATIONS[part] if isinstance(part, str) else part
-    return [function(operand(v)) for v in x] if isinstance(x, Iterable) else function(x)
+    return function(x) if is_single(x) else [function(operand(v)) for v in as_list(x, "x")]
 
 
 def _run_batch(part: Part, samples: list[Any]) -> list[Any]:

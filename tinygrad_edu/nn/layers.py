@@ -205,7 +205,7 @@ class MLP(Module):
 def _listed(module: Module, expected: int, x: Iterable[Operand]) -> list[Operand]:
     """Return the inputs as a list, if they are as many as the module expects."""
     try:
-        inputs = list(x) if type(x) is list else as_list(x, "x")
+        inputs = as_list(x, "x")
     except OperandError:
         inputs = None
     if inputs is None or len(inputs) != expected:

@@ -17,6 +17,7 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.engine.functions import stop_gradient
 from tinygrad_edu.engine.guards import real
+from tinygrad_edu.shared.samples import as_list, is_single
 
 Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probability of each
 
@@ -199,7 +200,7 @@ def cross_entropy(
     ['-0.335', '0.245', '0.090']
     """
     rows = _listed("logits", logits)
-    if not isinstance(rows[0], Iterable):
+    if is_single(rows[0]):
         return _class_entropy(rows, target)
     return _mean([_class_entropy(row, t) for row, t in _pairs("cross_entropy", rows, target)])
 
@@ -244,8 +245,8 @@ def _largest(values: list[Value]) -> Value:
 
 def _weights(target: Any, count: int) -> list[Any]:
     """Return the probability of each class, from probabilities or from the index of a class."""
-    if isinstance(target, Iterable):
-        return _probabilities(list(target), count)
+    if not is_single(target):
+        return _probabilities(as_list(target, "the target"), count)
     if isinstance(target, bool) or not hasattr(target, "__index__"):
         _refuse(f"the target is {target!r:.60}.", f"the index of a class, an int below {count}")
     index = operator.index(target)
@@ -273,7 +274,10 @@ def _probabilities(target: list[Operand], count: int) -> list[Any]:
 
 def _pairs(loss: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
     """Pair outputs with their targets, one or many of each."""
-    ys, ts = [list(x) if isinstance(x, Iterable) else [x] for x in (outputs, targets)]
+    ys, ts = [
+        [x] if is_single(x) else as_list(x, name)
+        for x, name in ((outputs, "outputs"), (targets, "targets"))
+    ]
     if not ys or len(ys) != len(ts):
         raise LengthError(
             f"{loss} got {len(ys)} outputs and {len(ts)} targets.",
@@ -284,7 +288,7 @@ def _pairs(loss: str, outputs: Any, targets: Any) -> list[tuple[Any, Any]]:
 
 
 def _listed(name: str, values: Any) -> list[Any]:
-    listed = list(values) if isinstance(values, Iterable) else []
+    listed = [] if is_single(values) else as_list(values, name)
     if not listed:
         raise LengthError(
             f"expected a list of {name}, got {values!r:.60}.",

@@ -13,6 +13,7 @@ from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import FROZEN
 from tinygrad_edu.nn.summary import Row, Summary
+from tinygrad_edu.shared.samples import as_list
 from tinygrad_edu.shared.tables import plural
 
 Self = TypeVar("Self", bound="Module")
@@ -71,7 +72,7 @@ class Module:
         self.scope = scope = "" if before.module is None else _scope(before, self)
         HERE.set(inside := before.inside(self, scope))
         try:
-            return self.forward_batch(list(samples))
+            return self.forward_batch(as_list(samples, "samples"))
         finally:
             HERE.set(before if here() is inside else _outside(before))
 

@@ -12,6 +12,7 @@ from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.shared.samples import as_list, is_single
 
 
 class _Normalization(Module):
@@ -28,7 +29,8 @@ class _Normalization(Module):
         return self.features, self.features
 
     def _values(self, x: Iterable[Operand]) -> list[Value]:
-        values = [operand(v) for v in (x if isinstance(x, Iterable) else [x])]
+        entries: list[Any] = [x] if is_single(x) else as_list(x, "x")
+        values = [operand(v) for v in entries]
         if len(values) != self.features:
             raise LengthError(
                 f"{self!r} expected {self.features} numbers, got {len(values)}.",
@@ -217,8 +219,8 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """Multiply the numbers, or the one number, by their masks."""
-        single = not isinstance(x, Iterable)
-        values = [operand(v) for v in ([x] if single else x)]
+        single = is_single(x)
+        values = [operand(v) for v in ([x] if single else as_list(x, "x"))]
         if self.training and self.rate > 0.0:
             values = [v * m for v, m in zip(values, self._masks(len(values)), strict=True)]
         return values[0] if single else values

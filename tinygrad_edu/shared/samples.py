@@ -63,8 +63,15 @@ def in_rows(X: Any) -> Any:
     return X if lists else by_position(X)
 
 
+def is_single(x: Any) -> bool:
+    """Tell a number, a name, or an array or tensor without dimensions from a container."""
+    return not isinstance(x, Iterable) or isinstance(x, str) or getattr(x, "shape", None) == ()
+
+
 def as_list(data: Any, name: str = "X") -> list[Any]:
     """Return the entries of a container as a list, without looking at them."""
+    if type(data) is list:  # each layer asks
+        return data[:]
     entries = _unpacked(data, name)
     if isinstance(entries, Mapping | Set | str) or not isinstance(entries, Iterable):
         raise OperandError(
