@@ -13,7 +13,7 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.shared.arguments import extra, one_of
+from tinygrad_edu.shared.arguments import extra, one_of, same_length
 from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 
 T = TypeVar("T")
@@ -78,6 +78,7 @@ class ModelProgram:
         self.model, self.loss, self.penalty = model, loss, penalty
         self.X: Sequence[Any] = by_position(X)
         self.y: Sequence[Any] = by_position(y, "y")
+        same_length("y", self.y, "X", self.X)
         self.batch, self.weighted = batch, weighted
         self._traced: dict[int, tuple[SymbolicLoss, Program]] = {}
         self.symbolic, self.program = self._latest = self._of_length(batch)

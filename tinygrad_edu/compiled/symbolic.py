@@ -14,6 +14,7 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.generators import generators, get_state, set_state
 from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.shared.samples import as_list
 
 Loss: TypeAlias = Callable[[Any, Any], Value]
 
@@ -119,7 +120,7 @@ def symbolic_loss(
     ``batch`` is how many samples are traced together, for a model that looks at all of them; 0
     means a single one, in a model whose outputs for it depend on no other sample.
     """
-    samples = [[Symbol(float(number)) for number in X[i]] for i in range(max(batch, 1))]
+    samples = [[Symbol(float(x)) for x in as_list(X[i], f"X[{i}]")] for i in range(max(batch, 1))]
     with undisturbed(model), recording() as trace:
         outputs = model.batch(samples) if batch else [model(samples[0])]
         pairs = [sample_loss(loss, out, t) for out, t in zip(outputs, y, strict=False)]

@@ -19,6 +19,7 @@ from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.files import writable_folder, write_atomically
 from tinygrad_edu.shared.plots import png_of, unseen
+from tinygrad_edu.shared.samples import by_position
 from tinygrad_edu.train.optim import Optimizer
 
 
@@ -64,7 +65,7 @@ def diagnose_report(
     ...     (Path(folder) / "diagnosis.txt").exists(), files[:2]
     (True, ['diagnosis.txt', 'diagnosis.json'])
     """
-    rng = choose_rng(rng)
+    rng, X, y = choose_rng(rng), by_position(X), by_position(y, "y")
     extra("matplotlib.figure", "matplotlib", "the diagnosis's pictures")
     folder = writable_folder(Path(folder))
     flow = gradient_flow(

@@ -56,11 +56,11 @@ def rows_of_numbers(X: Any, name: str = "X") -> list[list[Any]]:
 
 
 def in_rows(X: Any) -> Any:
-    """Return an array of numbers, or a list of lists, as it is; all else as :func:`by_position`."""
+    """Return an array of numbers, or a list of lists, as it is; all else as a list of lists."""
     if type(X).__name__ == "ndarray":
         return X if X.dtype.kind in "fiub" else by_position(X)
     lists = isinstance(X, list | tuple) and all(isinstance(row, list | tuple) for row in X)
-    return X if lists else by_position(X)
+    return X if lists else [as_list(row, f"X[{i}]") for i, row in enumerate(by_position(X))]
 
 
 def is_single(x: Any) -> bool:
@@ -93,6 +93,8 @@ def _unpacked(data: Any, name: str) -> Any:
             expected="numbers, or the names of classes",
             fix="compute numbers first, for example the days since the first date.",
         )
+    if hasattr(data, "requires_grad"):  # PyTorch warns where its gradient is left behind
+        data = data.detach()
     entries = getattr(data, method)()
     return entries if method == "tolist" else _unpacked(entries, name)
 

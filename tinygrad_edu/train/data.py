@@ -138,8 +138,9 @@ def standardize(data: Split) -> Split:
     >>> data.X, data.X_test
     ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 1.0]])
     """
-    X, y, count = by_position(data.X), by_position(data.y, "y"), len(data.X)
+    X, y = by_position(data.X), by_position(data.y, "y")
     same_length("y", y, "X", X)
+    count = len(X)
     rows = _rows([*X, *by_position(data.X_test, "X_test")])
     columns = [_standardized(column, count) for column in zip(*rows, strict=True)]
     scaled = [list(row) for row in zip(*columns, strict=True)] if columns else rows

@@ -6,7 +6,6 @@ in scikit-learn's own MLPClassifier and MLPRegressor where they mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from math import inf, isfinite
 from random import Random
@@ -19,7 +18,7 @@ from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import AnomalyError, MissingExtraError, SettingError
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
 from tinygrad_edu.shared.arguments import extra, one_of, whole, within
-from tinygrad_edu.shared.samples import as_list, by_position
+from tinygrad_edu.shared.samples import as_list, by_position, in_rows
 from tinygrad_edu.train.data import weighted
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.loop import fit
@@ -330,7 +329,11 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
     def _read(self, X: Any, y: Any, weights: Any, classes: Any, partial: bool) -> Any:
         """Check the data; return the loss, X, the indices of the classes, weights and outputs."""
         X, y = validation.validate_data(
-            self, readable(X), readable(y), dtype=np.float64, reset=not self._before
+            self,
+            readable(X),
+            readable(y, "y", labels=True),
+            dtype=np.float64,
+            reset=not self._before,
         )
         check_classification_targets(y)
         found = unique_labels(y)
@@ -456,7 +459,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
             )
         checks = {"dtype": np.float64, "multi_output": True, "y_numeric": True}
         X, y = validation.validate_data(
-            self, readable(X), readable(y), reset=not self._before, **checks
+            self, readable(X), readable(y, "y"), reset=not self._before, **checks
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = validation.column_or_1d(y, warn=True)
@@ -476,10 +479,26 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
         return tags
 
 
-def readable(data: Any) -> Any:
-    """Return data as scikit-learn reads it: it overlooks masks, and refuses gradients."""
-    strange = np.ma.isMaskedArray(data) or hasattr(data, "requires_grad")
-    return by_position(data) if strange or isinstance(data, Iterator) else data
+def readable(data: Any, name: str = "X", *, labels: bool = False) -> Any:
+    """Return data as scikit-learn reads it, which overlooks masks, and makes numbers of dates.
+
+    What it would read in that way, or refuse without a row's number, is read by position instead.
+    """
+    if data is None or hasattr(data, "toarray"):
+        return data  # scikit-learn says what it thinks of these
+    dtypes = np.ravel(getattr(data, "dtypes", getattr(data, "dtype", None)))
+    dates = any(getattr(dtype, "kind", "") in ("m", "M") for dtype in dtypes)
+    strange = (
+        not hasattr(data, "__array__")
+        or getattr(data, "shape", None) == ()
+        or np.ma.isMaskedArray(data)
+        or hasattr(data, "requires_grad")
+        or (hasattr(data, "isna") and np.any(data.isna()))
+        or (dates and not labels)
+    )
+    if not strange:
+        return data
+    return in_rows(data) if name == "X" else by_position(data, name)
 
 
 def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
