@@ -32,7 +32,7 @@ STRANGE = [
      "wrong", ENDLESS),
     ("bare excepts inside each other", "chain_rule_2",
      body("while True:", "    try:", "        while True:", "            try: x += 1",
-          "            except: pass", "            finally: continue", "    except: pass"),
+          "            except: x += 1", "    except: pass"),
      "wrong", ENDLESS),
     ("keeps every exception", "chain_rule_2",
      body("kept = []", "while True:", "    try: x += 1",

@@ -124,6 +124,8 @@ def _bound_itself(seconds: float) -> None:
     import resource
 
     faulthandler.disable()  # a crash is told in words
+    if "torch" in sys.modules:  # its other threads were not forked, and it would wait for them
+        sys.modules["torch"].set_num_threads(1)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)
     with suppress(OSError, ValueError), open("/proc/self/statm") as file:
