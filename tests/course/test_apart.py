@@ -2,6 +2,9 @@
 
 import builtins
 import os
+import select
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -184,3 +187,35 @@ def test_a_right_answer_is_right_in_each_way(monkeypatch):
 
         assert grade(EXERCISES["chain_rule_2"], lambda x, y: [y + 3, x])
         assert "ZeroDivisionError" in grade(EXERCISES["chain_rule_2"], lambda x, y: x / 0).words
+
+
+def test_a_session_that_ignores_the_ends_of_children_gets_its_verdict():
+    """The system removes them then, and there is nothing to wait for."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert apart(lambda: 3, 5.0) == 3
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_programs_that_an_answer_starts_end_with_it():
+    """Else one that prints without end would go on in the terminal."""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+
+    with pytest.raises(Misfit, match="stopped after"):
+        apart(lambda: subprocess.run(["sleep", "60"], pass_fds=[write]), 0.3)
+
+    os.close(write)
+    assert select.select([read], [], [], 5.0)[0], "somebody still holds the other end"
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
+def test_pytorch_does_not_wait_for_threads_that_the_child_lacks():
+    """Its matrix products run in threads, of which a fork copies none."""
+    torch = pytest.importorskip("torch")
+    large = torch.ones(800, 800)
+    large @ large
+
+    assert apart(lambda: float((large @ large)[0, 0]), 20.0) == 800.0

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tinygrad_edu.course import copies, copy_notebooks
-from tinygrad_edu.engine.errors import FileError
+from tinygrad_edu.engine.errors import FileError, SettingError
 
 
 @pytest.fixture
@@ -56,6 +56,25 @@ def test_a_folder_in_the_place_of_a_notebook_is_kept(course, tmp_path):
     (tmp_path / "mine" / "01_a.ipynb").mkdir(parents=True)
 
     assert copy_notebooks(tmp_path / "mine").kept == ("01_a.ipynb",)
+
+
+def test_a_notebook_that_can_not_be_read_is_kept(course, tmp_path, monkeypatch):
+    """Whoever changed its permissions."""
+    copy_notebooks(tmp_path / "mine")
+
+    def refused(self):
+        raise PermissionError
+
+    monkeypatch.setattr(copies.Path, "read_bytes", refused)
+
+    assert not copies._holds(tmp_path / "mine" / "01_a.ipynb", b"one")
+
+
+@pytest.mark.parametrize(("folder", "error"), [(3, SettingError), ("a\0b", FileError)])
+def test_what_can_not_be_a_folder_is_refused(course, folder, error):
+    """In words, as everywhere."""
+    with pytest.raises(error):
+        copy_notebooks(folder)
 
 
 def test_an_installation_without_notebooks_says_so(course, tmp_path):

@@ -6,7 +6,9 @@ import numpy
 import pytest
 
 from tinygrad_edu import Value
-from tinygrad_edu.course import EXERCISES, grade
+from tinygrad_edu.compiler import recording
+from tinygrad_edu.course import EXERCISES, fault, grade
+from tinygrad_edu.engine.errors import SettingError
 
 
 def graded(id, answer):
@@ -92,3 +94,31 @@ def test_a_session_that_changed_the_engine_still_gets_a_verdict(monkeypatch):
     verdict = graded("remember_2", x * y)
 
     assert "its value is -6, right is 3" in verdict.words
+
+
+@pytest.mark.parametrize(
+    ("exercise", "points"),
+    [("chain_rule_2", 8), (EXERCISES["chain_rule_2"], 0), (EXERCISES["chain_rule_2"], 1.5)],
+)
+def test_what_can_not_be_graded_is_refused(exercise, points):
+    """With no point at all every answer would agree."""
+    with pytest.raises(SettingError):
+        grade(exercise, lambda x, y: [x, y], points=points)
+
+
+def test_what_the_session_left_on_changes_no_verdict():
+    """A recording forbids comparisons, and a fault gives wrong gradients."""
+    x, y = Value(3.0, "x"), Value(-2.0, "y")
+    answer = x * y + x * x
+
+    with fault("assign instead of accumulate"), recording():
+        verdicts = [graded("remember_2", answer), graded("gates_2", max_gate)]
+        mistake = graded("remember_2", x * y + y * y).mistake
+
+    assert all(verdicts)
+    assert "You squared y" in mistake
+
+
+def max_gate(x, y, upstream):
+    """Compare Values, as a learner may."""
+    return [upstream, 0.0] if Value(x) > y else [0.0, upstream]

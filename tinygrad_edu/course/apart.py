@@ -22,7 +22,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from contextvars import copy_context
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -65,7 +65,7 @@ def apart(work: Callable[[], Any], seconds: float) -> Any:
 def _report(work: Callable[[], Any]) -> Report:
     """Run the work and tell how it ended, whatever it raises."""
     try:
-        return "done", work()
+        return "done", Context().run(work)  # what it switches on ends with it
     except Misfit as misfit:
         return "refused", str(misfit)
     except KeyboardInterrupt:
@@ -83,13 +83,23 @@ def _in_a_child(work: Callable[[], Any], seconds: float) -> Report:
         child = os.fork()
     if not child:
         _be_the_child(work, seconds, sender)
+    _lead_a_group(child)
     sender.close()
     try:
         return _received(receiver, seconds)
     finally:
         receiver.close()
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        for kill in (os.killpg, os.kill):
+            with suppress(OSError):
+                kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):  # where the session ignores its children's ends
+            os.waitpid(child, 0)
+
+
+def _lead_a_group(child: int) -> None:
+    """Let the child end with all that it starts; both sides ask, as either may be the first."""
+    with suppress(OSError):
+        os.setpgid(child, child)
 
 
 def _received(receiver: Any, seconds: float) -> Report:
@@ -108,6 +118,7 @@ def _received(receiver: Any, seconds: float) -> Report:
 
 def _be_the_child(work: Callable[[], Any], seconds: float, sender: Any) -> NoReturn:
     try:
+        _lead_a_group(os.getpid())
         _bound_itself(seconds)
         builtins.input = _no_input
         printed = _Printed(sender)
@@ -124,8 +135,8 @@ def _bound_itself(seconds: float) -> None:
     import resource
 
     faulthandler.disable()  # a crash is told in words
-    if "torch" in sys.modules:  # its other threads were not forked, and it would wait for them
-        sys.modules["torch"].set_num_threads(1)
+    if (torch := sys.modules.get("torch")) and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(1)  # its other threads were not forked, and it would wait for them
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)
     with suppress(OSError, ValueError), open("/proc/self/statm") as file:
@@ -157,8 +168,7 @@ class _Printed(io.TextIOBase):
 
 def _in_a_thread(work: Callable[[], Any], seconds: float) -> Report:
     reports, stdout = SimpleQueue[Report](), sys.stdout
-    run = copy_context().run
-    thread = Thread(target=lambda: reports.put(run(_report, work)), daemon=True)
+    thread = Thread(target=lambda: reports.put(_report(work)), daemon=True)
     thread.start()
     try:
         return reports.get(timeout=seconds)
@@ -198,7 +208,7 @@ def _on_watch(work: Callable[[], Any], seconds: float) -> Report:
         monitoring.register_callback(TOOL, event, look)
     monitoring.set_events(TOOL, monitoring.events.LINE | monitoring.events.JUMP)
     try:
-        report = copy_context().run(_report, work)
+        report = _report(work)
     finally:
         monitoring.set_events(TOOL, 0)
         monitoring.free_tool_id(TOOL)

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from tinygrad_edu.engine.errors import FileError
-from tinygrad_edu.shared.files import writable_folder, write_atomically
+from tinygrad_edu.shared.files import as_path, writable_folder, write_atomically
 
 KINDS = (".ipynb", ".svg", ".png", ".csv", ".txt", ".md")  # of files that belong to the course
 INSTALLED = "notebooks"  # beside this file, in an installed package
@@ -51,11 +51,12 @@ def copy_notebooks(folder: str | Path) -> Copied:
 
     Raises
     ------
+    SettingError
+        If ``folder`` is not a path.
     FileError
         If the folder can't be written to, or the notebooks were not installed.
     """
-    sources, target = _sources(), Path(folder)
-    writable_folder(target)
+    sources, target = _sources(), writable_folder(as_path(folder))
     copied, kept, unchanged = list[str](), list[str](), list[str]()
     for name, content in sources.items():
         place = target / name
@@ -63,11 +64,19 @@ def copy_notebooks(folder: str | Path) -> Copied:
             writable_folder(place.parent)
             write_atomically(place, content)
             copied.append(name)
-        elif place.is_file() and place.read_bytes() == content:
+        elif _holds(place, content):
             unchanged.append(name)
         else:
             kept.append(name)
     return Copied(target, tuple(copied), tuple(kept), tuple(unchanged))
+
+
+def _holds(place: Path, content: bytes) -> bool:
+    """Check that a file has this content; one that can't be read is the learner's own."""
+    try:
+        return place.is_file() and place.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _sources() -> dict[str, bytes]:

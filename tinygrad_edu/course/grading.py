@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from math import isfinite, isinf, isnan
 from random import Random
 from typing import Any
@@ -13,6 +14,8 @@ from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.kinds import Drawn, Point
 from tinygrad_edu.course.outcomes import Misfit, Outcome, near, outcome_of, same, told
 from tinygrad_edu.course.verdict import Verdict
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import whole
 from tinygrad_edu.shared.tables import number
 
 POINTS = 8
@@ -29,7 +32,12 @@ def grade(
     exercise : Exercise
     answer : the learner's own object; ``...`` and None mean that there is no answer yet
     rng : random.Random that draws the points; by default the same points each time
-    points : int, the number of points that are drawn
+    points : int >= 1, the number of points that are drawn
+
+    Raises
+    ------
+    SettingError
+        If ``exercise`` is not an Exercise, or ``points`` not a whole number of at least 1.
 
     Examples
     --------
@@ -37,9 +45,22 @@ def grade(
     >>> print(grade(EXERCISES["chain_rule_2"], lambda x, y: [x, y + 3]).mistake)
     x and y are swapped: the multiply gate hands each input the *other* one.
     """
+    if not isinstance(exercise, Exercise):
+        raise SettingError(
+            f"exercise is {exercise!r:.60}.",
+            expected="an Exercise",
+            fix='look it up by its id, for example grade(EXERCISES["gates_1"], answer).',
+        )
+    points = whole("points", points)
     if answer is None or answer is ...:
         return Verdict(exercise.id, "open", exercise.statement)
-    at = exercise.asks.points(rng or Random(exercise.id), points)
+    drawn = exercise.asks.points(rng or Random(exercise.id), points)
+    # in a context of its own: a recording or a fault that the session left on changes no verdict
+    return Context().run(_graded, exercise, answer, drawn)
+
+
+def _graded(exercise: Exercise, answer: Any, at: Sequence[Point]) -> Verdict:
+    """Compare answer, truth and known mistakes at some points."""
     truth = [outcome_of(exercise.truth(*point)) for point in at]
     try:
         given = apart(lambda: exercise.asks.read(answer, at), SECONDS)

@@ -48,11 +48,38 @@ def test_a_pdf_is_written_beside_the_page(tmp_path):
     assert written.files[1].read_bytes().startswith(b"%PDF")
 
 
-@pytest.mark.parametrize("names", ["Ada", ["x"] * (printing.MOST_NAMES + 1)])
+@pytest.mark.parametrize(
+    "names", ["Ada", ["x"] * (printing.MOST_NAMES + 1), None, 3, [3], [None], [["Ada"]]]
+)
 def test_names_are_a_list_of_some(names, tmp_path):
     """One text would give a sheet for each of its letters."""
-    with pytest.raises(SettingError, match="names is"):
+    with pytest.raises(SettingError, match=r"names? is"):
         write_worksheets(tmp_path, 7, names)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_not_stand_on_a_page_is_left_out_of_a_name(tmp_path):
+    """Control characters and halves of surrogate pairs; joiners, which Persian needs, stay."""
+    names = ["A\0d\x1ba\ud800", "\u0645\u06cc\u200c\u062e"]
+
+    (page,) = write_worksheets(tmp_path, 7, names, pdf=False).files
+
+    assert page.read_text(encoding="utf-8") == document(sheets_of(7, ["Ada", names[1]]))
+
+
+def test_a_pdf_that_fails_leaves_the_old_page(tmp_path, monkeypatch):
+    """Page and PDF are of one seed, or both as they were."""
+    (tmp_path / "mine.html").write_text("old")
+
+    def fails(sheets):
+        raise FileError("no fonts", fix="install some.")
+
+    monkeypatch.setattr(printing, "pdf_of", fails)
+    with pytest.raises(FileError, match="no fonts"):
+        write_worksheets(tmp_path / "mine.html")
+
+    assert (tmp_path / "mine.html").read_text() == "old"
 
 
 def test_a_class_list_is_read(tmp_path):

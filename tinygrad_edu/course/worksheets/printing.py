@@ -54,9 +54,10 @@ def write_worksheets(
         If a file can't be written.
     """
     seed, page = whole("seed", seed, least=0), as_path(path)
-    if isinstance(names, str) or len(names) > MOST_NAMES:
+    if isinstance(names, str) or not isinstance(names, Sequence) or len(names) > MOST_NAMES:
+        many = isinstance(names, Sequence) and not isinstance(names, str)
         raise SettingError(
-            f"names is {'one text' if isinstance(names, str) else f'{len(names)} of them'}.",
+            f"names is {f'a list of {len(names)}' if many else f'{names!r:.60}'}.",
             expected=f"a list of at most {MOST_NAMES} names",
             fix="split the class, or read the names from a file with read_names(file).",
         )
@@ -64,15 +65,15 @@ def write_worksheets(
         page = _folder(page) / f"worksheet-{seed}.html"
     writable_folder(page.parent)
     sheets = sheets_of(seed, list(names), level)
-    write_atomically(page, document(sheets).encode())
-    if not pdf:
-        return Written((page,))
-    try:
-        printed = pdf_of(sheets)
-    except MissingExtraError:
-        return Written((page,), NO_PDF)
-    write_atomically(page.with_suffix(".pdf"), printed)
-    return Written((page, page.with_suffix(".pdf")))
+    files, note = {page: document(sheets).encode()}, ""
+    if pdf:
+        try:
+            files[page.with_suffix(".pdf")] = pdf_of(sheets)
+        except MissingExtraError:
+            note = NO_PDF
+    for file, content in files.items():
+        write_atomically(file, content)
+    return Written(tuple(files), note)
 
 
 def read_names(file: str | Path) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
+from unicodedata import category
 
 from tinygrad_edu.course.worksheets.pages import SheetPage
 from tinygrad_edu.course.worksheets.problems import Term, problem
@@ -129,6 +130,8 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     """
     if not isinstance(name, str):
         raise SettingError(f"name is {name!r:.60}.", expected="text", fix=f'pass name="{name}".')
+    # control characters and halves of surrogate pairs can't stand on a page
+    name = "".join(c for c in name if c.isspace() or category(c) not in ("Cc", "Cs"))
     rng = Random(f"{whole('seed', seed, least=0)}/{level}/{name}")
     return Worksheet(problem(rng, level), seed, " ".join(name.split()))
 
@@ -138,8 +141,9 @@ def sheets_of(seed: int, names: list[str], level: int = 2) -> list[SheetPage]:
     met: dict[str, int] = {}
     sheets = []
     for name in names or [""]:
-        met[name] = met.get(name, 0) + 1  # two learners of the same name get two graphs
-        sheets.append(worksheet(seed, name + "\t" * (met[name] - 1), level))
+        sheet = worksheet(seed, name, level)  # refuses what is not a name
+        again = met[name] = met.get(name, -1) + 1  # two learners of one name get two graphs
+        sheets.append(worksheet(seed, name + "\t" * again, level) if again else sheet)
     return [*(sheet.page() for sheet in sheets), *(sheet.answer_page() for sheet in sheets)]
 
 
