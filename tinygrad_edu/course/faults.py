@@ -92,7 +92,7 @@ def _choice(bug: Bug, right: Callable[..., Any], wrong: Callable[..., Any]) -> C
 
     @wraps(right)
     def choice(*args: Any, **kwargs: Any) -> Any:
-        return (wrong if bug in here().switched_on(Bug) else right)(*args, **kwargs)
+        return (wrong if bug in here().in_force(Bug) else right)(*args, **kwargs)
 
     return choice
 

@@ -25,7 +25,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from types import FrameType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -71,91 +71,98 @@ class Fault:
     name: str
 
 
+# The open blocks of everybody, weakly: a generator that is dropped takes its blocks along
+HELD: list[weakref.ref[Block]] = []  # those of generators
+WATCHING: list[weakref.ref[Block]] = []  # those with a watcher
+watched = False  # whether there is one; a node asks for a bool, which is faster than for a list
+
+
 class Block:
-    """A ``with`` statement inside which something is in force: a watcher, or what a room defines.
+    """A ``with`` statement inside which something is in force.
 
     Parameters
     ----------
-    thing : Watcher, which is told of nodes; anything else is found by :meth:`Context.switched_on`
+    thing : Watcher, or an object of another class, by which :meth:`Context.in_force` finds it
     """
 
-    __slots__ = ("__weakref__", "field", "generator", "thing")
+    __slots__ = ("__weakref__", "generator", "thing")
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
-        self.field = "watching" if isinstance(thing, Watcher) else "switches"
         self.generator: FrameType | None = None
 
     def __enter__(self) -> None:
         self.generator = _generator_at_work()
         if self.generator is None:
-            HERE.set(here().with_blocks(self.field, self))
-        else:  # weakly: the block belongs to the generator, and is dropped with it
-            HELD[self.field].append(weakref.ref(self, HELD[self.field].remove))
+            HERE.set(here().with_blocks(self))
+        for shared in self._shared():
+            shared.append(weakref.ref(self, shared.remove))
+        _look_who_watches()
 
     def __exit__(self, *_: object) -> None:
-        held, self.thing = self.generator is not None, None
-        self.generator = None  # a frame that is kept would keep the graphs in it
-        if held:
+        for shared in self._shared():
             with suppress(ValueError):  # the garbage collector takes out weak references first
-                HELD[self.field].remove(weakref.ref(self))
-        else:
-            HERE.set(here().with_blocks(self.field))
+                shared.remove(weakref.ref(self))
+        _look_who_watches()
+        self.thing = self.generator = None  # a frame that is kept would keep the graphs in it
+        HERE.set(here().with_blocks())
+
+    def _shared(self) -> list[list[weakref.ref[Block]]]:
+        """List where the block stands for all threads to see."""
+        watching, held = isinstance(self.thing, Watcher), self.generator is not None
+        return [WATCHING] * watching + [HELD] * held
 
 
-Blocks: TypeAlias = Sequence[Any]  # a tuple of Block, or the list below
-
-# The blocks of all generators. The list stands in each context that has no blocks itself, so that
-# a node has only one place to look at: it is empty nearly always, and then there is nobody to tell.
-HELD: dict[str, list[weakref.ref[Block]]] = {"watching": [], "switches": []}
+def _look_who_watches() -> None:
+    global watched
+    while watched != bool(WATCHING):  # again, if another thread was here at the same time
+        watched = bool(WATCHING)
 
 
 class Context:
-    """What is in force; a node that is built reads ``origin`` and ``watching``.
+    """What is in force; a node that is built reads ``origin``.
 
     Attributes
     ----------
     origin : str, the scope path of the nn module at work, which its nodes remember
     module : Module or None, that module
-    watching : Blocks that are told of nodes; false if there is nobody to tell
-    switches : Blocks of everything else
+    blocks : tuple of Block, outermost first
     differentiated : tuple of Value, the inputs of the ``grad`` calls that are running
     tentative : bool, whether nodes are built that may turn out not to be needed
     """
 
-    __slots__ = ("differentiated", "module", "origin", "switches", "tentative", "watching")
+    __slots__ = ("blocks", "differentiated", "module", "origin", "tentative")
 
     def __init__(
         self,
         origin: str = "",
         module: Any = None,
-        watching: Blocks = HELD["watching"],
-        switches: Blocks = HELD["switches"],
+        blocks: tuple[Block, ...] = (),
         differentiated: tuple[Any, ...] = (),
         tentative: bool = False,
     ) -> None:
         self.origin = origin
         self.module = module
-        self.watching = watching
-        self.switches = switches
+        self.blocks = blocks
         self.differentiated = differentiated
         self.tentative = tentative
 
     def inside(self, module: Any, scope: str) -> Context:
         """Return the context in which a module is at work: as this one, but for its name."""
-        return Context(
-            scope, module, self.watching, self.switches, self.differentiated, self.tentative
-        )
+        return Context(scope, module, self.blocks, self.differentiated, self.tentative)
 
     def replaced(self, **fields: Any) -> Context:
         """Return a context that differs from this one in some fields."""
         return Context(**{name: getattr(self, name) for name in self.__slots__} | fields)
 
-    def with_blocks(self, field: str, *more: Block) -> Context:
+    def with_blocks(self, *more: Block) -> Context:
         """Return a context with more blocks, without those that have ended."""
-        held, blocks = HELD[field], getattr(self, field)
-        own = [b for b in blocks if b.thing is not None] if blocks is not held else []
-        return self.replaced(**{field: (*own, *more) or held})
+        return self.replaced(blocks=(*(b for b in self.blocks if b.thing is not None), *more))
+
+    def in_force(self, kind: type[T]) -> tuple[T, ...]:
+        """List what is in force of a class, outermost first; of running generators last."""
+        blocks = (*self.blocks, *_of_running_generators()) if HELD else self.blocks
+        return tuple(thing for block in blocks if isinstance(thing := block.thing, kind))
 
     def tell_built(self, node: Any) -> None:
         """Tell every watcher that an operation has made a node."""
@@ -165,7 +172,7 @@ class Context:
     @property
     def watchers(self) -> tuple[Watcher, ...]:
         """List the watchers in force, outermost first."""
-        return self._in_force("watching") if self.watching else ()
+        return self.in_force(Watcher) if watched else ()
 
     @property
     def trace(self) -> Trace | None:
@@ -176,20 +183,7 @@ class Context:
     @property
     def fault(self) -> Fault | None:
         """Return the innermost bug that is switched on."""
-        return next(iter(self.switched_on(Fault)), None)
-
-    def switched_on(self, kind: type[T]) -> list[T]:
-        """List what is in force of a kind, innermost first."""
-        found = self._in_force("switches") if self.switches else ()
-        return [thing for thing in reversed(found) if isinstance(thing, kind)]
-
-    def _in_force(self, field: str) -> tuple[Any, ...]:
-        """List what is in force, outermost first: of the context, then of running generators."""
-        held, blocks = HELD[field], getattr(self, field)
-        found = [*blocks] if blocks is not held else []
-        if held:
-            found += _of_running_generators([ref() for ref in [*held]])
-        return tuple(thing for block in found if (thing := block.thing) is not None)
+        return next(reversed(self.in_force(Fault)), None)
 
 
 HERE: ContextVar[Context] = ContextVar("tinygrad_edu", default=Context())  # noqa: B039 - it is only replaced
@@ -228,10 +222,11 @@ def _generator_at_work() -> FrameType | None:
     return None
 
 
-def _of_running_generators(blocks: Sequence[Block | None]) -> list[Block]:
-    """Choose the blocks of generators that are on the stack of this thread, outermost first."""
+def _of_running_generators() -> list[Block]:
+    """Find the blocks of generators that are on the stack of this thread, outermost first."""
+    blocks = [block for ref in [*HELD] if (block := ref()) is not None]
     # a suspended generator has no caller; where all are suspended, the stack need not be searched
-    running = [b for b in blocks if b and (generator := b.generator) and generator.f_back]
+    running = [b for b in blocks if (generator := b.generator) and generator.f_back]
     frame: FrameType | None = sys._getframe(1) if running else None
     found: list[Block] = []
     while frame is not None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import ieee, ops, walk
+from tinygrad_edu.engine import context, ieee, ops, walk
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.copying import own_code
 from tinygrad_edu.engine.guards import Guarded, Number, real, stale
@@ -34,10 +34,9 @@ def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
         out._right = other
         out.label = ""
         out.constant = False
-        now = here()
-        out.origin = now.origin
-        if now.watching:
-            now.tell_built(out)
+        out.origin = here().origin
+        if context.watched:
+            here().tell_built(out)
         return out
 
     return own_code(method, op.name)
@@ -56,10 +55,9 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
         out._right = None
         out.label = ""
         out.constant = False
-        now = here()
-        out.origin = now.origin
-        if now.watching:
-            now.tell_built(out)
+        out.origin = here().origin
+        if context.watched:
+            here().tell_built(out)
         return out
 
     return own_code(method, op.name)

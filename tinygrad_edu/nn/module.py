@@ -345,7 +345,7 @@ class _Modes(dict[int, bool]):
 
 def _modes(module: Module) -> _Modes | None:
     """Find the modes of the innermost block that the module is used in."""
-    blocks = here().switched_on(_Modes) if here().switches else ()
+    blocks = reversed(here().in_force(_Modes))
     return next((modes for modes in blocks if id(module) in modes), None)
 
 
