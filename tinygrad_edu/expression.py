@@ -11,12 +11,14 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from tinygrad_edu.engine import Value, functions, ops
 from tinygrad_edu.engine.errors import ExpressionError
 
 LONGEST = 10_000  # characters
+_WARNINGS = RLock()  # their filters belong to the process: one thread at a time changes them
 _as_function = cache(functions.as_function)  # a long expression calls the same few rows
 FUNCTIONS = ops.TABLE | {"max": ops.MAXIMUM, "min": ops.MINIMUM}
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -105,7 +107,7 @@ def _parse(text: str) -> ast.expr:
             fix="write it as a Python function of Values instead.",
         )
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python warns of what is refused in words below
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

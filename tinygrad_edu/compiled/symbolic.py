@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -121,7 +121,9 @@ def symbolic_loss(
     means a single one, in a model whose outputs for it depend on no other sample.
     """
     samples = [[Symbol(float(x)) for x in as_list(X[i], f"X[{i}]")] for i in range(max(batch, 1))]
-    with undisturbed(model), recording() as trace:
+    # in evaluation mode nothing has to come back; what came back would undo what another thread,
+    # which trains the same model, does to generators and buffers meanwhile
+    with undisturbed(model) if model.training else nullcontext(), recording() as trace:
         outputs = model.batch(samples) if batch else [model(samples[0])]
         pairs = [sample_loss(loss, out, t) for out, t in zip(outputs, y, strict=False)]
         if weighted:

@@ -23,11 +23,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import wraps
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
+from threading import RLock
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Watcher:
@@ -204,6 +207,18 @@ def replacing(**fields: Any) -> Iterator[None]:
             if here() is inside
             else here().replaced(**{name: getattr(before, name) for name in fields})
         )
+
+
+def one_at_a_time(function: F) -> F:
+    """Let threads take turns in a function, since they would write to the same objects."""
+    lock = RLock()
+
+    @wraps(function)
+    def in_turn(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return function(*args, **kwargs)
+
+    return cast(F, in_turn)
 
 
 _ON_BEHALF = frozenset({"__enter__", "__aenter__", "call_fixture_func"})  # the last is pytest's

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import context, ieee, ops, walk
-from tinygrad_edu.engine.context import here
+from tinygrad_edu.engine.context import here, one_at_a_time
 from tinygrad_edu.engine.copying import own_code
 from tinygrad_edu.engine.guards import Guarded, Number, real, stale
 
@@ -134,11 +134,12 @@ class Value(Guarded):
         """List what the value was computed from, in operand order; ``x * x`` has x twice."""
         return tuple(v for v in (self._left, self._right) if v is not None)
 
+    @one_at_a_time
     def backward(self, cotangent: float = 1.0) -> None:
         """Add ``cotangent`` * d(self)/d(leaf) to the ``grad`` of every leaf below this value.
 
-        A pass that is stopped half-way, also by Ctrl-C, changes no leaf. Run one pass at a time on
-        a graph.
+        A pass that is stopped half-way, also by Ctrl-C, changes no leaf. Threads take turns, so
+        that they may add to the same leaves.
 
         Raises
         ------

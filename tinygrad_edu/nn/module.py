@@ -145,7 +145,8 @@ class Module:
         Others who use the model meanwhile, in another thread or task or as the caller of a
         generator that is suspended inside the block, have it in the mode it has for them.
         """
-        with Block(_Modes.fromkeys(map(id, _modules(self)), False)):
+        modules = _modules(self)  # kept, so that no other module can get the id of one of them
+        with Block(_Modes.fromkeys(map(id, modules), False)):
             yield
 
     def freeze(self: Self) -> Self:
@@ -361,19 +362,22 @@ def _outside(before: Context) -> Context:
 def _scope(now: Context, part: Module) -> str:
     """Find the path of a module below its caller; one made on the fly goes by its class."""
     caller, scope = now.module, now.origin
-    for name, held in caller.__dict__.items():  # first where nearly every module stands
-        if held is part:
-            return _below(scope, name)
-        if type(held) is list:
-            place, i, own = part._place
-            if place == name and i < len(held) and held[i] is part:
-                return _below(scope, own)
-            for i, item in enumerate(held):
-                if item is part:
-                    own = _item_name(name, held, i)
-                    own = f"{name}[{i}]" if own in caller.__dict__ else own
-                    part._place = name, i, own
+    try:
+        for name, held in caller.__dict__.items():  # first where nearly every module stands
+            if held is part:
+                return _below(scope, name)
+            if type(held) is list:
+                place, i, own = part._place
+                if place == name and i < len(held) and held[i] is part:
                     return _below(scope, own)
+                for i, item in enumerate(held):
+                    if item is part:
+                        own = _item_name(name, held, i)
+                        own = f"{name}[{i}]" if own in caller.__dict__ else own
+                        part._place = name, i, own
+                        return _below(scope, own)
+    except RuntimeError:  # another thread has just given the caller a new attribute
+        return _scope(now, part)
     paths = (path for path, item in walk(caller, "/", HOLDERS) if item is part)
     return _below(scope, next(paths, type(part).__name__.lower()))
 
@@ -415,7 +419,8 @@ def _parts(
             if isinstance(part, kinds):
                 yield _item_name(path, whole, i), part
     elif isinstance(whole, (dict, Module)):
-        for name, part in (whole if isinstance(whole, dict) else vars(whole)).items():
+        held = whole if isinstance(whole, dict) else vars(whole)
+        for name, part in [*held.items()]:  # a copy: another thread may give it a new attribute
             if isinstance(part, kinds):
                 yield f"{path}{separator}{name}" if path else str(name), part
             else:
