@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import operand
 from tinygrad_edu.engine.errors import LengthError, SettingError
-from tinygrad_edu.nn.layers import ACTIVATIONS, known_activation, name_of
+from tinygrad_edu.nn.layers import ACTIVATIONS, activated, inputs_of, known_activation, name_of
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.samples import as_list, is_single
 
@@ -103,12 +104,12 @@ class Residual(Module):
 
     def forward(self, x: Sequence[Any]) -> list[Any]:
         """Add x and the inner part's output, number by number."""
-        x = as_list(x, "x")
+        x = inputs_of(self, x)
         return self._sum(x, _run(self.inner, x))
 
     def forward_batch(self, samples: list[Any]) -> list[Any]:
         """Compute the sums of all samples."""
-        samples = [as_list(x, "x") for x in samples]
+        samples = [inputs_of(self, x) for x in samples]
         outputs = _run_batch(self.inner, samples)
         return [self._sum(x, y) for x, y in zip(samples, outputs, strict=True)]
 
@@ -131,8 +132,10 @@ def _run(part: Part, x: Any) -> Any:
     """Call a module, or apply an activation function to a Value or to each number of a list."""
     if isinstance(part, Module):
         return part(x)
-    function = ACTIVATIONS[part] if isinstance(part, str) else part
-    return function(x) if is_single(x) else [function(operand(v)) for v in as_list(x, "x")]
+    function = ACTIVATIONS[part] if isinstance(part, str) else partial(activated, part)
+    if is_single(x):
+        return function(operand(x))
+    return [function(operand(v)) for v in as_list(x, "x")]
 
 
 def _run_batch(part: Part, samples: list[Any]) -> list[Any]:

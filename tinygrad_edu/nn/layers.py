@@ -81,12 +81,12 @@ class Neuron(Module):
     def forward(self, x: Iterable[Operand]) -> Value:
         """Compute activation(b + w0 x0 + w1 x1 + ...), summed from the left."""
         if type(x) is not list or len(x) != len(self.w):
-            x = _listed(self, len(self.w), x)
+            x = inputs_of(self, x, len(self.w))
         products = map(Value.mul, self.w, x)
         total = reduce(Value.add, products, self.b)  # as sum(products, self.b), a twentieth faster
         if isinstance(self.activation, str):
             return ACTIVATIONS[self.activation](total)
-        return _activated(self.activation, total)
+        return activated(self.activation, total)
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.w)}, activation={name_of(self.activation)})"
@@ -130,7 +130,7 @@ class Layer(Module):
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
         """Compute the output of every neuron."""
-        inputs = [operand(v) for v in _listed(self, len(self.neurons[0].w), x)]
+        inputs = [operand(v) for v in inputs_of(self, x, len(self.neurons[0].w))]
         return [neuron(inputs) for neuron in self.neurons]
 
     def __repr__(self) -> str:
@@ -202,23 +202,24 @@ class MLP(Module):
         return f"MLP({len(first.w)}, {widths}, {kinds})"
 
 
-def _listed(module: Module, expected: int, x: Iterable[Operand]) -> list[Operand]:
+def inputs_of(module: Module, x: Any, expected: int | None = None) -> list[Operand]:
     """Return the inputs as a list, if they are as many as the module expects."""
     try:
         inputs = as_list(x, "x")
     except OperandError:
         inputs = None
-    if inputs is None or len(inputs) != expected:
+    if inputs is None or (expected is not None and len(inputs) != expected):
+        count = "" if expected is None else f"{expected} "
         got = repr(x) if inputs is None else len(inputs)
         raise LengthError(
-            f"{module!r} expected a list of {expected} inputs, got {got!s:.60}.",
+            f"{module!r} expected a list of {count}inputs, got {got!s:.60}.",
             where=module.scope,
             fix="pass one number or Value for each; for many samples [model(x) for x in samples].",
         )
     return inputs
 
 
-def _activated(activation: Callable[[Value], Value], total: Value) -> Value:
+def activated(activation: Callable[[Value], Value], total: Value) -> Value:
     """Apply an activation function of the reader's own, which must return a Value."""
     y = activation(total)
     if isinstance(y, Value):

@@ -16,7 +16,7 @@ from tinygrad_edu.engine import Operand, Value, operand
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.engine.functions import stop_gradient
-from tinygrad_edu.engine.guards import real
+from tinygrad_edu.engine.guards import is_bool, real
 from tinygrad_edu.shared.samples import as_list, is_single
 
 Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probability of each
@@ -247,9 +247,11 @@ def _weights(target: Any, count: int) -> list[Any]:
     """Return the probability of each class, from probabilities or from the index of a class."""
     if not is_single(target):
         return _probabilities(as_list(target, "the target"), count)
-    if isinstance(target, bool) or not hasattr(target, "__index__"):
+    whole: Any = None if is_bool(target) else target
+    try:
+        index = operator.index(whole)
+    except TypeError:
         _refuse(f"the target is {target!r:.60}.", f"the index of a class, an int below {count}")
-    index = operator.index(target)
     if not 0 <= index < count:
         _refuse(f"the target is class {index} of {count}.", f"an index from 0 to {count - 1}")
     return [float(i == index) for i in range(count)]
