@@ -67,6 +67,32 @@ ERRORS = {
         "from tinygrad_edu.train.estimators import MLPClassifier; y = [0, 0]",
         "MLPClassifier().fit(X, y)",
     ),
+    "the first call of partial_fit without classes": (
+        "from tinygrad_edu.train.estimators import MLPClassifier; all_y = [0, 1]",
+        "MLPClassifier().partial_fit(X, y)",
+    ),
+    "a warm start of another shape": (
+        "from tinygrad_edu.train.estimators import MLPClassifier\n"
+        "net = MLPClassifier((3,), tol=9.0, n_iter_no_change=1).fit(X, y)",
+        "net.set_params(hidden_layer_sizes=(9,), warm_start=True).fit(X, y)",
+    ),
+    "an unknown class weight": (
+        "from tinygrad_edu.train.estimators import MLPClassifier",
+        "MLPClassifier(tol=9.0, n_iter_no_change=1, class_weight='equal').fit(X, y)",
+    ),
+    "no sample that counts": (
+        "",
+        "fit(model, squared, X, y, sample_weight=[0.0, 0.0], progress=False)",
+    ),
+    "a missing number": (
+        "from pandas import DataFrame\ntable = DataFrame({'a': [1.0, None], 'b': [2.0, 3.0]})",
+        "train.Predictor(model)(table)",
+    ),
+    "a container without an order": ("", "train.Predictor(model)({0.5, 1.5})"),
+    "classes that each have one sample": (
+        "",
+        "train.split(X, y, test_share=0.5, rng=Random(0), stratify=y)",
+    ),
     "a model without parameters": (
         "",
         "diagnose.learning_rate_range(nn.Sequential('relu'), squared, X, y)",

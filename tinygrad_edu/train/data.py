@@ -102,7 +102,7 @@ def _stratified(order: list[int], classes: list[Any], held_out: int) -> list[int
             f"{held_out} of {len(order)} samples are to be held out, but there are {len(members)} "
             "classes.",
             expected="a class for several samples, and one sample of each class to train on",
-            fix="pass the classes as stratify, and a smaller test_share.",
+            fix="hold out fewer samples, for example test_share=0.1, or leave stratify out.",
         )
     exact = {label: held_out * len(own) / len(order) for label, own in members.items()}
     quotas = {label: int(share) for label, share in exact.items()}
@@ -180,7 +180,7 @@ def weighted(
     if not largest:
         raise SettingError(
             f"all {len(weights)} entries of sample_weight are zero, so no sample counts.",
-            fix="give the samples to be learned from a weight above 0, for example 1.0.",
+            fix="pass weights above 0, for example sample_weight=[1.0] * len(X).",
         )
     kept = [i for i, weight in enumerate(weights) if weight / largest]
     X, y, weights = [X[i] for i in kept], [y[i] for i in kept], [weights[i] for i in kept]

@@ -359,7 +359,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         if partial and classes is None:
             raise SettingError(
                 "the first call of partial_fit does not say which classes there are.",
-                fix="pass them all, for example classes=np.unique(all_y).",
+                fix="pass them all, for example classes=sorted(set(all_y)).",
             )
         known = unique_labels(classes) if partial else found
         if len(known) < 2:
