@@ -36,6 +36,12 @@ WAYS = {
 every_way = pytest.mark.parametrize("there_and_back", WAYS.values(), ids=WAYS)
 
 
+class Measured(Value):
+    """A Value with a slot and attributes of its own."""
+
+    __slots__ = ("__dict__", "unit")
+
+
 def description(root):
     """Everything that a graph is made of, with places in the order instead of objects."""
     order = topological_order(root)
@@ -61,6 +67,24 @@ def test_a_graph_comes_back_whole(there_and_back, seed):
 
         assert description(twin) == description(whole)
         assert not set(topological_order(twin)) & set(topological_order(whole))
+
+
+@every_way
+def test_attributes_of_a_subclass_come_back(there_and_back):
+    """What is in its slots and in its dictionary, and Values among it as the graph has them."""
+    length, time = Measured(3.0, "l"), Measured(2.0, "t")
+    length.unit, length.twice = "m", length * 2.0
+    time.of = [length, time]
+    speed = length / time * length.twice
+
+    twin, twin_length, twin_time = there_and_back([speed, length, time])
+
+    assert (twin_length.unit, type(twin_length), twin.data) == ("m", Measured, 9.0)
+    assert twin_time.of[0] is twin_length
+    assert twin_time.of[1] is twin_time
+    assert twin.inputs[1] is twin_length.twice
+    assert twin_length.twice.inputs[0] is twin_length
+    assert not hasattr(twin_time, "unit")
 
 
 @every_way

@@ -4,7 +4,9 @@ Each test is a row of the table of semantics in the design. Interrupts and the t
 shared graphs have files of their own.
 """
 
+import itertools
 import math
+import operator
 import threading
 
 import numpy as np
@@ -124,6 +126,23 @@ def test_numpy_scalars_on_the_left_give_values():
     assert v.grad == pytest.approx(2.0 + 4.0 / 9.0, rel=1e-15)
     assert (np.float64(2) ** v).data == 8.0
     assert (np.float64(2) < v) is True
+
+
+@pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
+@pytest.mark.parametrize("y", [2.0, 3.0, 4.0])
+def test_values_of_a_subclass_compare_with_values(compare, y):
+    """On either side, and among themselves; and what arithmetic makes of them is a Value."""
+
+    class Parameter(Value):
+        pass
+
+    p = Parameter(3.0)
+
+    for left, right in itertools.product((p, Value(3.0), 3.0), (Parameter(y), Value(y))):
+        assert compare(left, right) is compare(3.0, y)
+        assert compare(right, left) is compare(y, 3.0)
+    for made in (p + 1.0, 1.0 + p, p * p, -p, p.relu(), Value(1.0) - p):
+        assert type(made) is Value
 
 
 def test_graphs_can_be_built_in_several_threads_at_once():

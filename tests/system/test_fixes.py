@@ -27,6 +27,8 @@ squared = lambda out, t: (out - t) * (out - t)
 # for each error: what comes before it, and the expression that raises it
 ERRORS = {
     "a Value in math.exp": ("v = w", "math.exp(v)"),
+    "a label that is a number": ("", "Value(1.0, label=5)"),
+    "backward from constants": ("", "(Value(3.0).detach() * 2.0).backward()"),
     "a list as a number": ("xs = [1.0, 2.0]", "Value(xs)"),
     "too few inputs": ("y = w", "maximum(1.0)"),
     "an argument by its name": ("f = lambda a, b, c: a * b * c", "grad(f, 'a')"),

@@ -5,6 +5,8 @@ Both walk the graph in topological order instead of recursing into it. And a cop
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any, TypeVar, cast
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.walk import topological_order
 
+SLOTS = ("_data", "_grad", "_label", "_left", "_right", "constant", "op", "origin")  # of a Value
 F = TypeVar("F", bound=Callable[..., Any])
 _state = threading.local()  # .ancestors: weak reference to the list that is being pickled
 
@@ -31,11 +34,17 @@ def deepcopy(root: Any, memo: dict[int, Any]) -> Any:
         for node in order:
             if node not in twins:  # written out: _link and _facts would take a third longer
                 twins[node] = twin = new(type(node))
-                twin.data, twin.grad, twin.label = node.data, node.grad, node.label
+                twin._data, twin._grad, twin._label = node._data, node._grad, node._label
                 twin.constant, twin.origin, twin.op = node.constant, node.origin, node.op
                 twin._left, twin._right = twins[node._left], twins[node._right]
     del twins[None]
+    before = set(memo)
     memo.update(zip(map(id, twins), twins.values(), strict=True))
+    if any(map(_added_slots, set(map(type, order)))):
+        for node in order:
+            if id(node) not in before:
+                for name, attribute in copy.deepcopy(_added(node), memo).items():
+                    object.__setattr__(twins[node], name, attribute)
     return twins[root]
 
 
@@ -47,12 +56,13 @@ def reduce(node: Any) -> tuple[Any, ...]:
     (a model and its loss) share what they shared before.
     """
     link = (type(node), _facts(node), node.op, node._left, node._right)
+    state = (None, _added(node)) if _added_slots(type(node)) else None  # copied by setattr
     if node.op is None or id(node) in _written():
-        return _link, ((), *link)
+        return _link, ((), *link), state
     ancestors = _Ancestors(topological_order(node)[:-1])
     ancestors.ids = frozenset(map(id, ancestors))
     _state.ancestors = weakref.ref(ancestors)
-    return _link, (ancestors, *link)
+    return _link, (ancestors, *link), state
 
 
 class _Ancestors(list[Any]):
@@ -71,15 +81,27 @@ def _written() -> frozenset[int]:
 
 
 def _facts(node: Any) -> tuple[Any, ...]:
-    return node.data, node.grad, node.label, node.constant, node.origin
+    return node._data, node._grad, node._label, node.constant, node.origin
 
 
 def _link(before: Any, kind: Any, facts: Any, op: Any, left: Any, right: Any) -> Any:
     """Make a node; ``before`` is there to be read first."""
     node = kind.__new__(kind)
-    node.data, node.grad, node.label, node.constant, node.origin = facts
+    node._data, node._grad, node._label, node.constant, node.origin = facts
     node.op, node._left, node._right = op, left, right
     return node
+
+
+def _added_slots(kind: type) -> list[str]:
+    """List the slots of a subclass that Value has not; ``__dict__`` if it takes any attribute."""
+    slots = [name for name in copyreg._slotnames(kind) if name not in SLOTS]  # type: ignore[attr-defined]
+    return slots + ["__dict__"] * bool(kind.__dictoffset__)
+
+
+def _added(node: Any) -> dict[str, Any]:
+    """Return the attributes that a subclass of Value has given a node besides."""
+    slots = {name: getattr(node, name) for name in _added_slots(type(node)) if hasattr(node, name)}
+    return slots.pop("__dict__", {}) | slots  # type: ignore[no-any-return]
 
 
 def own_code(function: F, name: str) -> F:

@@ -49,7 +49,7 @@ def as_function(op: ops.Primitive) -> Callable[..., Any]:
             )
         if any(isinstance(x, Value) for x in operands):
             return on_values(operand(operands[0]), *operands[1:])
-        return op.forward(ieee, *[real(x) for x in operands])  # type: ignore[arg-type]
+        return op.forward(ieee, *[real(x) for x in operands])
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = f"{op.formula} (LaTeX), of Values or of real numbers."

@@ -13,26 +13,31 @@ from typing import Any, TypeAlias
 from tinygrad_edu.engine import context, ieee, ops, walk
 from tinygrad_edu.engine.context import here, one_at_a_time
 from tinygrad_edu.engine.copying import own_code
-from tinygrad_edu.engine.guards import Guarded, Number, real, stale
+from tinygrad_edu.engine.guards import Guarded, Number, answers, no_leaves, real, stale, text
 
 Operand: TypeAlias = "Value | Number"
 new = object.__new__
 
 
-def binary(op: ops.Primitive) -> Callable[[Value, Operand], Value]:
-    """Make the method of a row with two inputs: compute, and remember the row and the inputs."""
+def binary(op: ops.Primitive, reflection: str = "") -> Callable[[Value, Operand], Value]:
+    """Make the method of a row with two inputs: compute, and remember the row and the inputs.
+
+    An operator names its ``reflection``, such as ``__radd__``: Python asks it of foreign objects.
+    """
     forward = op.forward
 
     def method(self: Value, other: Operand) -> Value:
         if type(other) is not Value:
+            if reflection and answers(other, reflection):
+                return NotImplemented  # type: ignore[no-any-return]
             other = operand(other)
         out = new(Value)  # written out here and below: a shared helper costs a fifth of a node
-        out.data = forward(ieee, self.data, other.data)
-        out.grad = 0.0
+        out._data = forward(ieee, self._data, other._data)
+        out._grad = 0.0
         out.op = op
         out._left = self
         out._right = other
-        out.label = ""
+        out._label = ""
         out.constant = False
         out.origin = here().origin
         if context.watched:
@@ -48,12 +53,12 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
 
     def method(self: Value) -> Value:
         out = new(Value)
-        out.data = forward(ieee, self.data)
-        out.grad = 0.0
+        out._data = forward(ieee, self._data)
+        out._grad = 0.0
         out.op = op
         out._left = self
         out._right = None
-        out.label = ""
+        out._label = ""
         out.constant = False
         out.origin = here().origin
         if context.watched:
@@ -74,7 +79,8 @@ class Value(Guarded):
 
     Parameters
     ----------
-    data : int, float, bool, Fraction, Decimal or NumPy scalar; kept as float
+    data : int, float, bool, Fraction, Decimal, NumPy scalar, or an array or tensor of no
+        dimension; kept as float, also when it is assigned later
     label : str, the name shown in figures and errors
 
     Attributes
@@ -94,23 +100,23 @@ class Value(Guarded):
     Value(2, grad=-0.104994, label='w')
     """
 
-    __slots__ = ("_left", "_right", "constant", "data", "grad", "label", "op", "origin")
+    __slots__ = ("_left", "_right", "constant", "op", "origin")  # and Guarded's
 
     def __init__(self, data: Number, label: str = "") -> None:
-        self.data = real(data)
-        self.grad = 0.0
+        self._data = real(data)
+        self._grad = 0.0
         self.op: ops.Primitive | None = None
         self._left: Any = None  # the inputs, in two slots: a tuple would be one more object per
         self._right: Any = None  # node, and more work for the garbage collector
-        self.label = label
+        self._label = label if type(label) is str else text(label)
         self.constant = False
         self.origin = here().origin  # the path of the nn module that was at work, for figures
 
-    __add__, __radd__ = binary(ops.ADD), reflected(ops.ADD)
-    __sub__, __rsub__ = binary(ops.SUB), reflected(ops.SUB)
-    __mul__, __rmul__ = binary(ops.MUL), reflected(ops.MUL)
-    __truediv__, __rtruediv__ = binary(ops.DIV), reflected(ops.DIV)
-    __pow__, __rpow__ = binary(ops.POW), reflected(ops.POW)
+    __add__, __radd__ = binary(ops.ADD, "__radd__"), reflected(ops.ADD)
+    __sub__, __rsub__ = binary(ops.SUB, "__rsub__"), reflected(ops.SUB)
+    __mul__, __rmul__ = binary(ops.MUL, "__rmul__"), reflected(ops.MUL)
+    __truediv__, __rtruediv__ = binary(ops.DIV, "__rtruediv__"), reflected(ops.DIV)
+    __pow__, __rpow__ = binary(ops.POW, "__rpow__"), reflected(ops.POW)
     __neg__ = unary(ops.NEG)
     __abs__ = unary(ops.ABS)
     exp = unary(ops.EXP)
@@ -126,7 +132,8 @@ class Value(Guarded):
     minimum = binary(ops.MINIMUM)
 
     # the same by other names
-    add, sub, mul, div, pow = __add__, __sub__, __mul__, __truediv__, __pow__
+    add, sub, mul = binary(ops.ADD), binary(ops.SUB), binary(ops.MUL)
+    div, pow = binary(ops.DIV), binary(ops.POW)
     neg, abs, max, min = __neg__, __abs__, maximum, minimum
 
     @property
@@ -143,21 +150,26 @@ class Value(Guarded):
 
         Raises
         ------
+        LengthError
+            If there is no such leaf: all that the value was computed from are constants.
         StaleGraphError
             If the data of a value was changed after the graph was built.
         """
         order = walk.topological_order(self)
         leaves = [v for v in order if v.op is None]
-        before = [v.grad for v in leaves]
+        if all(v.constant for v in leaves):
+            no_leaves(self)
+        before = [v._grad for v in leaves]
         try:
             for node in order:
-                node.grad = 0.0
-            self.grad = real(cotangent)
+                node._grad = 0.0
+            self.grad = cotangent
             if walk.send_back(order) is not None:
                 stale(order)
             for watcher in here().watchers:
                 watcher.walked(order)
-            after = [0.0 if v.constant else g + v.grad for v, g in zip(leaves, before, strict=True)]
+            grads = zip(leaves, before, strict=True)
+            after = [0.0 if v.constant else g + v._grad for v, g in grads]
             set_numbers(leaves, "grad", after)
         except BaseException:
             set_numbers(leaves, "grad", before)
@@ -170,16 +182,20 @@ class Value(Guarded):
 
     def detach(self) -> Value:
         """Return the same number as a constant: no gradient flows through it."""
-        out = Value(self.data, self.label)
+        out = Value(self._data, self._label)
         out.constant = True
         return out
 
 
 def operand(x: Operand) -> Value:
     """Return the Value itself, or a number as a constant."""
-    return x if isinstance(x, Value) else Value(x).detach()
+    if isinstance(x, Value):
+        return x
+    out = Value(x)
+    out.constant = True
+    return out
 
 
 def set_numbers(nodes: Iterable[Value], slot: str, numbers: Iterable[float]) -> None:
     """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
-    deque(map(Value.__dict__[slot].__set__, nodes, numbers), maxlen=0)
+    deque(map(getattr(Value, f"_{slot}").__set__, nodes, [*map(real, numbers)]), maxlen=0)

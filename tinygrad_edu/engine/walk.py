@@ -35,19 +35,19 @@ def send_back(order: Sequence[Value]) -> Value | None:
         row = node.op
         if row is None:  # a leaf: where gradients arrive
             continue
-        out, cotangent = node.data, node.grad
+        out, cotangent = node._data, node._grad
         left, right = node._left, node._right
         if right is None:
-            x = left.data
+            x = left._data
             again = row.forward(ieee, x)
             (partial,) = row.partials(ieee, out, x)
-            left.grad += partial * cotangent
+            left._grad += partial * cotangent
         else:
-            x, y = left.data, right.data
+            x, y = left._data, right._data
             again = row.forward(ieee, x, y)
             to_left, to_right = row.partials(ieee, out, x, y)
-            left.grad += to_left * cotangent
-            right.grad += to_right * cotangent
+            left._grad += to_left * cotangent
+            right._grad += to_right * cotangent
         if again != out and (again == again or out == out):  # nan equals nan here
             outdated = node
     return outdated

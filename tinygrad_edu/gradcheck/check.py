@@ -147,11 +147,14 @@ def check_graph(root: Value) -> Report:
                 fix="check the graph at other numbers; tinygrad_edu.explain.trace_nonfinite(root) "
                 "tells how this one came about.",
             )
+    leaves = [v for v in order if v.kind == "leaf"]
+    if not leaves:
+        return judge([])
     grads, again = _gradients(order), _recomputed(order)
     doubts = _rounding(order, grads)
     _, number = slopes.arithmetic()
     findings = []
-    for k, leaf in enumerate(v for v in order if v.kind == "leaf"):
+    for k, leaf in enumerate(leaves):
         claim = Claim(
             f"the gradient of {leaf.label or f'leaf {k}'} at {leaf.data!r}",
             grads[leaf],
