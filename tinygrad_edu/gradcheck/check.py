@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, operand, topological_order
 from tinygrad_edu.engine.errors import GradientMismatch, LengthError, SettingError
-from tinygrad_edu.engine.guards import local_partials
+from tinygrad_edu.engine.guards import local_partials, real
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.gradcheck import slopes
 from tinygrad_edu.gradcheck.verdict import Claim, Report, judge
@@ -25,10 +25,14 @@ def check_rule(op: Primitive, *point: float) -> Report:
     ------
     GradientMismatch
         If a partial differs from the measured slope of ``op.forward`` by more than 1e-12 of it
-        (without mpmath a little more, as the report says), or is not between the slopes on both
-        sides of a kink, or if the slope jumps where the row lists no kink.
+        (a little more without mpmath, and where forward does not compute with the functions of
+        ``xp`` but with ``math`` or a table of floats, as the report says), or is not between the
+        slopes on both sides of a kink, or if the slope jumps where the row lists no kink.
+    LengthError
+        If the partials are not as many numbers as the row has inputs.
     SettingError
-        If the row has no finite slope there.
+        If no slope could be measured: the row has none there, forward or partials fail, or forward
+        gives another number each time. Then the partials are neither right nor wrong.
 
     Examples
     --------
@@ -48,15 +52,14 @@ def check_rule(op: Primitive, *point: float) -> Report:
     """
     x = [operand(number).data for number in point]
     _as_many(op, "numbers", x)
-    partials = op.partials(ieee, op.forward(ieee, *x), *x)
-    _as_many(op, "partials", partials)
     at = ", ".join(f"{name} = {number!r}" for name, number in zip("xy", x, strict=False))
+    partials = _partials(op, x, at)
     kink = x[0] - sum(x[1:]) in op.kinks
     findings = []
     for i, got in enumerate(partials):
         claim = Claim(
             f"{op.name}: partial {i} at {at}",
-            operand(got).data,
+            got,
             where=f"input {i} of the row {op.name}",
             fix=f"differentiate {op.formula} again, and correct the partials of the row.",
         )
@@ -98,10 +101,13 @@ def check_gradient(f: Callable[..., Any], *args: float) -> Report:
     """
     x = [operand(number).data for number in args]
     value, gradient = value_and_grad(f, tuple(range(len(x))))(*x)
+    value, *gradient = (operand(number).data for number in (value, *gradient))
     name, plain = getattr(f, "__name__", repr(f)), _on_floats(f)
     at, fix = f"at ({', '.join(map(repr, x))})", "check the rows it is made of with check_rule."
     again = plain(*x)
     same = slopes.slope(again, again, 0.0, "the function on plain floats")
+    if math.isfinite(again) and plain(*x) != again:
+        same = slopes.UNSETTLED
     judge([(Claim(f"{name}: the value {at}", value, f"{name} on Values", fix), same)])
     findings = []
     for i, got in enumerate(gradient):
@@ -150,9 +156,8 @@ def check_graph(root: Value) -> Report:
     leaves = [v for v in order if v.kind == "leaf"]
     if not leaves:
         return judge([])
-    grads, again = _gradients(order), _recomputed(order)
+    grads, recomputed = _gradients(order), functools.cache(functools.partial(_recomputed, order))
     doubts = _rounding(order, grads)
-    _, number = slopes.arithmetic()
     findings = []
     for k, leaf in enumerate(leaves):
         claim = Claim(
@@ -162,7 +167,11 @@ def check_graph(root: Value) -> Report:
             fix="check the rows from there to the root with check_rule.",
             doubt=doubts[leaf],
         )
-        findings.append((claim, slopes.measured(functools.partial(again, leaf), number(leaf.data))))
+
+        def of(xp: Any, number: Any, leaf: Value = leaf) -> Callable[[Any], Any]:
+            return functools.partial(recomputed(xp, number), leaf)
+
+        findings.append((claim, slopes.measured(of, leaf.data)))
     return judge(findings)
 
 
@@ -173,6 +182,33 @@ def _as_many(op: Primitive, what: str, found: Sequence[Any]) -> None:
             f"{op.name}: expected {op.arity} {what}, got {len(found)}.",
             fix=f"pass {op.arity} {what}, one for each input of the row, in order.",
         )
+
+
+def _partials(op: Primitive, x: Sequence[float], at: str) -> list[float]:
+    """Compute the partials of a row at a point as the engine does, or say what hinders it."""
+    part = "forward"
+    try:
+        out = real(op.forward(ieee, *x))
+        part = "partials"
+        partials = op.partials(ieee, out, *x)
+        if isinstance(partials, Iterable):
+            found = [operand(partial).data for partial in partials]
+            _as_many(op, "partials", found)
+            return found
+    except LengthError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else "it says nothing more"
+        raise SettingError(
+            f"{op.name} can't be checked at {at}, since its {part} failed: "
+            f"{type(error).__name__}: {reason}",
+            fix=f"return numbers from {part} there, or choose a point inside the domain.",
+        ) from error
+    raise LengthError(
+        f"{op.name}: expected {op.arity} partials in a tuple, got {type(partials).__name__}: "
+        f"{partials!r:.60}.",
+        fix="return a tuple, also of a single partial: (1.0,) with a comma.",
+    )
 
 
 def _on_floats(f: Callable[..., Any]) -> Callable[..., float]:
@@ -204,13 +240,12 @@ def _gradients(order: list[Value]) -> dict[Value, float]:
             node.grad = grad
 
 
-def _recomputed(order: list[Value]) -> Callable[[Value, Any], Any]:
+def _recomputed(order: list[Value], xp: Any, number: Any) -> Callable[[Value, Any], Any]:
     """Return the last value as a function of a leaf and its number, by the recorded operations.
 
     Each value keeps the rounding error that it was recorded with, so that slopes are taken at the
     recorded numbers, as backward takes them.
     """
-    xp, number = slopes.arithmetic()
     data = {node: number(node.data) for node in order}
     inner = [(v, v.op.forward, v.inputs) for v in order if v.op is not None]
     rounded = {v: data[v] - forward(xp, *[data[u] for u in inputs]) for v, forward, inputs in inner}

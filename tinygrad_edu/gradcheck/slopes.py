@@ -4,7 +4,8 @@ Where mpmath is installed, rows run on numbers of 800 digits, so that (f(x + h) 
 tiny h is right to some 40 digits, on either side of x. Without it, a row takes a tiny step into the
 complex plane: f'(x) = Im f(x + ih) / h subtracts nothing, and so loses no digits [1]_. The rest,
 and every Python function, is measured by quotients of floats, extrapolated to h = 0, which also
-tell how far off they may be [2]_.
+tell how far off they may be [2]_. So is a row that leaves the numbers it is given: ``math.sin``
+makes a float of any number, which is the same at x and x + h if h is tiny, as if it were constant.
 
 References
 ----------
@@ -27,6 +28,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.guards import real
 from tinygrad_edu.engine.ops import Primitive
 
 DIGITS = 800  # 1e308 + 5e-324 has 632; moved by a step of 1e-40 of it, 672; the rest is to spare
@@ -38,14 +40,29 @@ SHRINK = 0.6  # of one step to the next: not 0.5, as halves of rounded numbers a
 Function = Callable[[Any], Any]
 
 
+BY_DIFFERENCES = "extrapolated differences"
+BY_FLOATS = f"{BY_DIFFERENCES} of floats (write xp.sin, not math.sin, to use {DIGITS} digits)"
+
+
 class Slope(NamedTuple):
-    """The slopes just below and just above a point; nan where there are none."""
+    """The slopes just below and just above a point; nan where none could be measured."""
 
     left: float
     right: float
     error: float  # how far off they may be
     method: str
     jumps: bool = False
+    why: str = "no finite slope was found there"  # if it is nan
+
+
+UNSETTLED = Slope(
+    *(math.nan, math.nan, 0.0, BY_DIFFERENCES),
+    why="the function gives another number when it is called again",
+)
+
+
+class DigitsLost(TypeError):
+    """A number of 800 digits was read as a float, an integer or text."""
 
 
 def slope(left: float, right: float, error: float, method: str, jumps: bool = False) -> Slope:
@@ -62,46 +79,88 @@ def arithmetic() -> tuple[Any, Callable[[float], Any]]:
     except ImportError:
         return ieee, float
     mp.dps = DIGITS
+    mp.mpf.rounded = mp.mpf.__float__  # for our own use; nothing else may round
+    for name in ("float", "int", "complex", "round", "str", "repr", "format", "hash"):
+        setattr(mp.mpf, f"__{name}__", _refuse_to_round)
     of_mpmath = ("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "cosh", "power")
     of_any_number = ("abs", "maximum", "minimum", "where", "equal")
     xp = {name: getattr(mp, name) for name in of_mpmath}
-    xp |= {name: getattr(ieee, name) for name in of_any_number}
-    return SimpleNamespace(**xp, divide=operator.truediv), mp.mpf
+    xp |= {name: getattr(ieee, name) for name in of_any_number} | {"divide": operator.truediv}
+    return type("Functions", (), {n: staticmethod(f) for n, f in xp.items()}), mp.mpf
 
 
-def measured(f: Function, x: Any) -> Slope:
-    """Measure the slope of a function of the numbers of :func:`arithmetic`."""
-    return extrapolated(f, x) if isinstance(x, float) else _quotients(f, x)
+def _refuse_to_round(*_: Any) -> Any:
+    raise DigitsLost("a slope can't be measured by numbers that are rounded on the way")
+
+
+def measured(of: Callable[[Any, Any], Function], x: float) -> Slope:
+    """Measure the slope at x of a function that ``of(xp, number)`` makes for numbers of any kind.
+
+    It is measured by floats where it does not work on numbers of 800 digits.
+    """
+    return _exact(of, x) or _by_floats(of, x)
+
+
+def _by_floats(of: Callable[[Any, Any], Function], x: float) -> Slope:
+    method = BY_DIFFERENCES if arithmetic()[0] is ieee else BY_FLOATS
+    return extrapolated(of(ieee, float), x)._replace(method=method)
+
+
+def _exact(of: Callable[[Any, Any], Function], x: float) -> Slope | None:
+    """Measure on numbers of 800 digits; None where the function can't do with them."""
+    xp, number = arithmetic()
+    try:
+        return None if xp is ieee else _quotients(of(xp, number), number(x))
+    except Exception:  # a pole, a complex number, or anything that code written for floats raises
+        return None
 
 
 def of_row(op: Primitive, point: Sequence[float], i: int, *, kink: bool) -> Slope:
-    """Measure the slope of a row's forward in its input i."""
-    xp, number = arithmetic()
-    rest = [*map(number, point)]
-    if xp is ieee and not kink and (found := _complex_step(op, point, i)) is not None:
-        return found
-    return measured(lambda x: op.forward(xp, *rest[:i], x, *rest[i + 1 :]), rest[i])
+    """Measure the slope of a row's forward in its input i.
+
+    What was found by other numbers than floats must agree with floats, where these can tell: it is
+    with floats that the engine computes.
+    """
+
+    def of(xp: Any, number: Any) -> Function:
+        rest = [*map(number, point)]
+        return lambda x: op.forward(xp, *rest[:i], x, *rest[i + 1 :])
+
+    other = _exact(of, point[i])
+    if other is None and not kink and arithmetic()[0] is ieee:
+        other = _complex_step(op, point, i)
+    by_floats = _by_floats(of, point[i])
+    return other if other is not None and _agree(other, by_floats) else by_floats
 
 
-def _quotients(f: Function, x: Any) -> Slope:
+def _agree(exact: Slope, by_floats: Slope) -> bool:
+    """Check that floats do not contradict; where they find a jump, it may be a kink near by."""
+    if by_floats.jumps or math.isnan(by_floats.left + by_floats.right):
+        return True
+    slack = by_floats.error + 1e-3 * max(abs(by_floats.left), abs(exact.left), abs(exact.right))
+    far = max(abs(exact.left - by_floats.left), abs(exact.right - by_floats.right))
+    return far <= slack or exact.left == by_floats.left == exact.right
+
+
+def _quotients(f: Function, x: Any) -> Slope | None:
     """Measure by (f(x + h) - f(x)) / h on mpmath's numbers, for a tiny h below and above.
 
     The steps differ in length, so that their gap shows how far off a smooth function's slope is.
+    Where they don't agree there is a kink, if each side agrees with itself at longer steps.
     """
     h = type(x)(10) ** -40 * min(abs(x) or 1, 1)
     method = f"mpmath at {DIGITS} digits"
-    try:
-        here = f(x)
-        left, right = ((f(x + step) - here) / step for step in (-h, 2 * h))
-        gap, size = abs(right - left), max(abs(left), abs(right))
-        if gap < math.inf and gap <= 1e-20 * max(size, 1):
-            middle = float((left + right) / 2) if abs(left + right) > gap else 0.0
-            return slope(middle, middle, float(gap), method)
-        if gap < math.inf and size <= LARGEST:
-            return slope(float(left), float(right), 0.0, method, jumps=True)
-    except (ArithmeticError, TypeError):  # a pole, or a complex number
-        pass
-    return Slope(math.nan, math.nan, 0.0, method)
+    here = f(x)
+    left, right, *further = ((f(x + k * h) - here) / (k * h) for k in (-1, 2, -7, 14))
+    gap, size = abs(right - left), max(abs(left), abs(right))
+    alike = 1e-20 * max(size, 1)
+    if gap < math.inf and gap <= alike:
+        middle = ((left + right) / 2).rounded() if abs(left + right) > gap else 0.0
+        return slope(middle, middle, gap.rounded(), method)
+    apart = max(abs(left - further[0]), abs(right - further[1]))
+    if size <= LARGEST and apart <= alike:
+        return slope(left.rounded(), right.rounded(), 0.0, method, jumps=True)
+    return None
 
 
 _COMPLEX = SimpleNamespace(
@@ -133,16 +192,38 @@ def _complex_step(op: Primitive, point: Sequence[float], i: int) -> Slope | None
 
 def extrapolated(f: Function, x: float) -> Slope:
     """Measure by quotients of floats, extrapolated to h = 0, on each side where the two differ."""
-    method = "extrapolated differences"
-    both = _steps(f, x, 1.0, 1.0)
+    f = _guarded(f)
+    here = f(x)
+    both, below, above = _steps(f, x, 1.0, 1.0), _steps(f, x, 1.0, 0.0), _steps(f, x, 0.0, 1.0)
     noise, steepest = _noise(both), max((step.size / both[0].h for step in both), default=0.0)
-    left, left_doubt = _best(_steps(f, x, 1.0, 0.0), noise, steepest)
-    right, right_doubt = _best(_steps(f, x, 0.0, 1.0), noise, steepest)
-    doubt = 30.0 * (left_doubt + right_doubt)  # estimates, so not taken at their word
-    if abs(right - left) > 10.0 * doubt + 1e-3 * max(abs(left), abs(right)):
-        return slope(left, right, doubt, method, jumps=True)
-    middle, doubt = _best(both, noise, steepest)
-    return slope(middle, middle, 30.0 * doubt + 1e-10 * abs(middle), method)
+    (middle, doubt), (left, left_doubt), (right, right_doubt) = (
+        _best(steps, noise) for steps in (both, below, above)
+    )
+
+    def known(slope: float, doubt: float, within: float = 1e-6) -> bool:
+        return doubt <= within * max(abs(slope), steepest)
+
+    sides = 30.0 * (left_doubt + right_doubt)  # estimates, so not taken at their word
+    gap = abs(right - left) - 1e-3 * max(abs(left), abs(right))
+    if known(left, left_doubt) and known(right, right_doubt) and gap > 10.0 * sides:
+        return slope(left, right, sides, BY_DIFFERENCES, jumps=True)
+    if math.isfinite(here) and f(x) != here:
+        return UNSETTLED
+    if math.isfinite(here) and known(middle, doubt) and known(middle, sides, 1e-2):  # no cusp
+        return slope(middle, middle, 30.0 * doubt + 1e-10 * abs(middle), BY_DIFFERENCES)
+    return Slope(math.nan, math.nan, 0.0, BY_DIFFERENCES)
+
+
+def _guarded(f: Function) -> Callable[[float], float]:
+    """Return the function with nan where it has no real number, whatever it raises there."""
+
+    def number(x: float) -> float:
+        try:
+            return real(f(x))
+        except Exception:
+            return math.nan
+
+    return number
 
 
 class _Step(NamedTuple):
@@ -162,7 +243,8 @@ def _steps(f: Function, x: float, below: float, above: float) -> list[_Step]:
     """Take shorter and shorter steps, from the first on that is inside the domain."""
     steps = list[_Step]()
     h = max(1.0 / 16.0, 1e-4 * abs(x))
-    least = max(1e-6 * min(abs(x), 1.0), 1e-10 * abs(x), 1e-12)  # then all is rounding
+    size = abs(x) or 1e-6
+    least = max(1e-6 * min(size, 1.0), 1e-10 * size, 1e-306)  # then all is rounding
     while least < h < math.inf:
         low, high = x - below * h, x + above * h
         ends = f(low), f(high)
@@ -187,17 +269,19 @@ def _noise(steps: list[_Step]) -> float:
     return scatter[len(scatter) // 4] if scatter else 0.0
 
 
-def _best(steps: list[_Step], noise: float, steepest: float) -> tuple[float, float]:
-    """Choose the slope of the best step, and tell how far off it may be; nan if by too much.
+def _best(steps: list[_Step], noise: float) -> tuple[float, float]:
+    """Choose the slope of the best step, and tell how far off it may be.
 
     A step is as good as its columns agree, and as it agrees with the steps before and after: two
-    numbers may agree by luck.
+    numbers may agree by luck. A longer step that contradicts a shorter one has seen too much: it
+    reached beyond a pole or a kink.
     """
     good = [min((abs(b - a), b) for a, b in pairwise(step.row)) for step in steps[1:]]
-    found = []
-    triples = zip(steps[2:], good, good[1:], good[2:], strict=False)
-    for step, before, (spread, value), after in triples:
+    best, least = math.nan, math.inf
+    triples = [*zip(steps[2:], good, good[1:], good[2:], strict=False)]
+    for step, before, (spread, value), after in reversed(triples):
         doubt = max(spread, abs(value - before[1]), abs(value - after[1]))
-        found.append((doubt + (noise + EPSILON * step.size) / step.h, value))
-    doubt, best = min(found, default=(math.inf, math.nan))
-    return (best if doubt <= 1e-6 * max(abs(best), steepest) else math.nan), doubt
+        doubt += (noise + EPSILON * step.size + TINY) / step.h
+        if doubt < least and not abs(value - best) > 30.0 * (doubt + least):
+            best, least = value, doubt
+    return best, least

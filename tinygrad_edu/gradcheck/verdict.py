@@ -18,8 +18,8 @@ class Report:
     Attributes
     ----------
     checked : int, how many derivatives were compared
-    error : float, the largest relative difference that was found
-    tolerance : float, the largest relative difference that would have passed
+    error : float, the largest relative difference that was found (absolute, where a slope is 0)
+    tolerance : float, the largest such difference that would have passed
     method : str, how the slopes were measured
     """
 
@@ -54,18 +54,20 @@ def judge(findings: Sequence[tuple[Claim, Slope]]) -> Report:
     for claim, slope in findings:
         if math.isnan(slope.left + slope.right):
             raise SettingError(
-                f"{claim.what} can't be checked: no finite slope was found there.",
+                f"{claim.what} can't be checked: {slope.why}.",
                 where=claim.where,
-                fix="choose a point inside the domain, where the function is smooth or has a kink.",
+                fix="choose a point inside the domain, where the function is smooth or has a kink, "
+                "and let it compute without random numbers.",
             )
         low, high = sorted((slope.left, slope.right))
         off = 0.0 if low <= claim.got <= high else min(abs(claim.got - low), abs(claim.got - high))
         slack = slope.error + (claim.doubt if math.isfinite(claim.doubt) else 0.0)
         if not (off == 0.0 or off <= slack < math.inf):
             raise _mismatch(claim, slope, slack)
-        if (size := max(abs(low), abs(high))) > slack:  # else it is 0, as far as can be measured
-            errors.append(off / size)
-            tolerances.append(slack / size)
+        size = max(abs(low), abs(high))
+        size = size if size > slack else 1.0  # it is 0, as far as can be measured
+        errors.append(off / size)
+        tolerances.append(slack / size)
     methods = dict.fromkeys(slope.method for _, slope in findings)
     return Report(len(findings), max(errors), max(tolerances), " and ".join(methods))
 
