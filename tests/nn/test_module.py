@@ -154,7 +154,7 @@ def test_two_modules_of_one_name_are_refused(name):
 def test_two_modules_of_one_name_are_two_in_a_figure():
     """An item of a list is written as in Python where an attribute has its name."""
     model = Holder(lambda self, x: self.layer1(x) + self.layers[0](x))
-    model.layers, model.layer1 = [Scale()], Scale()
+    vars(model).update(layers=[Scale()], layer1=Scale())
 
     assert {node.origin for node in model(1.0).inputs} == {"layer1", "layers[0]"}
 
@@ -188,6 +188,31 @@ def test_a_module_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'MLP' object has no attribute 'layer3'"):
         MLP(1, [1, 1]).layer3  # noqa: B018
     assert not hasattr(MLP(1, [1, 1]), "w0")
+
+
+def test_a_module_under_the_name_of_another_is_refused():
+    """``model.layer1 = other`` would stand beside the layer, and not run; the list is the place."""
+    model, other = MLP(2, [3, 1]), Layer(2, 3, "tanh")
+
+    with pytest.raises(SettingError, match=r"(?s)layer1 of this MLP is Layer.*model.layers\[0\]"):
+        model.layer1 = other
+    model.layers[0] = other
+
+    assert model.layer1 is other
+    model.layer1 = model.layers[0]  # the same by a name of its own
+    assert names(model)[0] == "layer1.neuron0.w0"
+
+
+def test_an_attribute_may_be_replaced():
+    """By another module, a list, a Value: parameters are looked up when they are asked for."""
+    model = Holder(layer1=Scale(), w=Value(1.0))
+
+    model.layer1, model.w = Scale(), [Value(2.0), Value(3.0)]
+    model.layer2, model.more = Scale(), (Scale(), {"a": Scale()})
+
+    assert names(model) == [
+        "layer1.factor", "w0", "w1", "layer2.factor", "more0.factor", "more1.a.factor",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Normalization and dropout: NumPy's mean and variance, hand-made masks, what is refused."""
 
 from contextlib import suppress
+from math import nan
 from random import Random
 
 import numpy as np
@@ -175,3 +176,71 @@ def test_running_statistics_are_in_the_file(tmp_path):
 
     x = rows()[0]
     assert [v.data for v in other(x)] == [v.data for v in model(x)]
+
+
+# --- special values ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [0.0] * 3,
+        [5.0] * 3,
+        [1e-300, 0.0, -1e-300],
+        [1e8, 1e8, 1e8],
+        [1e100, -1e100, 0.0],
+        [1e-5] * 3,
+    ],
+    ids=str,
+)
+def test_constant_and_extreme_rows_are_those_of_pytorch(row):
+    """Value and gradient: nothing is divided by 0, and nothing becomes nan."""
+    torch = pytest.importorskip("torch")
+    norm, x = nn.LayerNorm(3), [Value(number) for number in row]
+    theirs = torch.tensor(row, dtype=torch.float64, requires_grad=True)
+
+    out = norm(x)
+    (out[0] * 2.0 - out[1] * out[2]).backward()
+    right = torch.nn.functional.layer_norm(theirs, (3,))
+    (right[0] * 2.0 - right[1] * right[2]).backward()
+
+    scale = 1e-9 * max(1.0, float(theirs.grad.abs().max()))
+    assert [v.data for v in out] == pytest.approx(right.tolist(), rel=1e-9, abs=1e-12)
+    assert [v.grad for v in x] == pytest.approx(theirs.grad.tolist(), rel=1e-9, abs=scale)
+
+
+def test_a_column_that_is_constant_is_normalized_to_its_shift():
+    """As PyTorch does in training; the running variance takes the 0."""
+    torch = pytest.importorskip("torch")
+    norm, column = nn.BatchNorm(1), [Value(3.0) for _ in range(4)]
+    theirs = torch.full((4, 1), 3.0, dtype=torch.float64, requires_grad=True)
+    reference = torch.nn.BatchNorm1d(1, dtype=torch.float64)
+
+    out = [row[0] for row in norm.batch([[v] for v in column])]
+    (out[0] * 3.0 + out[1]).backward()
+    right = reference(theirs)[:, 0]
+    (right[0] * 3.0 + right[1]).backward()
+
+    assert [v.data for v in out] == right.tolist() == [0.0] * 4
+    assert [v.grad for v in column] == pytest.approx(theirs.grad[:, 0].tolist(), rel=1e-12)
+    assert norm.running_variance[0].data == pytest.approx(reference.running_var.item())
+
+
+def test_one_feature_is_its_shift_whatever_it_is():
+    """It is its own mean."""
+    norm = nn.LayerNorm(1)
+    norm.beta[0].data = 0.25
+
+    assert [norm([x])[0].data for x in (-1e300, 0.0, 7.0)] == [0.25] * 3
+
+
+def test_a_dropout_of_rate_zero_passes_everything_and_draws_nothing():
+    """The very Values; a rate of 1 is refused, since nothing would be left to scale."""
+    drop, x = nn.Dropout(0.0), [Value(1.0), Value(2.0)]
+    state = drop.rng.getstate()
+
+    assert drop(x) == x
+    assert drop.rng.getstate() == state
+    for rate in (1, 1.0, -0.1, nan, True):
+        with pytest.raises(SettingError, match="rate is"):
+            nn.Dropout(rate)

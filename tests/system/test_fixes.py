@@ -140,6 +140,10 @@ ERRORS = {
     "an unknown activation function": ("", "nn.MLP(2, [3, 1], activation='rleu')"),
     "an unknown part": ("", "nn.Sequential('rleu')"),
     "no part": ("", "nn.Sequential()"),
+    "a layer under the name of another": (
+        "other = nn.Layer(2, 3)",
+        "setattr(model, 'layer1', other)",
+    ),
     "a width without a list": ("n = 3", "nn.MLP(2, n)"),
     "an unknown initializer": ("", "nn.MLP(2, [3, 1], initializer='glorot')"),
     "a single sample in training": ("model, samples = nn.BatchNorm(2), X", "model([1.0, 2.0])"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.shared.arguments import within
 
+_INDICES = re.compile(r"(\.\d+)+$")  # of a list of lists: w1.0 is in w
 Penalty: TypeAlias = Callable[[Module], Value]
 
 
@@ -73,9 +75,10 @@ class L1(_Penalty):
 
 
 def weights(model: Module) -> list[Value]:
-    """Collect the parameters whose own name, the last of the path, starts with w."""
+    """Collect the parameters whose own name starts with w: the last of the path, or its list's."""
     named = model.named_parameters()
-    return [value for name, value in named if name.rpartition(".")[2].startswith("w")]
+    own = ((_INDICES.sub("", name).rpartition(".")[2], value) for name, value in named)
+    return [value for name, value in own if name.startswith("w")]
 
 
 def _sum(terms: list[Value]) -> Value:
