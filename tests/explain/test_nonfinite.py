@@ -141,3 +141,30 @@ def test_a_million_steps_are_walked():
 
     assert found.node is x
     assert len(found.way) == 1_000_001
+
+
+def test_a_choice_that_stops_an_infinite_gradient_is_named():
+    """The gradient of the input is 0, as in PyTorch: nothing flows through a branch not taken."""
+    x = Value(-1.0, "x")
+    y = x.relu().sqrt()
+    y.backward()
+
+    found = trace_nonfinite(y)
+
+    assert x.grad == 0.0
+    assert found.node is y.inputs[0]
+    assert found.reason.endswith(
+        "relu lets nothing of it flow further, since it took another branch"
+    )
+
+
+def test_a_slope_of_0_stops_nothing():
+    """0 times inf is nan, and the 0 is no choice."""
+    x = Value(0.0, "x")
+    y = (x * 0.0).sqrt()
+    y.backward()
+
+    found = trace_nonfinite(y)
+
+    assert math.isnan(x.grad)
+    assert "lets nothing" not in found.reason

@@ -1,11 +1,13 @@
 """explain: the paths that make a gradient, in words and as a table."""
 
+import math
 import xml.etree.ElementTree as ElementTree
+from random import Random
 
 import pytest
 
 from tests.graphs import doubled, meeting
-from tinygrad_edu import Value, topological_order
+from tinygrad_edu import Value, maximum, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.explain import explain
 
@@ -159,3 +161,53 @@ def test_k_is_a_whole_number(k):
 
     with pytest.raises(SettingError, match="k is"):
         explain(x, x * 2.0, k)
+
+
+def test_a_choice_cuts_a_path_whatever_stands_before_it():
+    """The product is 0 and its factors say why; without the choice it would be 0 times inf."""
+    x = Value(-1.0, "x")
+    y = x.relu().sqrt()
+    y.backward()
+
+    found = explain(x, y)
+
+    assert found.total == x.grad == 0.0
+    assert found.paths[0].factors == "inf × nothing"
+    assert found.paths[0].product == 0.0
+
+
+def test_below_a_choice_infinity_makes_nan_again():
+    """As the backward pass does: 0 arrives there, and 0 times inf is nan."""
+    x = Value(0.0, "x")
+    y = (x.sqrt() - 1.0).relu()
+    y.backward()
+
+    found = explain(x, y)
+
+    assert math.isnan(found.total)
+    assert math.isnan(found.paths[0].product)
+    assert math.isnan(x.grad)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_with_choices_infinities_and_zeros_the_largest_come_first(seed):
+    """Of all paths nan first, then by magnitude, whatever k; the total is what backward gives."""
+    rng = Random(seed)
+    x = Value(rng.choice([0.0, -1.0, 2.0, math.inf]), "x")
+    pool = [x]
+    for _ in range(rng.randint(2, 8)):
+        a, b = rng.choice(pool[-2:]), rng.choice(pool)
+        unary = rng.choice([Value.relu, Value.sqrt, Value.log, abs])
+        pool.append(rng.choice([unary(a), unary(a), a * b, a + b, maximum(a, 0.5 * b)]))
+    pool[-1].backward()
+
+    every = explain(x, pool[-1], k=10_000)
+
+    products = [path.product for path in every.paths]
+    assert len(products) == every.count
+    ranks = [(p == p, -abs(p) if p == p else 0.0) for p in products]
+    assert ranks == sorted(ranks)
+    assert repr(float(every.total)) == repr(float(x.grad))
+    for k in (1, 3):
+        shown = [abs(path.product) for path in explain(x, pool[-1], k=k).paths]
+        assert repr(shown) == repr([abs(product) for product in products[:k]])

@@ -135,3 +135,26 @@ def test_steps(graph, golden):
     steps = draw(getattr(graphs, graph)()).steps
     lines = [f"{step.phase} {step.ring} {step.text}\n    {step.rule}" for step in steps]
     golden(f"{graph}-steps.txt", "\n".join(lines) + "\n")
+
+
+def test_where_a_choice_stops_infinity_nothing_flows():
+    """The step and the wire say so: 0 times inf would be nan."""
+    x = Value(-1.0, "x")
+    y = x.relu().sqrt()
+    y.backward()
+
+    figure = draw(y, style="detail", engine="builtin")
+
+    assert figure.steps[-1].text.endswith(
+        "nothing flows to x, since the choice took another branch"
+    )
+    assert ">nothing flows<" in figure.svg()
+
+
+def test_where_a_choice_stops_a_number_the_rule_is_written_out():
+    """The slope of relu is 0 there, and so is the product."""
+    x = Value(-1.0, "x")
+    y = x.relu() * 2.0
+    y.backward()
+
+    assert draw(y, engine="builtin").steps[-1].text.endswith("∂L/∂x += 2 × 0 = 0")

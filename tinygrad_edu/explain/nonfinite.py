@@ -10,6 +10,7 @@ from math import isfinite
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.anomaly import source_line
 from tinygrad_edu.engine.guards import local_partials
+from tinygrad_edu.engine.ops import NOTHING
 from tinygrad_edu.explain.words import graph_of, name
 from tinygrad_edu.shared.tables import ends, html_table, number, text_table
 
@@ -91,6 +92,7 @@ def trace_nonfinite(root: Value) -> Trace | None:
     for node in reversed(order):
         if not isfinite(node.grad):
             above, reason = _why_gradient(node, order)
+            reason += _what_stops_it(node)
             way = (node, *_way_up(root, above)) if above is not node else _way_up(root, node)
             return Trace(node, "gradient", reason, source_line(above), way)
     return None
@@ -123,6 +125,13 @@ def _why_gradient(node: Value, order: Sequence[Value]) -> tuple[Value, str]:
     if node is order[-1]:
         return node, "backward() was given it, or it comes from a larger graph"
     return node, "this pass did not give it: an earlier pass, or another graph, left it there"
+
+
+def _what_stops_it(node: Value) -> str:
+    """Tell that a choice did not take the branch below, so that the gradient goes no further."""
+    if node.op is None or not all(partial is NOTHING for partial in local_partials(node)):
+        return ""
+    return f"; {node.op.name} lets nothing of it flow further, since it took another branch"
 
 
 def _inputs(node: Value) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isclose, prod
+from math import isclose, isfinite, prod
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.ops import NOTHING
 from tinygrad_edu.explain.routes import Routes
 from tinygrad_edu.explain.words import graph_of, name, operation
 from tinygrad_edu.shared.arguments import whole
@@ -57,8 +58,14 @@ class Path:
 
     @property
     def factors(self) -> str:
-        """Write the partials as a product."""
-        return " × ".join(ends(lambda i: number(self.partials[i]), len(self.partials)))
+        """Write the partials as a product; "nothing" cuts off a factor that is not finite."""
+        finite = all(map(isfinite, self.partials))
+
+        def factor(i: int) -> str:
+            cut = self.partials[i] is NOTHING and not finite
+            return "nothing" if cut else number(self.partials[i])
+
+        return " × ".join(ends(factor, len(self.partials)))
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,15 +16,18 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from tinygrad_edu.engine import Value, guards
+from tinygrad_edu.engine.ops import NOTHING
 
 # Magnitudes alone don't order products in which nan, inf and 0 meet: such a product may be smaller
 # or larger than its factors promise. So each product is of a kind, and sizes are compared in it.
-NAN, INFINITE, FINITE, ZERO = KINDS = range(4)  # in the order in which they are shown
+# One that is CUT, by a choice that did not take this branch, is 0 whatever stands before it.
+NAN, INFINITE, FINITE, ZERO, CUT = KINDS = range(5)  # in the order in which they are shown
 TIMES = (  # the kind of a product of two
-    (NAN, NAN, NAN, NAN),
-    (NAN, INFINITE, INFINITE, NAN),
-    (NAN, INFINITE, FINITE, ZERO),
-    (NAN, NAN, ZERO, ZERO),
+    (NAN, NAN, NAN, NAN, CUT),
+    (NAN, INFINITE, INFINITE, NAN, CUT),
+    (NAN, INFINITE, FINITE, ZERO, CUT),
+    (NAN, NAN, ZERO, ZERO, CUT),
+    (NAN, NAN, CUT, CUT, CUT),
 )
 # what may follow a factor of one kind, so that the product is of another
 REST = [[[rest for rest in KINDS if row[rest] == whole] for whole in KINDS] for row in TIMES]
@@ -129,7 +132,7 @@ class Routes:
 def _wire(operand: int, below: int, partial: float) -> Wire:
     """Make a wire, with the kind of its partial as a factor and, where it has one, its size."""
     if partial == 0.0:
-        return Wire(operand, below, partial, ZERO, 0)
+        return Wire(operand, below, partial, CUT if partial is NOTHING else ZERO, 0)
     if not isfinite(partial):
         return Wire(operand, below, partial, NAN if partial != partial else INFINITE, 0)
     return Wire(operand, below, partial, FINITE, int(log2(abs(partial)) * UNIT))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.guards import FROZEN, describe, local_partials, outdated
+from tinygrad_edu.engine.ops import NOTHING
 
 NO_GRADIENT = ("the result's gradient is 0:", "call backward(), unless you have")
 
@@ -26,6 +28,11 @@ class Flow:
     def contribution(self) -> float:
         """Multiply partial and cotangent, as ``backward`` does."""
         return self.partial * self.cotangent
+
+    @property
+    def is_cut(self) -> bool:
+        """Check whether a choice lets nothing flow here, though infinity or nan arrives."""
+        return self.partial is NOTHING and not isfinite(self.cotangent)
 
 
 class Reading:

@@ -71,6 +71,8 @@ def _contribution(flow: Flow) -> str:
     """Write one contribution in numbers: "∂L/∂x += 0.235 × −3 = −0.705"."""
     sides = ("left", "right") if len(flow.target.inputs) == 2 else ("input",)
     source = " ".join(flow.source.label.split())[:24] or sides[flow.operand]
+    if flow.is_cut:
+        return f"nothing flows to {source}, since the choice took another branch"
     numbers = f"{typeset(flow.cotangent)} × {typeset(flow.partial)} = {typeset(flow.contribution)}"
     return f"∂L/∂{source} += {numbers}"
 

@@ -152,6 +152,7 @@ def _on_wire(flow: Flow, reading: Reading, *, detail: bool) -> Sides:
     if not detail:
         return above, (below,)
     factors = f"{typeset(flow.cotangent)} × {typeset(flow.partial)}"
+    factors = "nothing flows" if flow.is_cut else factors
     return above, (below, Line(factors, "local", f"{flow.id}-l"))
 
 
