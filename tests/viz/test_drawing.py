@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import graphs
-from tinygrad_edu import Value, draw, explain
+from tinygrad_edu import Value, draw, explain, nn, topological_order
 from tinygrad_edu.engine.errors import FileError, MissingExtraError, SettingError
 from tinygrad_edu.viz.reading import Reading
 
@@ -44,10 +44,72 @@ def test_a_wrong_setting_is_refused_by_name(settings, said):
         draw(graphs.shared(), **settings)
 
 
-def test_only_a_value_can_be_drawn():
-    """A number or a list of values is refused in words."""
-    with pytest.raises(SettingError, match=r"not \[Value"):
-        draw([Value(1.0)])
+@pytest.mark.parametrize(
+    "root", [3.0, None, "loss", [], {}, {"loss": Value(1.0)}, [Value(1.0), 3.0], [[Value(1.0)]]]
+)
+def test_other_things_than_values_are_refused(root):
+    """A number, a dict, a list in which not all are Values: in words."""
+    with pytest.raises(SettingError, match="draw takes the result of a graph, or a list of"):
+        draw(root)
+
+
+def several(kind):
+    """Return results that have something in common."""
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    product = a * b
+    total = product + a
+    total.backward()
+    return {
+        "above each other": [product, total],
+        "in the other order": [total, product],
+        "the same twice": [total, total],
+        "a leaf": [a, total],
+        "apart": [a.relu(), b.tanh()],
+        "a constant": [total, Value(1.0).detach()],
+        "a model's outputs": nn.MLP(2, [3, 2])([1.0, 2.0]),
+    }[kind]
+
+
+KINDS = ["above each other", "in the other order", "the same twice", "a leaf", "apart"]
+KINDS += ["a constant", "a model's outputs"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_results_are_drawn_in_one_figure(kind, style):
+    """Every value once, every step drawable, one wire out of each result where there are wires."""
+    roots = several(kind)
+
+    figure = draw(roots, style=style, engine="builtin")
+
+    assert len(figure.reading.order) == len(set(figure.reading.order))
+    assert set(figure.reading.order) == {v for root in roots for v in topological_order(root)}
+    leaving = [wire for wire in figure.figure.wires if wire.id.startswith("wout")]
+    assert len(leaving) == (len(set(roots)) if style in ("circuit", "detail", "folded") else 0)
+    for step in range(len(figure.steps)):
+        ElementTree.fromstring(figure.svg(step))
+    assert figure.html()
+    assert str(figure)
+
+
+def test_the_last_step_of_several_results_hides_nothing():
+    """A result inside another one's graph shows its gradient when that has come to it."""
+    figure = draw(several("above each other"), engine="builtin")
+
+    assert "hidden" not in figure.svg(-1)
+    assert [s.text for s in figure.steps if "Backward" in s.text] == [
+        "Backward from the result +: its gradient is 1"
+    ]
+
+
+def test_of_many_values_all_results_are_drawn():
+    """Whatever max_nodes says; the others are one box."""
+    roots = several("above each other")
+
+    figure = draw(roots, max_nodes=1, engine="builtin")
+
+    assert figure.reading.shown == roots
+    assert figure.reading.hidden == 2
 
 
 def test_the_notebook_gets_a_static_image_and_text():

@@ -73,7 +73,7 @@ def test_only_the_end_of_a_long_graph_is_shown():
     for _ in range(10):
         total = total * 2.0
 
-    reading = Reading(total, 3)
+    reading = Reading(total, max_nodes=3)
 
     assert (len(reading.order), len(reading.shown), reading.hidden) == (21, 3, 18)
     assert list(reading.ids.values()) == ["v18", "v19", "v20"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ FEW, MANY = 30, 150  # operations of a circuit; values that are drawn one by one
 
 
 def draw(
-    root: Value,
+    root: Value | Iterable[Value],
     style: str | None = None,
     theme: str = "light",
     depth: int = 1,
@@ -49,11 +49,12 @@ def draw(
     engine: str | None = None,
     highlight: Any = (),
 ) -> Drawing:
-    """Draw everything that ``root`` depends on, with values and gradients.
+    """Draw everything that a result, or several results, depend on, with values and gradients.
 
     Parameters
     ----------
-    root : Value; call ``root.backward()`` first to see gradients
+    root : Value; call ``root.backward()`` first to see gradients. Or a list of Values, which are
+        drawn in one figure: ``draw([loss, accuracy])``, ``draw(model(x))``
     style : "circuit" (numbers on the wires), "detail" (with upstream × local slope, too), "card",
         "folded" (one box per module), "micrograd"; None chooses by the size of the graph
     theme : "light", "dark", "colorblind" or "book"
@@ -71,7 +72,7 @@ def draw(
     Raises
     ------
     SettingError
-        If a setting is not one of those above.
+        If a setting is not one of those above, or root is neither a Value nor a list of Values.
 
     References
     ----------
@@ -90,19 +91,25 @@ def draw(
     ×     −6  ∇ 1
     ├─ x   2  ∇ −3
     └─ w  −3  ∇ 2
+
+    Several results share what they have in common:
+
+    >>> print(draw([y, y + x], engine="builtin"))
+    ×               −6  ∇ 1
+    ├─ x             2  ∇ −3
+    └─ w            −3  ∇ 2
+    +               −4  ∇ 0
+    ├─ × (as above)  −6  ∇ 1
+    └─ x             2  ∇ −3
     """
-    if not isinstance(root, Value):
-        raise SettingError(
-            f"draw takes the result of a graph, not {root!r:.60}.",
-            fix="pass a Value, for example draw(loss) or draw(model(x)).",
-        )
+    roots = _roots(root)
     one_of("style", style, (None, *STYLES))
     one_of("engine", engine, (None, *ENGINES))
     one_of("theme", theme, THEMES)
     depth = whole("depth", depth)
     if max_nodes is not None:
         max_nodes = whole("max_nodes", max_nodes)
-    return Drawing(root, style, theme, depth, max_nodes, engine, highlight)
+    return Drawing(roots, style, theme, depth, max_nodes, engine, highlight)
 
 
 class Drawing:
@@ -119,7 +126,7 @@ class Drawing:
     @collector_paused()
     def __init__(
         self,
-        root: Value,
+        roots: Sequence[Value],
         style: str | None,
         theme: str,
         depth: int,
@@ -127,10 +134,10 @@ class Drawing:
         engine: str | None,
         highlight: Any,
     ) -> None:
-        every = Reading(root)
+        every = Reading(*roots)
         self.style = style or _fitting(every)
         whole_graph = self.style == "folded" or max_nodes is None
-        self.reading = every if whole_graph else Reading(root, max_nodes)
+        self.reading = every if whole_graph else Reading(*roots, max_nodes=max_nodes)
         self.figure = STYLES[self.style](self.reading, depth)
         self.theme, self.engine = THEMES[theme], engine
         self.bright = _ids(highlight, self.reading)
@@ -241,6 +248,18 @@ class Drawing:
         return self.text
 
     __repr__ = __str__
+
+
+def _roots(root: Any) -> list[Value]:
+    """Return the results to draw: one Value, or those in a list."""
+    listed = isinstance(root, Iterable) and not isinstance(root, str | Mapping | Value)
+    roots = list(root) if listed else [root]
+    if roots and all(isinstance(v, Value) for v in roots):
+        return roots
+    raise SettingError(
+        f"draw takes the result of a graph, or a list of results, not {root!r:.60}.",
+        fix="pass Values, for example draw(loss) or draw(model(x)).",
+    )
 
 
 def _fitting(reading: Reading) -> str:

@@ -10,7 +10,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import FROZEN, outdated
 from tinygrad_edu.shared.tables import plural, typeset
 from tinygrad_edu.viz.figure import Figure, Line, Node, Step, Wire, largest, line, shortened
-from tinygrad_edu.viz.reading import Flow, Reading, scope, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, results, scope, tooltip
 
 OUTSIDE = "loss"  # what operations in no module are called, where modules come before them
 
@@ -43,13 +43,9 @@ def folded(reading: Reading, depth: int = 1) -> Figure:
         for number, (ends, some) in enumerate(flows.items())
     ]
     nodes = [_node(group, reading) for group in groups]
-    out = group_of[reading.root].id
-    above = (line(reading.root.data, "forward"),)
-    below = (line(reading.root.grad, "gradient"),) if reading.has_gradients else ()
-    wires.append(Wire("wout", out, "out", above, below, tooltip="the result"))
-    nodes.append(Node("out", "plain", "note", (tuple(Line(w, "faint") for w in reading.hint),)))
+    leaving, outs = results(reading, lambda root: group_of[root].id)
     title = f"{len(reading.order):,} values folded to {len(groups)} boxes"
-    return Figure(tuple(nodes), tuple(wires), steps=_steps(groups, reading), title=title)
+    return Figure((*nodes, *outs), (*wires, *leaving), steps=_steps(groups, reading), title=title)
 
 
 def fold(reading: Reading, depth: int) -> tuple[dict[Value, Group], list[Group]]:

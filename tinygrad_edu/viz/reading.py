@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -9,6 +10,8 @@ from math import isfinite
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.guards import FROZEN, describe, local_partials, outdated
 from tinygrad_edu.engine.ops import NOTHING
+from tinygrad_edu.shared.tables import ends, typeset
+from tinygrad_edu.viz.figure import Line, Node, Wire, line
 
 NO_GRADIENT = ("the result's gradient is 0:", "call backward(), unless you have")
 
@@ -36,24 +39,31 @@ class Flow:
 
 
 class Reading:
-    """The graph below a root, the last ``max_nodes`` values of it, read once.
+    """The graph below one or several roots, ``max_nodes`` values next to them, read once.
 
     Attributes
     ----------
-    order : list of all Values, inputs before results, root last
-    shown : list of Value, the end of ``order`` that is drawn
+    outs : dict of the roots, each once, with the id of the wire that leaves the figure there
+    order : list of all Values, inputs before results
+    shown : list of Value, the roots and the end of ``order``, which are drawn
     has_gradients : bool, whether a backward pass has left gradients other than 0
-    hint : lines of text for a result whose gradient is 0, which may be what backward gave it
+    hint : lines of text for results whose gradient is 0, which may be what backward gave them
     """
 
-    def __init__(self, root: Value, max_nodes: int | None = None) -> None:
-        self.order = topological_order(root)
-        self.shown = self.order if max_nodes is None else self.order[-max_nodes:]
-        self.root = root
+    def __init__(self, *roots: Value, max_nodes: int | None = None) -> None:
+        self.outs = {root: f"wout{i or ''}" for i, root in enumerate(dict.fromkeys(roots))}
+        self.order = [*dict.fromkeys(v for root in self.outs for v in topological_order(root))]
+        self.shown = self.order
+        if max_nodes is not None:
+            others = [v for v in self.order if v not in self.outs]
+            first = max(len(others) - max(max_nodes - len(self.outs), 0), 0)
+            near = {*self.outs, *others[first:]}
+            self.shown = [v for v in self.order if v in near]
         self.hidden = len(self.order) - len(self.shown)
         self.ids = {node: f"v{position}" for position, node in enumerate(self.shown, self.hidden)}
-        self.hint = () if root.grad != 0.0 else NO_GRADIENT
-        self.has_gradients = root.grad != 0.0 or any(v.grad for v in self.order if v.op is not None)
+        reached = any(root.grad != 0.0 for root in self.outs)
+        self.hint = () if reached else NO_GRADIENT
+        self.has_gradients = reached or any(v.grad for v in self.order if v.op is not None)
 
     @cached_property
     def flows(self) -> dict[Value, tuple[Flow, ...]]:
@@ -69,13 +79,14 @@ class Reading:
 
     @cached_property
     def leaving(self) -> dict[Value, list[str]]:
-        """Return the ids of the wires out of each value that is shown; "wout" leaves the root."""
+        """Return the ids of the wires out of each value that is shown; "wout" leaves a root."""
         leaving: dict[Value, list[str]] = {node: [] for node in self.shown}
         for flows in self.flows.values():
             for flow in flows:
                 if flow.source in leaving:
                     leaving[flow.source].append(flow.id)
-        leaving[self.root].append("wout")
+        for root, id in self.outs.items():
+            leaving[root].append(id)
         return leaving
 
     @cached_property
@@ -89,6 +100,26 @@ class Reading:
                         users[v][scope(node)] = None
         own = {v: next(iter(scopes)) if len(scopes) == 1 else "" for v, scopes in users.items()}
         return {v: own[v] if v.op is None else scope(v) for v in self.order}
+
+
+def results(reading: Reading, box_of: Callable[[Value], str]) -> tuple[list[Wire], list[Node]]:
+    """Draw the wire on which each result leaves; ``box_of`` tells the id of its box."""
+    wires, nodes = list[Wire](), list[Node]()
+    for root, id in reading.outs.items():
+        above = (line(root.data, "forward", f"{id}-f"),)
+        below = (line(root.grad, "gradient", f"{id}-g"),) if reading.has_gradients else ()
+        out, hint = id.removeprefix("w"), () if nodes else reading.hint
+        wires.append(Wire(id, box_of(root), out, above, below, tooltip="the result"))
+        nodes.append(Node(out, "plain", "note", (tuple(Line(words, "faint") for words in hint),)))
+    return wires, nodes
+
+
+def written(reading: Reading) -> str:
+    """Write the results as numbers: "result 6", or "results 6 and 8"."""
+    numbers = [typeset(root.data) for root in reading.outs]
+    return (
+        f"result{'s' * (len(numbers) > 1)} {' and '.join(ends(numbers.__getitem__, len(numbers)))}"
+    )
 
 
 def glyph(node: Value) -> str:

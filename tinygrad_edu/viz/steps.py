@@ -7,7 +7,7 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.shared.tables import typeset
-from tinygrad_edu.viz.figure import Step
+from tinygrad_edu.viz.figure import Step, shortened
 from tinygrad_edu.viz.reading import Flow, Reading, glyph
 
 
@@ -26,9 +26,15 @@ def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
     if not reading.has_gradients:
         return tuple(steps), reveal
     waiting = {node: len(wires) for node, wires in reading.leaving.items()}
-    seed = f"Backward from the result L: ∂L/∂L = {typeset(reading.root.grad)}"
-    steps.append(Step("backward", reading.ids[reading.root], ("wout",), seed, ""))
-    reveal |= {"wout-g": len(steps) - 1, f"{reading.ids[reading.root]}-g": len(steps) - 1}
+    for root, out in reading.outs.items():
+        waiting[root] -= 1  # nothing is added on the wire that leaves here
+        if not waiting[root]:
+            seed = f"Backward from the result L: ∂L/∂L = {typeset(root.grad)}"
+            if len(reading.outs) > 1:
+                what = f"result {shortened(root.label) or glyph(root) or typeset(root.data)}"
+                seed = f"Backward from the {what}: its gradient is {typeset(root.grad)}"
+            steps.append(Step("backward", reading.ids[root], (out,), seed, ""))
+            reveal |= {f"{out}-g": len(steps) - 1, f"{reading.ids[root]}-g": len(steps) - 1}
     for node in reversed(reading.shown):
         if node.op is None:
             continue
@@ -39,6 +45,8 @@ def steps_of(reading: Reading) -> tuple[tuple[Step, ...], dict[str, int]]:
                 waiting[flow.source] -= 1
                 if not waiting[flow.source]:
                     reveal[f"{reading.ids[flow.source]}-g"] = len(steps) - 1
+                    if flow.source in reading.outs:
+                        reveal[f"{reading.outs[flow.source]}-g"] = len(steps) - 1
     return tuple(steps), reveal
 
 

@@ -24,7 +24,7 @@ from tinygrad_edu.viz.figure import (
     lines_of,
     shortened,
 )
-from tinygrad_edu.viz.reading import Flow, Reading, glyph, tooltip
+from tinygrad_edu.viz.reading import Flow, Reading, glyph, results, tooltip, written
 from tinygrad_edu.viz.steps import steps_of
 
 Sides: TypeAlias = "tuple[tuple[Line, ...], tuple[Line, ...]]"  # above and below a wire
@@ -37,12 +37,8 @@ def circuit(reading: Reading, *, detail: bool = False) -> Figure:
     """
     nodes = [*_more(reading), *(_circle(node, reading) for node in reading.shown)]
     wires = _wires(reading, lambda flow: _on_wire(flow, reading, detail=detail))
-    root = reading.root
-    above = (line(root.data, "forward", "wout-f"),)
-    below = (line(root.grad, "gradient", "wout-g"),) if reading.has_gradients else ()
-    wires.append(Wire("wout", reading.ids[root], "out", above, below, tooltip="the result"))
-    nodes.append(Node("out", "plain", "note", (tuple(Line(w, "faint") for w in reading.hint),)))
-    return _figure(reading, nodes, wires)
+    leaving, ends = results(reading, reading.ids.__getitem__)
+    return _figure(reading, [*nodes, *ends], [*wires, *leaving])
 
 
 def card(reading: Reading) -> Figure:
@@ -94,10 +90,9 @@ def _figure(
     steps, reveal = steps_of(reading)
     drawn = {wire.id for wire in wires}
     steps = tuple(replace(s, wires=tuple(id for id in s.wires if id in drawn)) for s in steps)
-    written = {line.id for line in lines_of(nodes, wires)}
-    reveal = {id: step for id, step in reveal.items() if id in written}
-    title = f"computation graph of {len(reading.order):,} values"
-    title += f", result {typeset(reading.root.data)}"
+    texts = {line.id for line in lines_of(nodes, wires)}
+    reveal = {id: step for id, step in reveal.items() if id in texts}
+    title = f"computation graph of {len(reading.order):,} values, {written(reading)}"
     return Figure(tuple(nodes), tuple(wires), clusters, steps, reveal, title)
 
 

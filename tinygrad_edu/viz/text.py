@@ -15,7 +15,7 @@ WIDEST = 60  # characters of indentation
 
 
 def tree(reading: Reading) -> str:
-    """Draw the result first, below it what it was computed from, each value in full once.
+    """Draw each result first, below it what it was computed from, each value in full once.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def tree(reading: Reading) -> str:
     """
     rows: list[tuple[str, str, str]] = []
     seen: set[Value] = set()
-    stack, note = [(reading.root, "", "")], ""
+    stack, note = [(root, "", "") for root in reversed(reading.outs)], ""
     while stack and len(rows) < MOST:
         node, mark, below = stack.pop()
         again = node.op is not None and node in seen
