@@ -20,6 +20,7 @@ PAGES = {
     "docs/recipes/README.md": "recipes/index.md",
     "docs/recipes/train.md": "recipes/train.md",
     "docs/recipes/freeze.md": "recipes/freeze.md",
+    "docs/recipes/weights.md": "recipes/weights.md",
     "docs/recipes/grid_search.md": "recipes/grid_search.md",
     "docs/recipes/dask.md": "recipes/dask.md",
     "docs/recipes/optuna.md": "recipes/optuna.md",

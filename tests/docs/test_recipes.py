@@ -49,7 +49,16 @@ def test_index_and_site_have_every_recipe():
 
 
 @pytest.mark.parametrize(
-    "page", ["train.md", "freeze.md", "diagnose.md", "grid_search.md", "dask.md", "optuna.md"]
+    "page",
+    [
+        "train.md",
+        "freeze.md",
+        "weights.md",
+        "diagnose.md",
+        "grid_search.md",
+        "dask.md",
+        "optuna.md",
+    ],
 )
 def test_what_a_page_installs_is_what_the_tests_install(page):
     """The versions that a page asks for are allowed by the extra ``test``."""
@@ -70,6 +79,7 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
     [
         ("train.md", 2, 2, 0),  # started again, it goes on from its checkpoint, which is at its end
         ("freeze.md", 1, 1, 0),
+        ("weights.md", 2, 1, 0),
         ("grid_search.md", 4, 1, 0),
         ("diagnose.md", 4, 1, 4),
     ],
