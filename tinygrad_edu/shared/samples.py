@@ -102,6 +102,8 @@ def _unpacked(data: Any, name: str) -> Any:
 def _plain(entry: Any, name: str, i: int) -> Any:
     """Return a sample or target, or a part of one, as plain Python; refuse what is missing."""
     kind = type(entry)
+    if (kind is float and entry == entry) or (kind is list and _is_row_of_floats(entry)):
+        return entry
     number = isinstance(entry, Real | Decimal)
     if kind in PLAIN or (number and entry == entry):
         return entry
@@ -120,7 +122,17 @@ def _plain(entry: Any, name: str, i: int) -> Any:
     return entry if unpacked is entry else _plain(unpacked, name, i)
 
 
+def _is_row_of_floats(row: list[Any]) -> bool:
+    """Recognize the common row, floats without a nan, and call nothing for each number."""
+    if {*map(type, row)} != {float}:
+        return False
+    total = sum(row)
+    return bool(total == total)
+
+
 def _numbers(sample: Any, name: str, i: int) -> Any:
+    if type(sample) is list and _is_row_of_floats(sample):
+        return sample[:]
     try:
         return [_number(feature) for feature in as_list(sample)]
     except TypeError:  # an OperandError is one
