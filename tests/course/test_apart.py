@@ -165,9 +165,9 @@ def test_what_an_answer_prints_is_shown_up_to_a_limit(capsys):
 
 
 def test_the_child_takes_little_memory_beside_the_sessions():
-    """One GiB; so a mistake in a loop does not stop the machine."""
+    """Four GiB; so a mistake in a loop does not stop the machine."""
     with pytest.raises(Misfit, match="more memory than there is"):
-        apart(lambda: bytearray(2 << 30), 5.0)
+        apart(lambda: bytearray(5 << 30), 5.0)
 
 
 def test_no_child_is_left(tmp_path):
@@ -196,6 +196,25 @@ def test_a_session_that_ignores_the_ends_of_children_gets_its_verdict():
         assert apart(lambda: 3, 5.0) == 3
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize("what", ["fork", "pipe"])
+def test_where_no_process_can_be_had_a_thread_serves(what, monkeypatch):
+    """A machine may have no more processes or open files."""
+
+    def refuse(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr(os, "fork" if what == "fork" else "pipe", refuse)
+
+    assert apart(threading.current_thread, 5.0) is not threading.current_thread()
+
+
+def test_without_fork_a_thread_serves(monkeypatch):
+    """As on Windows."""
+    monkeypatch.delattr(os, "fork")
+
+    assert apart(threading.current_thread, 5.0) is not threading.current_thread()
 
 
 def test_programs_that_an_answer_starts_end_with_it():

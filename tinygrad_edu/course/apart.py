@@ -31,7 +31,7 @@ from typing import Any, NoReturn, TypeAlias
 from tinygrad_edu.course.outcomes import Misfit, ending
 
 MOST_PRINTED = 5_000  # characters that an answer prints and that are shown
-MOST_MEMORY = 1 << 30  # bytes that an answer may take beside those of the session
+MOST_MEMORY = 4 << 30  # bytes that an answer may take beside those of the session
 HERE = os.path.dirname(__file__)
 TOOL = 4  # one of the two numbers that sys.monitoring leaves to tools without a name
 Report: TypeAlias = "tuple[str, Any]"  # how the work ended; what it returned, or words
@@ -50,7 +50,7 @@ def apart(work: Callable[[], Any], seconds: float) -> Any:
     """
     if sys.platform == "emscripten":
         way = _on_watch
-    elif sys.platform in ("darwin", "win32"):
+    elif sys.platform == "darwin" or not hasattr(os, "fork"):
         way = _in_a_thread
     else:
         way = _in_a_child
@@ -77,10 +77,15 @@ def _report(work: Callable[[], Any]) -> Report:
 def _in_a_child(work: Callable[[], Any], seconds: float) -> Report:
     from multiprocessing.connection import Pipe  # a browser has none
 
-    receiver, sender = Pipe(duplex=False)
-    with warnings.catch_warnings():  # against forks beside threads: the child runs no other code
-        warnings.simplefilter("ignore")
-        child = os.fork()
+    try:
+        receiver, sender = Pipe(duplex=False)
+        with (
+            warnings.catch_warnings()
+        ):  # against forks beside threads: the child runs no other code
+            warnings.simplefilter("ignore")
+            child = os.fork()
+    except OSError:  # there may be no more processes or files
+        return _in_a_thread(work, seconds)
     if not child:
         _be_the_child(work, seconds, sender)
     _lead_a_group(child)
