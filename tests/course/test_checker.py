@@ -30,9 +30,19 @@ def test_an_open_exercise_never_raises(answer, monkeypatch, capsys):
     monkeypatch.setenv("CI", "true")
 
     check.chain_rule_2(answer)
+    check.chain_rule_2(lambda x, y: answer)
+
+    out = capsys.readouterr().out
+    assert out.count("○ chain_rule_2: open") == 2
+    assert "Write slope" not in out, "the question stands above the cell"
+
+
+def test_without_an_answer_the_question_is_shown(capsys):
+    """Nothing is graded, and no try is counted."""
     check.chain_rule_2()
 
-    assert capsys.readouterr().out.count("○ chain_rule_2: open") == 2
+    assert "○ chain_rule_2: open\n  L = x·y + 3x. Write slope(x, y)" in capsys.readouterr().out
+    assert progress().solved == 0
 
 
 def test_hints_come_in_order_and_may_be_seen_again(capsys):
@@ -85,7 +95,7 @@ def test_all_names_are_offered_for_completion():
     assert dir(check) == sorted(EXERCISES)
 
 
-def test_without_an_answer_the_statement_is_shown():
+def test_the_check_itself_shows_the_question():
     """As text and as HTML."""
     assert repr(check.remember_1) == f"remember_1: {EXERCISES['remember_1'].statement}"
     assert "<b>remember_1</b>" in check.remember_1._repr_html_()
@@ -105,3 +115,9 @@ def test_two_answers_are_told_to_be_one_list(capsys):
 
     assert "these are 2" in verdict.words
     assert "brackets" in verdict.words
+
+
+def test_an_answer_without_its_exercise_is_refused_in_words():
+    """The name is easily forgotten."""
+    with pytest.raises(SettingError, match=r"which exercise.*\n(.*\n)*.*check\.remember_1"):
+        check(-8)

@@ -79,10 +79,8 @@ def _in_a_child(work: Callable[[], Any], seconds: float) -> Report:
 
     try:
         receiver, sender = Pipe(duplex=False)
-        with (
-            warnings.catch_warnings()
-        ):  # against forks beside threads: the child runs no other code
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a fork beside threads: the child runs the answer only
             child = os.fork()
     except OSError:  # there may be no more processes or files
         return _in_a_thread(work, seconds)
@@ -197,9 +195,10 @@ def _stop(thread: Thread) -> None:
 
 
 def _on_watch(work: Callable[[], Any], seconds: float) -> Report:
+    monitoring: Any = getattr(sys, "monitoring", None)  # from Python 3.12 on
+    if monitoring is None:
+        return _report(work)
     end = monotonic() + seconds
-    # mypy knows sys.monitoring from Python 3.12 on; a browser's Python is newer
-    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
 
     def look(code: Any, *_: Any) -> Any:
         if code.co_filename.startswith(HERE):

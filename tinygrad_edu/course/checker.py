@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from html import escape
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygrad_edu.course.exercise import Exercise
 from tinygrad_edu.course.grading import grade
 from tinygrad_edu.course.solved import RECORD, State
 from tinygrad_edu.course.verdict import Verdict, show
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.arguments import whole
+
+NOTHING = object()  # None and ... are what a learner hands in too early
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,19 @@ class Check:
 
     exercise: Exercise
 
-    def __call__(self, answer: Any = ..., *more: Any) -> Verdict:
+    def __call__(self, answer: Any = NOTHING, *more: Any) -> Verdict:
         """Grade the answer, show what was found, and keep it if it is right.
 
-        There is one answer: ``more`` of them are told to be put into a list.
+        Without an answer it shows what is asked.
 
         Raises
         ------
         WrongAnswer
             If it is wrong and the environment has CI=true; elsewhere it is only shown.
         """
-        if more:
+        if answer is NOTHING:
+            verdict = Verdict(self.exercise.id, "open", self.exercise.statement)
+        elif more:
             words = (
                 f"Hand in one answer, and these are {1 + len(more)}: if they belong together, put "
                 "them in a list, with brackets around them."
@@ -112,6 +117,14 @@ class Checks:
         like = get_close_matches(name, checks, n=3, cutoff=0.5)
         rest = f"; there is {', '.join(like)}" if like else ""
         raise AttributeError(f"no exercise is called {name!r:.60}{rest}.")
+
+    def __call__(self, *answers: Any) -> NoReturn:
+        """Refuse an answer without its exercise."""
+        raise SettingError(
+            "check does not know which exercise this answers.",
+            expected=f"one of the exercises {', '.join(list(self._checks)[:3])}, ...",
+            fix="write its name after a dot, for example check.remember_1(-8).",
+        )
 
     def __dir__(self) -> list[str]:
         return [*self._checks]

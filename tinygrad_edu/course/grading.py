@@ -52,8 +52,11 @@ def grade(
             fix='look it up by its id, for example grade(EXERCISES["gates_1"], answer).',
         )
     points = whole("points", points)
-    if answer is None or answer is ...:
-        return Verdict(exercise.id, "open", exercise.statement)
+    if answer is ...:
+        return Verdict(exercise.id, "open", "Put your answer in the place of the dots.")
+    if answer is None:
+        words = "This is None: is it still to be filled in, or is a return missing?"
+        return Verdict(exercise.id, "open", words)
     drawn = exercise.asks.points(rng or Random(exercise.id), points)
     # in a context of its own: a recording or a fault that the session left on changes no verdict
     return Context().run(_graded, exercise, answer, drawn)
@@ -68,7 +71,7 @@ def _graded(exercise: Exercise, answer: Any, at: Sequence[Point]) -> Verdict:
         return Verdict(exercise.id, "wrong", str(misfit))
     if all(outcome.problem == "None" for outcome in given):
         words = "Your function returns None: is it still to be written, or is a return missing?"
-        return Verdict(exercise.id, "open", f"{exercise.statement}\n{words}")
+        return Verdict(exercise.id, "open", words)
     if _agree(exercise, given, truth):
         words = f"Right at all {len(at)} points tried." if len(at) > 1 else ""
         return Verdict(exercise.id, "right", words)
