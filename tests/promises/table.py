@@ -232,4 +232,12 @@ PROMISES = {
         cases=2_000,
         quick=70,
     ),
+    "contexts": Promise(
+        "threads, tasks, generators",
+        "1,000 interleavings of recording, anomaly mode, scopes, modes, faults, `grad`, fits and "
+        "compiles in 4 threads, in asyncio tasks and in suspended generators, also such as go from "
+        "thread to thread: same numbers as alone, nothing left switched on",
+        cases=1_000,
+        quick=40,
+    ),
 }

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from threading import RLock
 from types import FrameType
@@ -99,14 +99,12 @@ class Block:
         if self.generator is None:
             HERE.set(here().with_blocks(self))
         for shared in self._shared():
-            shared.append(weakref.ref(self, shared.remove))
+            shared.append(weakref.ref(self, partial(_remove, shared)))
         _look_who_watches()
 
     def __exit__(self, *_: object) -> None:
         for shared in self._shared():
-            with suppress(ValueError):  # the garbage collector takes out weak references first
-                shared.remove(weakref.ref(self))
-        _look_who_watches()
+            _remove(shared, weakref.ref(self))
         self.thing = self.generator = None  # a frame that is kept would keep the graphs in it
         HERE.set(here().with_blocks())
 
@@ -114,6 +112,12 @@ class Block:
         """List where the block stands for all threads to see."""
         watching, held = isinstance(self.thing, Watcher), self.generator is not None
         return [WATCHING] * watching + [HELD] * held
+
+
+def _remove(shared: list[weakref.ref[Block]], block: weakref.ref[Block]) -> None:
+    with suppress(ValueError):  # both the end of a block and the end of its life take it out
+        shared.remove(block)
+    _look_who_watches()
 
 
 def _look_who_watches() -> None:
