@@ -81,3 +81,15 @@ def test_what_is_not_a_part_is_refused(parts):
     """When it is built, by its number."""
     with pytest.raises(SettingError):
         nn.Sequential(*parts)
+
+
+def test_a_sequential_that_the_first_edition_pickled_still_loads():
+    """Its parts were called parts; both names give the list."""
+    parts = [nn.Layer(1, 1), "relu"]
+    model = nn.Sequential.__new__(nn.Sequential)
+
+    model.__setstate__({"parts": parts, "training": False})
+
+    assert model.layers is model.parts is parts
+    assert not model.training
+    assert model.layer1 is parts[0]

@@ -203,6 +203,40 @@ def test_a_module_under_the_name_of_another_is_refused():
     assert names(model)[0] == "layer1.neuron0.w0"
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("b", lambda b, w: 0.5),
+        ("b", lambda b, w: b - 0.1 * b.grad),
+        ("b", lambda b, w: [0.5]),
+        ("w", lambda b, w: [1.0, 2.0]),
+        ("w", lambda b, w: [v * 0.9 for v in w]),
+        ("w", lambda b, w: (w[0], 1)),
+    ],
+)
+def test_a_number_in_the_place_of_a_parameter_is_refused(name, number):
+    """``self.b = self.b - 0.1 * self.b.grad`` would leave nothing to train; data is the place."""
+    neuron = Neuron(2)
+    before = neuron.parameters()
+
+    with pytest.raises(
+        SettingError, match=rf"(?s){name} of this Neuron is learned.*{name}.*data = "
+    ):
+        setattr(neuron, name, number(neuron.b, neuron.w))
+
+    assert neuron.parameters() == before
+
+
+def test_results_and_numbers_may_be_kept_beside_the_parameters():
+    """What a module remembers of a run is not a parameter."""
+    scale = Scale()
+    for seen in (scale(1.0), [scale(2.0)], 3.0, None):
+        scale.seen = seen
+    scale.factor = Value(4.0).detach()
+
+    assert scale.parameters() == []
+
+
 def test_an_attribute_may_be_replaced():
     """By another module, a list, a Value: parameters are looked up when they are asked for."""
     model = Holder(layer1=Scale(), w=Value(1.0))

@@ -140,6 +140,7 @@ ERRORS = {
     "an unknown activation function": ("", "nn.MLP(2, [3, 1], activation='rleu')"),
     "an unknown part": ("", "nn.Sequential('rleu')"),
     "no part": ("", "nn.Sequential()"),
+    "a number for a parameter": ("model = nn.Neuron(2)", "setattr(model, 'b', 0.5)"),
     "a layer under the name of another": (
         "other = nn.Layer(2, 3)",
         "setattr(model, 'layer1', other)",

@@ -100,7 +100,14 @@ class Module:
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a module under the name of another: ``model.layer1 = other`` would not run."""
+        """Refuse a module under the name of another, which would not run, and a lost parameter."""
+        if _is_learned(self.__dict__.get(name)) and _is_number(value):
+            item = f"{name}[0]" if isinstance(value, (list, tuple)) else name
+            raise SettingError(
+                f"{name} of this {type(self).__name__} is learned, and was set to {value!r:.60}.",
+                where="it would be a number that training and files do not know",
+                fix=f"assign to the data of the Value, for example model.{item}.data = 0.5",
+            )
         if isinstance(value, Module) and name[-1:].isdigit() and name not in self.__dict__:
             held = getattr(self, name, value)
             if held is not value:
@@ -340,6 +347,17 @@ def _observed(
         for layer in layers.values():
             del vars(layer)["forward"]
     return shapes
+
+
+def _is_learned(held: Any) -> bool:
+    """Check for a parameter, or a list of some."""
+    return any(map(_trainable, held if isinstance(held, (list, tuple)) else [held]))
+
+
+def _is_number(value: Any) -> bool:
+    """Check for a number or a result, or a list of some."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(x, (float, int)) or (isinstance(x, Value) and x.op) for x in parts)
 
 
 def _inside(path: str) -> str:
