@@ -1,5 +1,6 @@
 """Figures as pixels: no edge is transparent, and what would take minutes is refused."""
 
+import re
 import sys
 from io import BytesIO
 from time import perf_counter
@@ -8,7 +9,7 @@ import pytest
 
 from tests import graphs
 from tinygrad_edu import Value, draw
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.viz import raster
 from tinygrad_edu.viz.layout import graphviz
 from tinygrad_edu.viz.layout.placement import Placement
@@ -120,3 +121,75 @@ def test_a_film_has_one_frame_per_step(images, build, steps, tmp_path):
         assert film.n_frames == len(figure.steps) == steps
         film.seek(steps - 1)
         assert film.info["duration"] == 3000
+
+
+@pytest.fixture
+def without_fonts(monkeypatch):
+    """Let resvg find no font of the system."""
+    real = raster._render
+    monkeypatch.setattr(
+        raster, "_render", lambda svg, **options: real(svg, skip_system_fonts=True, **options)
+    )
+    raster._fonts.cache_clear()
+    yield
+    raster._fonts.cache_clear()
+
+
+def test_text_is_drawn_where_no_font_is_installed(images, without_fonts):
+    """By the font that Matplotlib brings, a little smaller, since it is wider than Helvetica."""
+    source = draw(graphs.neuron(), engine="builtin").svg()
+    bare = re.sub(r"<text.*?</text>", "", source, flags=re.S)
+
+    with_text, without = (
+        images.open(BytesIO(raster._resvg(svg, 1.0))).convert("L").tobytes()
+        for svg in (source, bare)
+    )
+
+    assert raster._fonts()[1] == 0.87
+    assert sum(a != b for a, b in zip(with_text, without, strict=True)) > 1_000
+
+
+def test_without_any_font_a_picture_is_refused(images, without_fonts, monkeypatch, tmp_path):
+    """It would have no text, and nobody would be told; nothing is written."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    for ending in ("png", "gif"):
+        with pytest.raises(MissingExtraError, match="no font for the text"):
+            draw(graphs.neuron(), engine="builtin").save(tmp_path / f"neuron.{ending}")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_dot_typst_makes_the_pdf(monkeypatch, tmp_path):
+    """One page, as large as the figure."""
+    pytest.importorskip("typst")
+    monkeypatch.setenv("PATH", "")
+    figure = draw(graphs.neuron())
+
+    content = figure.save(tmp_path / "neuron.PDF").read_bytes()
+
+    box = re.search(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", content)
+    assert content.startswith(b"%PDF")
+    assert float(box[1]) / float(box[2]) == pytest.approx(
+        figure.placement.width / figure.placement.height, rel=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ("png", r'(?s)a PNG needs resvg-py or .*pip install "tinygrad_edu\[png\]"'),
+        ("gif", r'(?s)a GIF needs resvg-py.*pip install "tinygrad_edu\[png\]"'),
+        ("pdf", r'(?s)a PDF needs Typst or .*pip install "tinygrad_edu\[pdf\]"'),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command_that_installs_it(
+    ending, said, monkeypatch, tmp_path
+):
+    """Also where the ending has capital letters."""
+    monkeypatch.setenv("PATH", "")
+    for module in ("resvg_py", "typst"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(MissingExtraError, match=said):
+        draw(graphs.neuron(), engine="builtin").save(tmp_path / f"neuron.{ending.upper()}")

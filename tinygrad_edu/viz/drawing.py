@@ -221,7 +221,7 @@ class Drawing:
             return raster.png(self.svg(step), self.placement, self.dot)
         if kind == "pdf":
             check_size(self.figure, "dot")
-            return raster.by_graphviz(self.dot, "pdf", "")
+            return raster.pdf(self.svg, self.dot)
         if kind == "gif":
             count = len(self.steps)
             return raster.gif(map(self.svg, range(count)), count, self.placement)

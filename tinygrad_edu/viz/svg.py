@@ -10,14 +10,13 @@ from tinygrad_edu.viz.figure import Cluster, Figure, Line, Node, Wire
 from tinygrad_edu.viz.layout.layered import PORT_STEP
 from tinygrad_edu.viz.layout.measure import LEADING, PAD, block, font_size, node_size, text_width
 from tinygrad_edu.viz.layout.placement import Placement, Point, Size
-from tinygrad_edu.viz.themes import ACTIVE, FONT, Theme
+from tinygrad_edu.viz.themes import ACTIVE, FONT, NABLA_FONT, Theme
 
 ARROW = 7.0
 WIDEST = 0.45 * PORT_STEP  # half of a head: beside another one there is a gap
 HAIR = 1.5
 # what XML has no way to write. Source: W3C, Extensible Markup Language 1.0, production 2
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-NABLA_FONT = "DejaVu Sans,Segoe UI Symbol,sans-serif"  # few fonts have a ∇
 
 
 def svg(

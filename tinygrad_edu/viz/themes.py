@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FONT = "Helvetica,Arial,sans-serif"
+NABLA_FONT = "DejaVu Sans,Segoe UI Symbol,sans-serif"  # few fonts have a ∇
 ACTIVE = "#bf8700"  # the operation that a step is at
 
 
