@@ -5,12 +5,14 @@ import json
 import pickle
 import random
 import sys
+from collections import deque
+from functools import partial
 
 import pytest
 
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Dropout, Layer, Module, Sequential
-from tinygrad_edu.nn.generators import generators, get_state, set_state
+from tinygrad_edu.nn.generators import generators, get_state, global_generators, set_state
 
 np = pytest.importorskip("numpy")
 
@@ -89,6 +91,69 @@ def test_generators_are_found_where_parameters_are():
     found = [name for name, _ in generators(model)]
 
     assert found == ["source", "pair1.0", "inner.noise.of", "rest.layer2.rng", "rest.layer3.rng"]
+
+
+def drawing(rng):
+    """A function that closes over a generator."""
+    return lambda: rng.random()
+
+
+class Sampler:
+    """An object of one's own, whose method a layer holds."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def draw(self):
+        """Draw a number."""
+        return self.source.random()
+
+
+RNG = random.Random(7)
+
+
+@pytest.mark.parametrize(
+    ("held", "path"),
+    [
+        (Sampler(RNG), "held.source"),
+        (Sampler([RNG]), "held.source.0"),
+        (Sampler(RNG).draw, "held.__self__.source"),
+        (RNG.random, "held.__self__"),
+        (drawing(RNG), "held.rng"),
+        (lambda rng=RNG: rng.random(), "held.0"),
+        (partial(max, RNG), "held.1"),
+        (partial(drawing(RNG), 3), "held.0.rng"),
+        ({"noise": Sampler(RNG)}, "held.noise.source"),
+        (deque([RNG]), "held.0"),
+    ],
+)
+def test_generators_are_found_in_objects_and_functions_too(held, path):
+    """A sampler of one's own, its method, a function that closes over a generator."""
+    assert generators(Holder(inner=Holder(held=held))) == [(f"inner.{path}", RNG)]
+
+
+def test_circles_and_deep_lists_end():
+    """An object may hold itself, and lists may stand in lists beyond any recursion limit."""
+    circle = Sampler(RNG)
+    circle.me = circle
+    deep = Sampler(RNG)
+    for _ in range(10_000):
+        deep = Sampler(deep)
+
+    assert generators(Holder(held=circle)) == [("held.source", RNG)]
+    assert [source for _, source in generators(Holder(held=deep))] == [RNG]
+
+
+def test_the_generators_of_the_process_are_those_of_its_functions():
+    """``random.random()`` and ``numpy.random.rand()`` draw from them."""
+    found = global_generators()
+    states = {name: get_state(source) for name, source in found.items()}
+    expected = random.random(), np.random.rand()
+
+    for name, source in found.items():
+        set_state(source, states[name])
+
+    assert (random.random(), np.random.rand()) == expected
 
 
 def test_two_generators_of_one_name_are_refused():

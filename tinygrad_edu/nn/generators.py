@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from operator import attrgetter
 from random import Random
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn.module import Module, named
+
+LISTS = (list, tuple, deque)
+PLAIN = (Value, str, bytes, int, float, type, ModuleType, type(None))  # they hold no generator
+# where libraries keep the generator that their functions draw from
+GLOBAL = {"random": "_inst", "numpy.random": "mtrand._rand", "torch": "default_generator"}
 
 
 def generators(model: Module) -> list[tuple[str, Any]]:
     """List the generators that the modules hold with their paths, each once even if shared.
 
-    They are found where parameters are: in attributes, and there in lists, tuples and dicts.
+    They are found where parameters are: in attributes, and there in lists, tuples and dicts; and in
+    objects, methods and functions that a module holds, such as a sampler of its own.
 
     Returns
     -------
@@ -32,7 +45,56 @@ def generators(model: Module) -> list[tuple[str, Any]]:
     >>> [name for name, _ in generators(nn.Sequential(nn.Layer(2, 3), "relu", nn.Dropout(0.1)))]
     ['layer2.rng']
     """
-    return named(model, "generators", ".", _kinds())
+    found = dict(named(model, "generators", ".", _kinds()))
+    known = {id(source) for source in found.values()}
+    modules = model.named_modules()
+    for path, module in modules:
+        seen = {id(other) for _, other in modules} | known
+        waiting = _named(path.replace("/", "."), vars(module).items())
+        while waiting:
+            name, part = waiting.pop()
+            if id(part) not in seen:
+                seen.add(id(part))
+                if isinstance(part, _kinds()):
+                    found[name] = part
+                else:
+                    waiting += _named(name, held_by(part))
+    return [*found.items()]
+
+
+def global_generators() -> dict[str, Any]:
+    """Return the generators of the whole process: Python's, and those of imported libraries."""
+    return {
+        name: attrgetter(place)(sys.modules[name])
+        for name, place in GLOBAL.items()
+        if name in sys.modules
+    }
+
+
+def held_by(thing: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what a container, a function or another object holds, each part with its name."""
+    if isinstance(thing, dict):
+        yield from thing.items()
+    elif isinstance(thing, LISTS):
+        yield from enumerate(thing)
+    elif isinstance(thing, MethodType | BuiltinMethodType):
+        yield "__self__", thing.__self__
+    elif isinstance(thing, partial):
+        yield from enumerate((thing.func, *thing.args, *thing.keywords.values()))
+    elif isinstance(thing, FunctionType):
+        yield from enumerate(thing.__defaults__ or ())
+        cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True)
+        for name, cell in cells:
+            with suppress(ValueError):  # a name that has no value yet
+                yield name, cell.cell_contents
+    else:
+        yield from getattr(thing, "__dict__", {}).items()
+
+
+def _named(path: str, parts: Iterable[tuple[Any, Any]]) -> list[tuple[str, Any]]:
+    """Return what may hold a generator with its path, the first at the end."""
+    some = [(key, part) for key, part in parts if not isinstance(part, PLAIN)]
+    return [(f"{path}.{key}".lstrip("."), part) for key, part in reversed(some)]
 
 
 def get_state(generator: Any) -> Any:
