@@ -57,7 +57,10 @@ def test_history_has_an_entry_for_each_epoch():
     assert len(history.batch_loss) == 6
     assert history.loss == pytest.approx([loss, loss], rel=1e-9)
     assert history.validation_loss == pytest.approx([loss, loss], rel=1e-9)
-    assert len(history.gradient) == len(history.seconds) == len(history.accuracy) == 2
+    assert len(history.gradient) == len(history.seconds) == len(history.learning_rate) == 2
+    assert (
+        history.accuracy == history.validation_accuracy == []
+    )  # the targets are numbers to be learned
 
 
 def test_training_stops_below_the_threshold():
@@ -142,7 +145,7 @@ def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return 1.0, 0.5
+        return 1.0, [[0.5]] * 8
 
     monkeypatch.setattr(EagerStepper, "validate", interrupted)
 
@@ -152,5 +155,5 @@ def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
             progress=False, compiled=False,
         )  # fmt: skip
 
-    lists = ("loss", "accuracy", "validation_loss", "gradient", "learning_rate", "seconds")
-    assert [len(getattr(history, name)) for name in lists] == [2] * 6
+    lists = ("loss", "validation_loss", "gradient", "learning_rate", "seconds")
+    assert [len(getattr(history, name)) for name in lists] == [2] * 5

@@ -1,15 +1,17 @@
 """Training on matrices is training on Values: the same seed gives the same weights."""
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
 import pytest
 
-from tinygrad_edu import nn
+from tinygrad_edu import Value, nn
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.train import (
     SGD,
     Adam,
+    AdamW,
     ClipByNorm,
     ClipByValue,
     History,
@@ -57,9 +59,9 @@ PROBLEMS = {name: (build, nn.cross_entropy, CLASSES) for name, build in LAYERS.i
 }
 
 
-def momentum(parameters):
+def momentum(parameters, **settings):
     """The optimizer, where a test names no other."""
-    return SGD(parameters, 0.1, momentum=0.9)
+    return SGD(parameters, 0.1, momentum=0.9, **settings)
 
 
 def trained(name, compiled, make=momentum, **settings):
@@ -144,14 +146,131 @@ def test_weights_come_back_after_ctrl_c(monkeypatch):
     assert len(history.loss) == 2
 
 
-def test_an_optimizer_of_other_parameters_is_refused():
-    """A program changes all the weights that it has; on graphs some may stay."""
-    model = one_output()
+class TwoHeads(nn.Module):
+    """The second head is not part of the output."""
 
-    with pytest.raises(
-        SettingError, match="trains 1 parameters, the loss of a sample depends on 31"
-    ):
-        fit(model, nn.mse, X, CLASSES, optimizer=SGD(model.parameters()[:1]), compiled=True)
+    def __init__(self):
+        rng = Random(1)
+        self.body, self.head, self.other = (nn.MLP(*s, rng=rng) for s in SIZES)
+
+    def forward(self, x):
+        """Body, then the first head."""
+        return self.head(self.body(x))
+
+
+SIZES = ((3, [4]), (4, [1]), (4, [2]))
+
+
+@pytest.mark.parametrize("clip", [None, ClipByNorm(0.01)], ids=repr)
+@pytest.mark.parametrize("make", [momentum, lambda p, **k: AdamW(p, 0.05, **k)])
+def test_an_optimizer_of_some_parameters_leaves_the_others(make, clip):
+    """They are frozen to the bit; the others move as they do on graphs, clipped by their norm."""
+    runs = []
+    for compiled in (False, True):
+        model = one_output()
+        before = [p.data for p in model.parameters()]
+        optimizer = make(model.layers[-1].parameters(), clip=clip)
+        history = fit(
+            model, nn.mse, X, CLASSES, epochs=3, batch_size=7, optimizer=optimizer, progress=False,
+            compiled=compiled,
+        )  # fmt: skip
+        runs.append(([p.data for p in model.parameters()], history.gradient, history.loss))
+        moved = [old != p.data for old, p in zip(before, model.parameters(), strict=True)]
+        assert moved == [False] * 24 + [True] * 7
+
+    (eager, sizes, losses), (compiled, same_sizes, same_losses) = runs
+    assert compiled == pytest.approx(eager, rel=1e-9)
+    assert same_losses == pytest.approx(losses, rel=1e-9)
+    for found, expected in zip(same_sizes, sizes, strict=True):
+        assert found == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_constants_of_an_optimizer_stay(compiled):
+    """What was made a constant after the optimizer was built is neither moved nor decayed."""
+    model = one_output()
+    optimizer = AdamW(model.parameters(), 0.05)
+    for p in model.layers[0].parameters():
+        p.constant = True
+    before = [value.data for _, value in model.named_buffers()]
+
+    fit(model, nn.mse, X, CLASSES, optimizer=optimizer, progress=False, compiled=compiled)
+
+    assert [value.data for _, value in model.named_buffers()] == before
+    assert len(before) == 24
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_callback_may_freeze_and_thaw(compiled):
+    """As in gradual unfreezing: from the next epoch on, compiled training has another program."""
+    model, path = one_output(), []
+    first, second = (layer.parameters() for layer in model.layers)
+
+    def gradual(history, _):
+        path.append((first[0].data, second[0].data))
+        for p in first:
+            p.constant = len(history.loss) == 1
+        for p in second:
+            p.constant = len(history.loss) == 2
+
+    fit(
+        model, nn.mse, X, CLASSES, epochs=4, optimizer=momentum(model.parameters()),
+        callbacks=[gradual], progress=False, compiled=compiled,
+    )  # fmt: skip
+
+    steps = [tuple(a != b for a, b in zip(*pair, strict=True)) for pair in pairwise(path)]
+    assert steps == [(False, True), (True, False), (True, True)]
+
+
+def test_parameters_that_the_loss_does_not_use_are_trained_on_graphs():
+    """Compiled, an optimizer that has them is refused in words; one that has not, is not."""
+    model = TwoHeads()
+
+    with pytest.raises(SettingError, match="not depend on 10 of the 31 parameters that the opt"):
+        fit(model, nn.mse, X, CLASSES, compiled=True, progress=False)
+    assert fit(model, nn.mse, X, CLASSES, epochs=1, progress=False).loss
+    some = SGD([*model.body.parameters(), *model.head.parameters()], 0.1)
+    history = fit(model, nn.mse, X, CLASSES, optimizer=some, compiled=True, progress=False)
+    assert history.loss[-1] < history.loss[0]
+    assert [*history.gradient[0]] == ["body", "head", "other"]
+    assert history.gradient[0]["other"] == 0.0
+
+
+def rebuilt(model):
+    """An optimizer, and then a new layer: what a cell that is run again does."""
+    optimizer = SGD(model.parameters())
+    model.layers[0] = nn.Layer(3, 6, "tanh", rng=Random(9))
+    return optimizer
+
+
+@pytest.mark.parametrize("compiled", [False, True, "auto"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda model: SGD(one_output().parameters()), "trains 31 .*, and 31 of them belong"),
+        (rebuilt, "trains 31 parameters, and 24 of them belong neither to the model nor to the l"),
+    ],
+)
+def test_an_optimizer_of_another_model_is_refused(make, message, compiled):
+    """It would train nothing, or only a part, and say nothing."""
+    model = one_output()
+    optimizer = make(model)
+
+    with pytest.raises(SettingError, match=message):
+        fit(model, nn.mse, X, CLASSES, optimizer=optimizer, compiled=compiled, progress=False)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_parameters_of_the_loss_may_be_trained_too(compiled):
+    """A temperature, or a weight of the penalty: they belong to no module."""
+    model, scale = one_output(), Value(0.5)
+
+    fit(
+        model, lambda out, t: nn.mse(out * scale, t), X, CLASSES, progress=False, compiled=compiled,
+        optimizer=SGD([*model.parameters(), scale], 0.1),
+    )  # fmt: skip
+
+    assert scale.data != 0.5
 
 
 def test_logits_far_apart_on_another_sample_stay_finite():

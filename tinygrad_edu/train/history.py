@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
+
+from tinygrad_edu.engine.errors import SettingError
+
+METRICS = ("metrics", "validation_metrics")
 
 
 @dataclass
 class History:
     """One entry for each finished epoch; ``batch_loss`` has one for each batch.
 
+    A list is empty where no run has had that measure. If some runs had it, and others that went on
+    filling the same history had not, it is nan for the epochs of those.
+
     Attributes
     ----------
     batch_loss, loss : list of float, with the penalty where there is one
-    accuracy : list of float, share of the samples that were right before their update
+    accuracy : list of float, share of the samples that were right before their update; only where
+        the targets are classes
     validation_loss, validation_accuracy : list of float, in evaluation mode, without penalty
+    metrics, validation_metrics : dict of list of float, by the names that ``fit`` was given
     gradient : list of dict, the root mean square of dL/dw by layer, in the epoch's last batch
     learning_rate : list of float, at the epoch's last update
     seconds : list of float, since the start; a resumed run counts on
     stopped : str, why the run ended: "epochs", "threshold", "patience" or "callback"; "" while it
         runs and after Ctrl-C
+    begun : int, how many of the epochs are those of earlier runs
     """
 
     batch_loss: list[float] = field(default_factory=list)
@@ -28,17 +39,59 @@ class History:
     accuracy: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    validation_metrics: dict[str, list[float]] = field(default_factory=dict)
     gradient: list[dict[str, float]] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     stopped: str = ""
+    begun: int = 0
+
+    def __setstate__(self, facts: dict[str, Any]) -> None:
+        """Read a pickle, perhaps of an earlier version, which had fewer measures."""
+        self.__dict__ = vars(History()) | facts
+
+    def begin(self) -> None:
+        """Begin a run, which is judged by its own epochs, whatever runs before have left here."""
+        for name, kept in self._by_epoch().items():
+            if len(kept) not in (0, len(self.loss)):
+                raise SettingError(
+                    f"history.{name} has {len(kept)} entries, history.loss has {len(self.loss)}.",
+                    expected="one entry for each epoch in each list, or none",
+                    fix="pass a history that fit has filled, or a new one: history=History().",
+                )
+        self.begun, self.stopped = len(self.loss), ""
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Add an epoch once all of it is known, so that Ctrl-C leaves whole epochs."""
-        for name, value in entry.items():
-            getattr(self, name).append(value)
+        """Add an epoch once all of it is known; what was not measured is nan."""
+        before = len(self.loss)
+        for kind in METRICS:
+            for name in entry.get(kind, ()):
+                getattr(self, kind).setdefault(name, [])
+        for name, kept in self._by_epoch().items():
+            kind, _, metric = name.partition(".")
+            empty: Any = {} if name == "gradient" else nan
+            found = entry.get(kind, {}).get(metric, empty) if metric else entry.get(name, empty)
+            if kept or found is not empty:
+                kept += [empty] * (before - len(kept))
+                kept.append(found)
+
+    @property
+    def judged(self) -> list[float]:
+        """Return the losses that this run is judged by: on validation data, if it has them."""
+        held_out = self.validation_loss[self.begun :]
+        return held_out if any(x == x for x in held_out) else self.loss[self.begun :]
 
     @property
     def latest(self) -> float:
         """Return the last validation loss or, without validation data, the last training loss."""
-        return (self.validation_loss or self.loss)[-1]
+        return self.judged[-1]
+
+    def _by_epoch(self) -> dict[str, list[Any]]:
+        """Return all lists with one entry for each epoch: "loss", "metrics.f1" and so on."""
+        lists = {
+            name: kept
+            for name, kept in vars(self).items()
+            if isinstance(kept, list) and name != "batch_loss"
+        }
+        return lists | {f"{k}.{name}": x for k in METRICS for name, x in getattr(self, k).items()}

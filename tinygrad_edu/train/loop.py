@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from os import PathLike
 from random import Random
@@ -10,15 +11,17 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.compiler.python_backend import exact_sum
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import AnomalyError
+from tinygrad_edu.engine.errors import AnomalyError, SettingError
 from tinygrad_edu.nn import Module
+from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.shared.arguments import whole
+from tinygrad_edu.shared.arguments import same_length, whole, within
 from tinygrad_edu.shared.samples import by_position
-from tinygrad_edu.train.data import minibatches, weighted
+from tinygrad_edu.train.data import minibatches, split, weighted
 from tinygrad_edu.train.history import History
+from tinygrad_edu.train.interrupts import Interrupts
+from tinygrad_edu.train.measures import Metric, Scores
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import progress_bar
 from tinygrad_edu.train.resume import Checkpoint, Run
@@ -35,10 +38,12 @@ def fit(
     epochs: int = 10,
     batch_size: int = 32,
     optimizer: Optimizer | None = None,
-    validation: Data | None = None,
+    validation: Data | float | None = None,
     penalty: Penalty | None = None,
     stop_below: float | None = None,
     patience: int | None = None,
+    min_delta: float = 0.0,
+    metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint: str | PathLike[str] | Checkpoint | None = None,
     rng: Random | None = None,
@@ -57,22 +62,31 @@ def fit(
     loss : function of the output for one sample and its target, for example ``nn.cross_entropy``
     epochs : int, passes over the data; batch_size : int, samples between two updates: 1 for
         stochastic, ``len(X)`` for full-batch gradient descent
-    optimizer : default SGD with a learning rate of 0.1
-    validation : (X, y) that are not trained on; the model is measured on them after each epoch
+    optimizer : default SGD with a learning rate of 0.1. The parameters that it does not have, and
+        those that are constants, stay as they are: it may train the last layer alone
+    validation : (X, y) that are not trained on; the model is measured on them after each epoch. A
+        number such as 0.2 is the share of the samples to hold out for that: on the same data
+        always the same samples
     penalty : function of the model, such as ``nn.L2(1e-4)``, added to the loss of each batch
     stop_below : float, end when the validation (else training) loss has dropped below it
     patience : int, end after so many epochs without a better validation (else training) loss;
         the model then has the weights of its best epoch
+    min_delta : float, by how much the loss must be lower, for patience, to be better
+    metrics : functions of (targets, predictions) by name, measured in each epoch for
+        ``history.metrics`` and ``history.validation_metrics``, for example
+        ``metrics={"f1": sklearn.metrics.f1_score}``. Predictions are classes where targets are
     callbacks : functions of (history, model), called after each epoch; one that returns True ends
-        the run. Set ``callback.reads_weights = False`` if it never looks at the weights: compiled
-        training is then faster
+        the run; :class:`ReduceLROnPlateau` is one. Set ``callback.reads_weights = False`` if it
+        never looks at the weights: compiled training is then faster
     checkpoint : path of a file that is written after each epoch. If it exists, the run goes on
         from there, with the same bits as if it had not stopped; ``epochs`` counts those before,
-        too, and ``patience`` and ``stop_below`` are those of this call. Data and settings must be
-        those of the run before; a :class:`Checkpoint` keeps settings, and compares them
+        too, and ``patience`` and ``stop_below`` are those of this call. Data, model, loss,
+        optimizer, schedule, batch size and seed must be those of the run before; a
+        :class:`Checkpoint` says which may differ, keeps settings of your own, or the best epoch
     rng : random.Random that shuffles; default ``Random(0)``
     progress : True for a tqdm bar, False for no bar, None for a bar where tqdm is installed
-    history : a History to go on filling; what was reached is in it even after Ctrl-C
+    history : a History to go on filling: this run is judged by its own epochs. What was reached is
+        in it even after Ctrl-C, and in the model
     sample_weight : numbers of at least 0, one per sample, by which its loss counts in the mean of
         its batch and of the epoch; a sample of weight 0 is left out
     compiled : True for matrices (:mod:`tinygrad_edu.compiler`), False for the graph of Values,
@@ -84,10 +98,10 @@ def fit(
 
     Raises
     ------
-    LengthError, SettingError, FileError
-        Before training, if a setting can't be used.
+    LengthError, OperandError, SettingError, FileError
+        Before training, if the data hold nan or infinities, or if a setting can't be used.
     AnomalyError
-        If the loss becomes nan or inf; the weights are those before that batch. With a
+        If the loss or a weight becomes nan or inf; the weights are those before that batch. With a
         checkpoint also if any other number of an epoch does; the file is that of the epoch before.
 
     References
@@ -104,53 +118,57 @@ def fit(
     '0.000'
     """
     whole("epochs", epochs)
-    X, y, rng = by_position(X), by_position(y, "y"), rng or Random(0)
+    X, y, rng = by_position(X), by_position(y, "y"), choose_rng(rng)
     X, y, weights = weighted(X, y, sample_weight)
+    X, y, weights, validation = held_out(X, y, weights, validation)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
-    if validation is not None:
-        names = ("validation[0]", "validation[1]")
-        validation = by_position(validation[0], names[0]), by_position(validation[1], names[1])
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     task = Task(model, loss, X, y, optimizer, batch_size, penalty, validation, weights)
-    stopping = Stopping(stop_below, patience, callbacks)
-    run = Run(model, optimizer, rng, history, stopping, checkpoint)
+    keep_best = checkpoint is not None and checkpoint.keep == "best"
+    stopping = Stopping(stop_below, patience, min_delta, callbacks, keep_best)
+    run = Run(task, rng, history, stopping, checkpoint)
     last = run.begin(epochs)
     looked_at = stopping.reads_weights or validation is not None or checkpoint is not None
+    scores = Scores(y, loss, metrics)
+    on_others = Scores(validation[1], loss, metrics) if validation is not None else None
     start = perf_counter() - (history.seconds or [0.0])[-1]
-    batches = -(-len(X) // batch_size) * last
+    done, todo = len(history.batch_loss), last - len(history.loss)
 
     model.train()  # step 1, the initial weights, was done when the model was built
     try:
         with (
+            Interrupts() as ctrl_c,
             collector_paused(),
             stepper_for(task, compiled) as stepper,
-            progress_bar(batches, progress, len(history.batch_loss)) as bar,
+            progress_bar(done + -(-len(X) // batch_size) * todo, progress, done) as bar,
         ):
+            run.set_generators()
             while len(history.loss) < last and not history.stopped:  # step 2: repeat E times
-                losses, right = [], 0
+                scores.start()
                 for batch in minibatches(len(X), batch_size, rng):  # step 3: for M / B batches
                     # (a) forward pass, (b) backward pass, (c) the gradient of every weight
-                    batch_loss, correct = stepper.forward_backward(batch)
-                    _check_finite(batch_loss, history)
-                    stepper.update()  # (d) change the weights
-                    history.batch_loss.append(batch_loss)
-                    losses.append(batch_loss * task.weight(batch))
-                    right += correct
+                    batch_loss, outputs = stepper.forward_backward(batch)
+                    check_loss(batch_loss, run, scores, first=len(history.batch_loss) == done)
+                    with ctrl_c.held_back():
+                        stepper.update()  # (d) change the weights
+                        history.batch_loss.append(batch_loss)
+                    scores.add(batch, batch_loss, outputs, task.weight(batch))
                     bar.advance(batch_loss)
-                epoch: dict[str, Any] = {
-                    "loss": exact_sum(losses) / task.weight(range(len(X))),
-                    "accuracy": right / len(X),
+                epoch = scores.total() | {
                     "gradient": stepper.gradient_sizes(),
                     "learning_rate": optimizer.rate,
                 }
                 if looked_at:
                     stepper.settle(may_change=stopping.may_change_weights)
-                if validation is not None:  # step 4: the loss on validation data
-                    epoch["validation_loss"], epoch["validation_accuracy"] = stepper.validate()
+                if on_others is not None:  # step 4: the loss on validation data
+                    on_others.start()
+                    on_others.add(range(len(on_others.y)), *stepper.validate())
+                    epoch |= {f"validation_{name}": x for name, x in on_others.total().items()}
                 run.check(epoch)
-                history.add(epoch | {"seconds": perf_counter() - start})
+                with ctrl_c.held_back():
+                    history.add(epoch | {"seconds": perf_counter() - start})
                 bar.end_epoch(history)
                 history.stopped = stopping.verdict(history, model)  # stop, or go back to step 2
                 run.save()
@@ -162,11 +180,57 @@ def fit(
     return history
 
 
-def _check_finite(loss: float, history: History) -> None:
-    """Raise AnomalyError before a loss that is nan or infinite reaches the weights."""
-    if not isfinite(loss):
-        raise AnomalyError(
-            f"the loss became {loss} in batch {len(history.batch_loss) + 1}.",
-            where="the forward pass; the weights are those before this batch",
-            fix="lower the learning rate; detect_anomaly() around fit names the first bad node.",
+def held_out(
+    X: Sequence[Any], y: Sequence[Any], weights: list[float] | None, validation: Any
+) -> tuple[Sequence[Any], Sequence[Any], list[float] | None, Data | None]:
+    """Return what to train on, with its weights, and what to validate on.
+
+    The share of the samples that a number asks for is drawn by a generator of its own, so that
+    another run on the same data holds out the same samples, whatever else is random in it.
+    """
+    if validation is None:
+        return X, y, weights, None
+    if isinstance(validation, Iterable):
+        pair = [*validation]
+        if len(pair) != 2:
+            raise SettingError(
+                f"validation has {len(pair)} parts.",
+                expected="samples and their targets, or the share of the samples to hold out",
+                fix="pass a share, for example validation=0.2.",
+            )
+        others = by_position(pair[0], "validation[0]"), by_position(pair[1], "validation[1]")
+        return X, y, weights, others
+    share = within("validation", validation, above=0.0, below=1.0)
+    same_length("y", y, "X", X)
+    strata = [tuple(t) if isinstance(t, Iterable) else t for t in y]
+    counts = Counter(strata)
+    alike = min(counts.values()) > 1 and len(counts) <= len(y) * (1.0 - share)
+    places = [[i] for i in range(len(X))]
+    parts = split(places, y, share, rng=Random(0), stratify=strata if alike else None)
+    if not parts.X_test:
+        raise SettingError(
+            f"validation is {share:g}: of {len(X)} samples, none would be held out.",
+            fix="pass a larger share, for example validation=0.5.",
         )
+    mine, theirs = ([int(i) for (i,) in part] for part in (parts.X, parts.X_test))
+    if weights is not None:
+        weights = [weights[i] for i in mine]
+    return [X[i] for i in mine], parts.y, weights, ([X[i] for i in theirs], parts.y_test)
+
+
+def check_loss(loss: float, run: Run, scores: Scores, *, first: bool) -> None:
+    """Raise AnomalyError before a loss that is nan or infinite reaches the weights."""
+    if isfinite(loss):
+        return
+    history, task = run.history, run.task
+    bad = [name for name, p in task.model.named_parameters() if not isfinite(p.data)]
+    fix = "detect_anomaly() around fit names the first bad node."
+    if bad:
+        fix = f"start from finite weights: {bad[0]} is not finite before this batch."
+    elif not first:  # the data are finite, so that the weights have grown too large
+        fix = f"lower the learning rate, which is {task.optimizer.rate:.4g}; {fix}"
+    raise AnomalyError(
+        f"the loss became {loss} in epoch {len(history.loss) + 1}, batch {len(scores.losses) + 1}.",
+        where="the forward pass; the weights are those before this batch",
+        fix=fix,
+    )

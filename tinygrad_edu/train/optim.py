@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import fsum, sqrt
+from math import hypot, isfinite
 from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, set_numbers
-from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.shared.arguments import within
+from tinygrad_edu.engine.errors import AnomalyError, SettingError
+from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.schedules import Schedule
 
 
@@ -17,8 +17,9 @@ class Optimizer:
 
     Parameters
     ----------
-    parameters : Values, for example ``model.parameters()``
-    learning_rate : float > 0
+    parameters : Values, for example ``model.parameters()``. What is left out, and constants, stay
+        as they are
+    learning_rate : float > 0, which may be changed between two steps
     schedule : function of the number of steps made, whose result multiplies the learning rate
     clip : formula on gradients, such as :class:`ClipByNorm`
 
@@ -41,12 +42,13 @@ class Optimizer:
         schedule: Schedule | None = None,
         clip: Callable[[Any, Any, float], Any] | None = None,
     ) -> None:
-        self.parameters = list(parameters)
+        self.parameters = _leaves(parameters)
         self.rate = self.learning_rate = within("learning_rate", learning_rate, above=0.0)
         self.schedule, self.clip, self.steps = schedule, clip, 0
-        self._state = [(0.0,) * self.state_size for _ in self.parameters]
+        size = whole(f"{type(self).__name__}.state_size", self.state_size, least=0)
+        self._state = [(0.0,) * size for _ in self.parameters]
         self._arrays: tuple[Sequence[Value], list[Any]] | None = None  # newer than _state if there
-        if not self.parameters:
+        if all(p.constant for p in self.parameters):
             raise SettingError(
                 "there are no parameters to train.",
                 fix="pass model.parameters(), or call model.unfreeze() first.",
@@ -78,20 +80,28 @@ class Optimizer:
     def state(self, numbers: Iterable[tuple[float, ...]]) -> None:
         self._state, self._arrays = list(numbers), None
 
-    def step(self) -> None:
-        """Update every parameter, or none: Ctrl-C can't leave half of them changed."""
-        norm = sqrt(fsum(p.grad * p.grad for p in self.parameters)) if self.clip else 0.0
+    def step(self, *, finite: bool = False) -> None:
+        """Update every parameter, or none: Ctrl-C can't leave half of them changed.
+
+        With ``finite`` it raises AnomalyError, and changes nothing, if a weight would become nan or
+        infinite; without, that is what the weight becomes.
+        """
+        norm = hypot(*[p.grad for p in self.parameters if not p.constant]) if self.clip else 0.0
         self._set_rate()
-        pairs = zip(self.parameters, self.state, strict=True)
         new = [
             (p.data, *state) if p.constant else self._change(ieee, norm, p.data, p.grad, *state)
-            for p, state in pairs  # a frozen parameter keeps its number and its state
-        ]
-        set_numbers(self.parameters, "data", [numbers[0] for numbers in new])
+            for p, state in zip(self.parameters, self.state, strict=True)
+        ]  # a frozen parameter keeps its number and its state
+        weights = [numbers[0] for numbers in new]
+        if finite:
+            self._check_finite(self.parameters, weights, [p.grad for p in self.parameters])
+        set_numbers(self.parameters, "data", weights)
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
 
-    def step_arrays(self, np: Any, parameters: Sequence[Value], w: Any, g: Any) -> None:
+    def step_arrays(
+        self, np: Any, parameters: Sequence[Value], w: Any, g: Any, *, finite: bool = False
+    ) -> None:
         """Make the same step on arrays: weights, changed in place, and their gradients.
 
         They are in the order of ``parameters``, as a compiled program has them. The state stays in
@@ -102,27 +112,71 @@ class Optimizer:
             rows = [known[p] for p in parameters]
             columns = [np.array(column, dtype=float) for column in zip(*rows, strict=True)]
             self._arrays = parameters, columns
-        norm = float(np.sqrt(g @ g)) if self.clip else 0.0
+        norm = float(np.hypot.reduce(g)) if self.clip else 0.0
         self._set_rate()
         new, *state = self._change(np, norm, w, g, *self._arrays[1])
+        if finite and not np.isfinite(new).all():
+            self._check_finite(parameters, new.tolist(), g.tolist())
         np.copyto(w, new)
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
     def _set_rate(self) -> None:
         """Set the learning rate of the step to come."""
         factor = self.schedule(self.steps) if self.schedule is not None else 1.0
+        self.learning_rate = within("learning_rate", self.learning_rate, above=0.0)
         self.rate = self.learning_rate * within(f"schedule({self.steps})", factor, least=0.0)
 
     def _change(self, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """Clip the gradient, then :meth:`update`: on one float, or on an array of all."""
         if self.clip is not None:
             g = self.clip(xp, g, norm)
-        return self.update(xp, self.steps + 1, w, g, *state)
+        new = self.update(xp, self.steps + 1, w, g, *state)
+        if not isinstance(new, tuple) or len(new) != 1 + len(state):
+            raise SettingError(
+                f"{type(self).__name__}.update returned {new!r:.60}.",
+                expected=f"a tuple of the new parameter and {len(state)} numbers of state",
+                fix="return (w, *state) from update, or set state_size in the class.",
+            )
+        return new
+
+    def _check_finite(
+        self, parameters: Sequence[Value], weights: Sequence[float], grads: Sequence[float]
+    ) -> None:
+        """Raise AnomalyError if one of the new weights is not finite."""
+        for i, (p, new, grad) in enumerate(zip(parameters, weights, grads, strict=True)):
+            if not isfinite(new):
+                raise AnomalyError(
+                    f"parameter {p.label or i} would become {new}: it is {p.data:.6g}, and its "
+                    f"gradient {grad:.6g}.",
+                    where=f"step {self.steps + 1}, with the learning rate {self.rate:.4g}",
+                    fix="lower the learning rate."
+                    if isfinite(grad)
+                    else "detect_anomaly() around it names the operation with that gradient.",
+                )
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
         for parameter in self.parameters:
             parameter.grad = 0.0
+
+
+def _leaves(parameters: Any) -> list[Value]:
+    """Return the parameters, each once, after checking that they can be trained."""
+    if not isinstance(parameters, Iterable):
+        raise SettingError(
+            f"the parameters are {parameters!r:.60}.",
+            expected="a list of Values",
+            fix="pass model.parameters(), a list of Values.",
+        )
+    each = list(dict.fromkeys(parameters))
+    for i, p in enumerate(each):
+        if not isinstance(p, Value) or p.op is not None:
+            raise SettingError(
+                f"parameter {i} is {p!r:.60}.",
+                expected="Values that were not computed from others",
+                fix="pass model.parameters(), or a list of such Values.",
+            )
+    return each
 
 
 class SGD(Optimizer):

@@ -31,15 +31,13 @@ class Progress:
 
 def epoch_line(history: History, epoch: int) -> str:
     """Write the measures of one epoch (counted from 0) in words."""
-    line = (
-        f"epoch {epoch + 1:3d}: loss {history.loss[epoch]:.4f}, "
-        f"accuracy {history.accuracy[epoch]:6.1%}"
-    )
+    line = f"epoch {epoch + 1:3d}: loss {history.loss[epoch]:.4f}"
+    if history.accuracy:
+        line += f", accuracy {history.accuracy[epoch]:6.1%}"
     if history.validation_loss:
-        line += (
-            f", held out: loss {history.validation_loss[epoch]:.4f}, "
-            f"accuracy {history.validation_accuracy[epoch]:6.1%}"
-        )
+        line += f", held out: loss {history.validation_loss[epoch]:.4f}"
+    if history.validation_accuracy:
+        line += f", accuracy {history.validation_accuracy[epoch]:6.1%}"
     return line + f", {history.seconds[epoch]:.1f} s"
 
 

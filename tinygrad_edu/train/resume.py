@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
 from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
@@ -13,11 +14,13 @@ from time import monotonic
 from typing import Any
 
 from tinygrad_edu.engine.errors import AnomalyError, FileError
-from tinygrad_edu.nn import Module, load, read, save
-from tinygrad_edu.nn.generators import generators, get_state, set_state
+from tinygrad_edu.nn import load, read, save
+from tinygrad_edu.nn.generators import generators, get_state, global_generators, set_state
+from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.optim import Optimizer
+from tinygrad_edu.train.identity import digest, facts_of
+from tinygrad_edu.train.stepping import Task
 from tinygrad_edu.train.stopping import Best, Stopping, named_numbers
 
 
@@ -32,86 +35,123 @@ class Checkpoint:
     resume : bool, False to begin anew: the first epoch then replaces the file
     every : float, seconds that pass at least between two writes; the first epoch and the end of
         the run are always written
+    keep : "last" to write the file after each epoch, "best" only after those with the lowest loss
+        so far (on validation data, if there are any): :func:`tinygrad_edu.nn.load` then gives a
+        model the best weights, and a run goes on from there
+    changed : names of what may differ from the run in the file, for example ``["learning_rate"]``;
+        the error about a difference lists them. Patience then begins anew
     """
 
     path: str | PathLike[str]
     settings: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = True
     every: float = 0.0
+    keep: str = "last"
+    changed: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        one_of("keep", self.keep, ("last", "best"))
 
 
 @dataclass
 class Run:
     """What changes while a model is trained, and the file that keeps it, if there is one."""
 
-    model: Module
-    optimizer: Optimizer
+    task: Task
     rng: Random
     history: History
     stopping: Stopping
     checkpoint: Checkpoint | None = None
     settings: dict[str, Any] = field(default_factory=dict)  # the checkpoint's, as JSON keeps them
+    facts: dict[str, Any] = field(default_factory=dict)  # of this run, to be compared
+    random: dict[str, Any] = field(default_factory=dict)  # the process's generators before
     last: int = 0  # the number of the last epoch
     saved: float = -inf  # when the file was written, on the clock that only goes forwards
 
     def begin(self, epochs: int) -> int:
         """Go on from the checkpoint if it is there; return the number of the last epoch."""
-        self.last = epochs if self._resumed() else len(self.history.loss) + epochs
+        resumed = self._resumed()
+        if not resumed:
+            self.history.begin()
         self.stopping.begin(self.history)
+        self.last = epochs if resumed else len(self.history.loss) + epochs
         return self.last
+
+    def set_generators(self) -> None:
+        """Let the generators of the process draw on as in the run before, if that drew from them.
+
+        This is the last thing before training, since compiling a model may draw from them, too.
+        """
+        if self.checkpoint is not None:
+            for name, source in global_generators().items():
+                if name in self.random:
+                    set_state(source, self.random[name])
+            self.random = _process()
 
     def _resumed(self) -> bool:
         """Resume if there is a file to resume from; refuse a path that can't be written to."""
-        if self.checkpoint is not None:
-            path = as_path(self.checkpoint.path)
-            writable_folder(path.parent)
-            replaceable(path)
-            self.settings = _as_json(path, self.checkpoint.settings)
-            if self.checkpoint.resume and path.exists():
-                self.resume(path)
-                return True
-        self.history.stopped = ""
+        if self.checkpoint is None:
+            return False
+        path = as_path(self.checkpoint.path)
+        writable_folder(path.parent)
+        replaceable(path)
+        self.settings = _as_json(path, self.checkpoint.settings)
+        self._layers()  # an error if one has no state, as one of the system
+        self.facts = facts_of(self.task, self.rng)
+        if self.checkpoint.resume and path.exists():
+            self.resume(path)
+            return True
         return False
 
     def check(self, entry: Mapping[str, Any]) -> None:
         """Raise AnomalyError if an epoch that is to be saved has left a number not finite."""
         if self.checkpoint is None:
             return
+        optimizer = self.task.optimizer
         numbers = {name: x for name, x in entry.items() if isinstance(x, float)}
         numbers |= {f"the gradient of {name}": x for name, x in entry["gradient"].items()}
-        numbers |= {name: value.data for name, value in named_numbers(self.model)}
-        for i, state in enumerate(self.optimizer.state):
+        numbers |= {name: value.data for name, value in named_numbers(self.task.model)}
+        for i, state in enumerate(optimizer.state):
             numbers |= {f"state {j} of parameter {i}": float(x) for j, x in enumerate(state)}
         for name, x in numbers.items():
             if not isfinite(x):
                 raise AnomalyError(
                     f"{name} became {x}.",
                     where=f"the end of epoch {len(self.history.loss) + 1}, which is not saved",
-                    fix=f"lower the learning rate, which is {self.optimizer.rate:.4g}.",
+                    fix=f"lower the learning rate, which is {optimizer.rate:.4g}.",
                 )
 
     def save(self) -> None:
         """Write it all to the checkpoint's file, if there is one and it is time: all or nothing."""
-        if self.checkpoint is None:
+        checkpoint, best, optimizer = self.checkpoint, self.stopping.best, self.task.optimizer
+        if checkpoint is None:
             return
         ended = self.history.stopped or len(self.history.loss) >= self.last
-        if not ended and monotonic() - self.saved < self.checkpoint.every:
+        if not ended and monotonic() - self.saved < checkpoint.every:
+            return
+        if checkpoint.keep == "best" and best.epoch < len(self.history.loss):
             return
         save(
-            self.model,
-            self.checkpoint.path,
+            self.task.model,
+            checkpoint.path,
             settings=self.settings,
+            run=self.facts,
             optimizer={
-                "kind": type(self.optimizer).__name__,
-                "steps": self.optimizer.steps,
-                "state": [[*map(float, numbers)] for numbers in self.optimizer.state],
+                "kind": type(optimizer).__name__,
+                "steps": optimizer.steps,
+                "learning_rate": optimizer.learning_rate,
+                "state": [[*map(float, numbers)] for numbers in optimizer.state],
             },
             rng=get_state(self.rng),
-            layers={name: get_state(source) for name, source in generators(self.model)},
-            history=asdict(self.history),
-            best=asdict(self.stopping.best),
+            layers=self._layers(),
+            process={name: x for name, x in _process().items() if x != self.random[name]},
+            history=_encoded(asdict(self.history)),
+            best=asdict(best),
         )
         self.saved = monotonic()
+
+    def _layers(self) -> dict[str, Any]:
+        return {name: get_state(source) for name, source in generators(self.task.model)}
 
     def resume(self, path: Path) -> None:
         """Go back to where the file was written; nothing is changed if it does not fit.
@@ -119,29 +159,39 @@ class Run:
         Raises
         ------
         FileError
-            If the file can't be read, was damaged, or is of another model, optimizer or settings.
+            If the file can't be read, was damaged, or is of another model, optimizer or settings,
+            or of other data.
         """
-        facts = read(path)
-        self._check_facts(path, facts)
-        load(self.model, path)
+        facts, optimizer = read(path), self.task.optimizer
+        layers, other = self._check_facts(path, facts)
+        history = facts["history"]
+        stopped = history.pop("stopped")
+        load(self.task.model, path)
         kept = facts["optimizer"]
-        self.optimizer.steps = kept["steps"]
-        self.optimizer.state = [tuple(numbers) for numbers in kept["state"]]
-        set_state(self.rng, facts["rng"])
-        for name, source in generators(self.model):
-            set_state(source, facts["layers"][name])
-        for part in fields(History):
-            setattr(self.history, part.name, facts["history"][part.name])
-        self.stopping.best = Best(**facts["best"])
+        optimizer.steps = kept["steps"]
+        optimizer.state = [tuple(numbers) for numbers in kept["state"]]
+        if "learning_rate" not in other:
+            optimizer.learning_rate = kept.get("learning_rate", optimizer.learning_rate)
+        if "rng" not in other:
+            set_state(self.rng, facts["rng"])
+        for name, source in generators(self.task.model):
+            set_state(source, layers[name])
+        self.random = facts.get("process", {})
+        vars(self.history).update(_decoded(history) | {"stopped": stopped})
+        kept = facts["best"]
+        self.stopping.best = Best(**{"mark": kept["loss"], "since": kept["epoch"]} | kept)
+        if other:  # old losses are of another run
+            self.stopping.best, self.history.begun = Best(), len(self.history.loss)
 
-    def _check_facts(self, path: Path, facts: dict[str, Any]) -> None:
-        """Raise FileError if the file is of another run; settings it does not keep don't count."""
-        kept, mine = facts.get("settings", {}), self.settings
-        other = [name for name, value in mine.items() if kept.get(name, value) != value]
+    def _check_facts(self, path: Path, facts: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Raise FileError if the file is of another run; settings it does not keep don't count.
+
+        Return the states of the layers' generators, and which facts are others but may be.
+        """
+        other = _differences(facts.get("settings", {}), self.settings)
         if other:
-            pairs = [f"{name} was {kept[name]!r:.60}, is {mine[name]!r:.60}" for name in other]
             raise FileError(
-                f"{path}: a run with other settings: {'; '.join(pairs)}.",
+                f"{path}: a run with other settings: {'; '.join(other.values())}.",
                 fix="pass the settings it began with, or begin anew: resume=False, no --resume.",
             )
         wanted = {"optimizer", "rng", "layers", "history", "best"}
@@ -150,19 +200,70 @@ class Run:
                 f"{path}: a model without the state of its training.",
                 fix="name a file that fit(..., checkpoint=...) wrote, or load it with nn.load.",
             )
+        optimizer = self.task.optimizer
         kind = facts["optimizer"]["kind"]
         theirs = f"{kind} of {len(facts['optimizer']['state'])}"
-        ours = f"{type(self.optimizer).__name__} of {len(self.optimizer.state)}"
+        ours = f"{type(optimizer).__name__} of {len(optimizer.state)}"
         if theirs != ours:
             raise FileError(
                 f"{path}: written by {theirs} parameters, not by {ours}.",
                 fix=f"pass the same model and {kind}, or the name of a new file.",
             )
-        if [*facts["layers"]] != [name for name, _ in generators(self.model)]:
+        layers, mine = facts["layers"], [*self._layers()]
+        if "run" not in facts and len(layers) == len(mine):  # paths of layers had other names then
+            layers = dict(zip(mine, layers.values(), strict=True))
+        if [*layers] != mine:
             raise FileError(
-                f"{path}: of a model with other random layers: {[*facts['layers']]!r:.80}.",
+                f"{path}: of a model with other random layers: {[*layers]!r:.80}.",
                 fix="build the model as the script that wrote the file did.",
             )
+        known, kept = self.history.loss, facts["history"]["loss"]
+        if any(a != b for a, b in zip(known, kept, strict=False)):
+            raise FileError(
+                f"{path}: its run has other losses than the {len(known)} epochs of the history.",
+                fix="pass a new history: history=train.History(), or the name of a new file.",
+            )
+        return layers, self._check_run(path, facts)
+
+    def _check_run(self, path: Path, facts: dict[str, Any]) -> list[str]:
+        """Raise FileError if data, rates or sizes are others than before; list what may be."""
+        allowed = self.checkpoint.changed if self.checkpoint is not None else ()
+        before = dict(facts.get("run", {}))
+        # what the same objects have become while they trained, in the same process, is not other
+        if self.facts["learning_rate"] == facts["optimizer"].get("learning_rate"):
+            before.pop("learning_rate", None)
+        if self.facts["rng"] in (digest(facts["rng"]), digest(self._shuffled(facts["rng"]))):
+            before.pop("rng", None)
+        other = _differences(before, self.facts)
+        refused = [name for name in other if name not in allowed]
+        if refused:
+            raise FileError(
+                f"{path}: a run on other terms: {'; '.join(other[name] for name in refused)}.",
+                fix="pass what it began with, or begin anew in another file, or say what may be "
+                f"changed: checkpoint=train.Checkpoint({str(path)!r}, changed={refused!r}).",
+            )
+        return [*other]
+
+    def _shuffled(self, state: Any) -> Any:
+        """Return the state of the generator after one more shuffle, of an epoch broken off."""
+        rng = deepcopy(self.rng)
+        set_state(rng, state)
+        rng.shuffle([*range(len(self.task.X))])
+        return get_state(rng)
+
+
+def _process() -> dict[str, Any]:
+    """Return the states of the generators of the whole process."""
+    return {name: get_state(source) for name, source in global_generators().items()}
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Return in words what is other now, of all that both have."""
+    return {
+        name: f"{name} was {before[name]!r:.60}, is {value!r:.60}"
+        for name, value in now.items()
+        if before.get(name, value) != value
+    }
 
 
 def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,3 +276,21 @@ def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             fix="make them of text, finite numbers, True, False, None, lists and dicts of these.",
         ) from None
     return kept
+
+
+def _encoded(part: Any) -> Any:
+    """Return lists and dicts with nan and infinities as text: JSON has no numbers for them."""
+    if isinstance(part, dict):
+        return {name: _encoded(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [*map(_encoded, part)]
+    return str(part) if isinstance(part, float) and not isfinite(part) else part
+
+
+def _decoded(part: Any) -> Any:
+    """Return what was encoded, with the floats that stood as text."""
+    if isinstance(part, dict):
+        return {name: _decoded(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [*map(_decoded, part)]
+    return float(part) if isinstance(part, str) else part

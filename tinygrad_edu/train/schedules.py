@@ -82,6 +82,38 @@ def _cosine(steps: int, end: float, step: int) -> float:
     return end + (1.0 - end) * 0.5 * (1.0 + cos(pi * min(step / steps, 1.0)))
 
 
+def cosine_restarts(steps: int, growth: int = 1, end: float = 0.0) -> Schedule:
+    """Repeat :func:`cosine`: it starts again at 1 after ``steps`` updates, then after longer waits.
+
+    Parameters
+    ----------
+    steps : int, the updates of the first cycle
+    growth : int, how many times as long as the cycle before each cycle is
+    end : float, the factor at the end of each cycle
+
+    References
+    ----------
+    Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, T_mult.
+
+    Examples
+    --------
+    >>> from tinygrad_edu.train import cosine_restarts
+    >>> rate = cosine_restarts(2, growth=2)
+    >>> [round(rate(step), 2) for step in range(7)]
+    [1.0, 0.5, 1.0, 0.85, 0.5, 0.15, 1.0]
+    """
+    steps, growth = whole("steps", steps), whole("growth", growth)
+    return partial(_cosine_restarts, steps, growth, within("end", end, least=0.0))
+
+
+def _cosine_restarts(steps: int, growth: int, end: float, step: int) -> float:
+    if growth == 1:
+        return _cosine(steps, end, step % steps)
+    while step >= steps:
+        step, steps = step - steps, steps * growth
+    return _cosine(steps, end, step)
+
+
 def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
     """Raise the rate to 1 in ``steps`` equal parts; ``then`` goes on from its own step 0.
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import isfinite, sqrt
+from numbers import Real
 from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
-from tinygrad_edu.compiled.symbolic import Loss, batch_loss, whole_batch_part
-from tinygrad_edu.compiler.python_backend import exact_sum
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.compiled.symbolic import Loss, batch_loss, undisturbed, whole_batch_part
+from tinygrad_edu.engine import set_numbers, topological_order
+from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import same_length, whole
-from tinygrad_edu.train.measures import (
-    count_right,
-    evaluate,
-    gradient_sizes,
-    is_right,
-    parameters_by_layer,
-)
+from tinygrad_edu.shared.arithmetic import exact_sum
+from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
 from tinygrad_edu.train.optim import Optimizer
 
 Data: TypeAlias = tuple[Sequence[Any], Sequence[Any]]
@@ -44,8 +42,14 @@ class Task:
     def __post_init__(self) -> None:
         same_length("y", self.y, "X", self.X)
         whole("batch_size", self.batch_size)
+        data = {"X": self.X, "y": self.y}
         if self.validation is not None:
-            same_length("validation[1]", self.validation[1], "validation[0]", self.validation[0])
+            held_out, targets = self.validation
+            same_length("validation[1]", targets, "validation[0]", held_out)
+            data |= {"validation[0]": held_out, "validation[1]": targets}
+        check_no_names(self.y, self.loss)
+        for name, numbers in data.items():
+            check_finite(name, numbers)
         part, samples, size = whole_batch_part(self.model), len(self.X), self.batch_size
         if part is not None and min(samples, samples % size or size) == 1:
             raise SettingError(
@@ -53,6 +57,7 @@ class Task:
                 where=f"{part!r} takes the variance of each batch",
                 fix="choose a batch_size that leaves no single sample over.",
             )
+        self._check_optimizer()
 
     def weight(self, batch: Sequence[int]) -> float:
         """Return how much a batch counts: the sum of its weights, or the number of its samples."""
@@ -65,26 +70,79 @@ class Task:
         mean = self.weight(batch) / len(batch)
         return [self.weights[i] / mean for i in batch]
 
+    def _check_optimizer(self) -> None:
+        """Refuse an optimizer of parameters that neither the model nor the loss has."""
+        known = {value for _, value in self.model.named_parameters()}
+        others = [p for p in self.optimizer.parameters if p not in known and not p.constant]
+        if others:  # a loss or a penalty may have some
+            with undisturbed(self.model):
+                batch = min(self.batch_size, len(self.X))
+                some = [self.X[i] for i in range(batch)], [self.y[i] for i in range(batch)]
+                total, _ = batch_loss(self.model, self.loss, *some, self.penalty)
+            known.update(topological_order(total))
+        stale = [p for p in others if p not in known]
+        if stale:
+            kind = type(self.optimizer).__name__
+            raise SettingError(
+                f"the optimizer trains {len(self.optimizer.parameters)} parameters, and "
+                f"{len(stale)} of them belong neither to the model nor to the loss.",
+                where="the model was built anew, or a layer replaced, after the optimizer was made",
+                fix=f"make the optimizer of this model: optimizer={kind}(model.parameters(), "
+                f"{self.optimizer.learning_rate:g}).",
+            )
+
+
+def check_finite(name: str, data: Any) -> None:
+    """Raise OperandError if a number in the data, at any depth, is nan or infinite: says where."""
+    try:
+        if all(map(isfinite, data)):
+            return
+    except (TypeError, OverflowError):  # rows, or what is not made of numbers at all
+        pass
+    for i, x in enumerate(data):
+        if isinstance(x, Iterable) and not isinstance(x, str | bytes | Mapping):
+            check_finite(f"{name}[{i}]", x)
+        elif isinstance(x, Real) and not isfinite(x):
+            raise OperandError(
+                f"{name}[{i}] is {float(x)}.",
+                expected="finite numbers",
+                fix="leave such samples out, or replace the number, for example by a mean.",
+            )
+
+
+def check_no_names(y: Sequence[Any], loss: Loss) -> None:
+    """Raise SettingError if a target is text, which the losses of nn don't take."""
+    texts = [i for i, target in enumerate(y) if isinstance(target, str)]
+    if texts and getattr(loss, "__module__", "").startswith("tinygrad_edu."):
+        raise SettingError(
+            f"y[{texts[0]}] is {y[texts[0]]!r:.60}.",
+            expected="the index of a class, or other numbers",
+            fix="number the classes: names = sorted(set(y)); y = [names.index(t) for t in y].",
+        )
+
 
 class EagerStepper:
     """Takes steps on the graph, in which every number is a Value."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        # those that are not trained have a gradient as well
+        values = [*task.model.parameters(), *task.optimizer.parameters]
+        self.parameters = list(dict.fromkeys(values))
 
-    def forward_backward(self, batch: Sequence[int]) -> tuple[float, int]:
-        """Compute the gradient; return the loss of the batch, and how many samples were right."""
+    def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
+        """Compute the gradient; return the loss of the batch, and the outputs as rows."""
         task = self.task
         X, y = [task.X[i] for i in batch], [task.y[i] for i in batch]
         shares = task.shares(batch)
         total, outputs = batch_loss(task.model, task.loss, X, y, task.penalty, shares)
-        task.optimizer.zero_grad()
+        set_numbers(self.parameters, "grad", [0.0] * len(self.parameters))
         total.backward()
-        return total.data, sum(map(is_right, outputs, y))
+        return total.data, [*map(row_of, outputs)]
 
     def update(self) -> None:
-        """Change the weights against the gradient."""
-        self.task.optimizer.step()
+        """Change the weights against the gradient, unless one would become nan or infinite."""
+        self.task.optimizer.step(finite=True)
 
     def gradient_sizes(self) -> dict[str, float]:
         """Return the root mean square of the last gradient, by layer."""
@@ -96,9 +154,9 @@ class EagerStepper:
         ``may_change`` says that callbacks will see the Values, and may change them.
         """
 
-    def validate(self) -> tuple[float, float]:
-        """Return mean loss and share of right predictions on the validation data, once settled."""
-        return evaluate(self.task.model, self.task.loss, *(self.task.validation or ((), ())))
+    def validate(self) -> tuple[float, Any]:
+        """Return mean loss and outputs on the validation data, once settled."""
+        return forward(self.task.model, self.task.loss, *(self.task.validation or ((), ())))
 
 
 class CompiledStepper:
@@ -108,13 +166,17 @@ class CompiledStepper:
     ------
     SettingError
         If the model or loss branches on data, so that one structure does not serve all samples;
-        or if the optimizer trains other parameters than the loss depends on.
+        or if the optimizer trains parameters that the loss does not depend on.
     MissingExtraError
         If NumPy is not installed.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        self._compile()
+
+    def _compile(self) -> None:
+        task = self.task
         model, loss, X, y = task.model, task.loss, task.X, task.y
         batch = min(task.batch_size, len(X)) if whole_batch_part(model) is not None else 0
         weighted = task.weights is not None
@@ -122,54 +184,66 @@ class CompiledStepper:
             model, loss, X, y, batch=batch, penalty=task.penalty, weighted=weighted
         )
         self.np, self.program = self.compiled.np, self.compiled.program
-        if set(self.program.parameters) != {p for p in task.optimizer.parameters if not p.constant}:
+        self.learnable = set(model.parameters())  # when it was compiled; callbacks may freeze some
+        mine = {p for p in task.optimizer.parameters if not p.constant}
+        unused = mine.difference(self.program.parameters)
+        if unused:
             raise SettingError(
-                f"the optimizer trains {len(task.optimizer.parameters)} parameters, the loss of "
-                f"a sample depends on {len(self.program.parameters)}.",
-                fix="train with compiled=False, or pass the optimizer model.parameters().",
+                f"the loss of a sample does not depend on {len(unused)} of the {len(mine)} "
+                "parameters that the optimizer trains.",
+                fix="train with compiled=False, or pass the optimizer the other parameters only.",
             )
+        self.trained = tuple(p for p in self.program.parameters if p in mine)
+        places = [self.compiled.place[p] for p in self.trained]
+        self.places = None if len(places) == len(self.program.parameters) else self.np.array(places)
         self.agreement = Agreement(self.compiled)
         self.agreement.check()
-        self.rows, self.targets = self.compiled.rows(X, y), self._targets(y)
+        self.rows = self.compiled.rows(X, y)
         self.layers = {
-            name: self.np.array([self.compiled.place[p] for p in layer])
+            name: self.np.array([place[p] for p in layer if p in place], dtype=int)
+            for place in [self.compiled.place]
             for name, layer in parameters_by_layer(model).items()
         }
         if task.validation is not None:
             with model.evaluating():  # a program of its own: nothing dropped, no penalty
                 self.judge = ModelProgram(model, loss, X, y)
             self.held_out = self.judge.rows(*task.validation)
-            self.held_out_targets = self._targets(task.validation[1])
         self.may_have_changed = False  # a callback has seen the Values since the last step
 
-    def forward_backward(self, batch: Sequence[int]) -> tuple[float, int]:
+    def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Run the program on the rows of the batch, with what callbacks have changed before."""
         if self.may_have_changed:
             self.may_have_changed = False
+            if set(self.task.model.parameters()) != self.learnable:
+                self._compile()
             self.program.pull()
             self.agreement.look_again()
-        some = self.np.array(batch)
-        rows = self.rows[some]
+        rows = self.rows[self.np.array(batch)]
         if self.task.weights is not None:
             rows[:, -1] = self.task.shares(batch)
         loss = self.compiled.backward(rows)
-        return loss, self._right(self.compiled, self.targets, some)
+        return loss, self.compiled.outputs()
 
     def update(self) -> None:
         """Change the vector of all weights; layers such as BatchNorm observe the run."""
-        program = self.program
+        program, some = self.program, self.places
         with self.np.errstate(all="ignore"):  # whatever a user's np.seterr says, as on Values
-            self.task.optimizer.step_arrays(
-                self.np, program.parameters, program.vector, program.gradient
-            )
+            step = partial(self.task.optimizer.step_arrays, self.np, self.trained, finite=True)
+            if some is None:
+                step(program.vector, program.gradient)
+            else:  # the others are frozen
+                weights = program.vector[some]
+                step(weights, program.gradient[some])
+                program.vector[some] = weights
             self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
         """Return the root mean square of each layer's part of the gradient."""
         with self.np.errstate(all="ignore"):
-            squares = self.program.gradient * self.program.gradient
-            sums = {name: self.np.add.reduce(squares[some]) for name, some in self.layers.items()}
-        return {name: float(sums[name] / len(some)) ** 0.5 for name, some in self.layers.items()}
+            norms = {
+                n: self.np.hypot.reduce(self.program.gradient[s]) for n, s in self.layers.items()
+            }
+        return {n: float(norms[n]) / sqrt(len(s) or 1) for n, s in self.layers.items()}
 
     def settle(self, *, may_change: bool = False) -> None:
         """Write the vectors to the Values; what is changed there counts from the next step."""
@@ -178,24 +252,10 @@ class CompiledStepper:
         self.program.push()
         self.may_have_changed = may_change
 
-    def validate(self) -> tuple[float, float]:
+    def validate(self) -> tuple[float, Any]:
         """Run the program for evaluation mode on the rows of the validation data."""
         self.judge.program.pull()
-        loss = self.judge.forward(self.held_out)
-        right = self._right(self.judge, self.held_out_targets, slice(None))
-        return loss, right / len(self.held_out)
-
-    def _targets(self, y: Sequence[Any]) -> Any:
-        """Return the targets as an array, or None where they can't be classes."""
-        array = self.np.array(y)
-        return array if array.ndim == 1 else None
-
-    def _right(self, compiled: ModelProgram, targets: Any, some: Any) -> int:
-        """Count the samples of the last run that were right."""
-        if targets is None:
-            return 0
-        single = not compiled.symbolic.width
-        return count_right(self.np, compiled.outputs(), targets[some], single)
+        return self.judge.forward(self.held_out), self.judge.outputs()
 
 
 Stepper: TypeAlias = EagerStepper | CompiledStepper
