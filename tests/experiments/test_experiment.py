@@ -12,6 +12,7 @@ from tinygrad_edu.experiments.experiment import LONGEST_HISTORY, MOST_WEIGHTS, h
 from tinygrad_edu.nn.checkpoint import LIMIT
 from tinygrad_edu.train import SGD, Checkpoint, History
 from tinygrad_edu.train.resume import Run
+from tinygrad_edu.train.stepping import Task
 from tinygrad_edu.train.stopping import Stopping
 
 START = {"samples": 40, "hidden": [4], "epochs": 1}
@@ -172,7 +173,8 @@ def size_of(path, settings, history):
         value.data = number
     optimizer = settings.choose_optimizer(model, 1)
     optimizer.state = [(x / 3.0, x * x) for x in numbers]
-    run = Run(model, optimizer, rng, history, Stopping(patience=1), Checkpoint(path))
+    task = Task(model, settings.loss, [[0.0, 0.0]], [0], optimizer)
+    run = Run(task, rng, history, Stopping(patience=1), Checkpoint(path))
     run.stopping.best.numbers = numbers
     run.save()
     return path.stat().st_size

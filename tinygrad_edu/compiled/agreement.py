@@ -60,12 +60,6 @@ class Agreement:
     def look_again(self) -> None:
         """Compare a sample once more; a whole batch only where a setting was changed."""
         now = settings_of(self.compiled.model, self.compiled.penalty)
-        if any(p.constant for p in self.compiled.program.parameters):
-            raise SettingError(
-                "a parameter was frozen, which the program trains as it did when it was compiled.",
-                where="a callback called model.freeze()",
-                fix="pass compiled=False, or call model.freeze() between two calls of fit.",
-            )
         if not self.compiled.batch or now != self.settings:
             some = self._batch() or [0]
             self._compare(some, self._eager(some), ", since a callback ran", MODE)

@@ -144,7 +144,7 @@ class Run:
             },
             rng=get_state(self.rng),
             layers=self._layers(),
-            process={name: x for name, x in _process().items() if x != self.random[name]},
+            process={name: x for name, x in _process().items() if x != self.random.get(name, x)},
             history=_encoded(asdict(self.history)),
             best=asdict(best),
         )
@@ -179,6 +179,11 @@ class Run:
         self.random = facts.get("process", {})
         vars(self.history).update(_decoded(history) | {"stopped": stopped})
         kept = facts["best"]
+        if "run" not in facts and kept["numbers"]:  # then parameters stood before constants
+            values = [value for _, value in named_numbers(self.task.model)]
+            order = sorted(values, key=lambda value: value.constant)
+            numbers = dict(zip(order, kept["numbers"], strict=True))
+            kept["numbers"] = [numbers[value] for value in values]
         self.stopping.best = Best(**{"mark": kept["loss"], "since": kept["epoch"]} | kept)
         if other:  # old losses are of another run
             self.stopping.best, self.history.begun = Best(), len(self.history.loss)
