@@ -407,7 +407,9 @@ def run(
             loss, accuracy = evaluate(model, settings.loss, split.X_test, split.y_test)
         epochs, seconds = plural(len(history.loss), "epoch"), sum(history.seconds[-1:])
         count = len(split.y_test)
-        reached = f"{accuracy:.1%} of {count} held-out samples right"
+        reached = f"{count} held-out samples"
+        if accuracy is not None:
+            reached = f"{accuracy:.1%} of {count} held-out samples right"
         if unit is not None:  # in the units of the target
             off = loss**0.5 * unit.deviation[0]
             reached = f"{count} held-out samples with a root mean square error of {off:.4g}"
