@@ -10,6 +10,7 @@ from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.python_code import python_source
 from tinygrad_edu.compiler.tape import CONSTANT, Tape
 from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arithmetic import exact_sum
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
@@ -27,21 +28,27 @@ class PythonBackend:
         self.tape, self.columns, self.reduce = tape, columns, reduce
         self.parameter_slots = list(tape.parameters)
         self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is CONSTANT]
-        self.source = python_source(tape)
-        lap("emit")
+        self.source, self.forward, self.backward = self._emit(tape, lap)
         self.instructions = sum(op is not None for op in tape.ops)
         self.v = [0.0] * len(tape)
         self.g = [0.0] * len(tape)
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
+
+    def _emit(
+        self, tape: Tape, lap: Callable[[str], None]
+    ) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
+        """Write the code; return it and its two functions."""
+        source = python_source(tape)
+        lap("emit")
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
         # one by one, since a parser's memory grows fast with the length of the text
-        for function in self.source.split("\n\n"):
+        for function in source.split("\n\n"):
             exec(compile(function, "<compiled graph>", "exec"), names)
-        self.forward, self.backward = names["forward"], names["backward"]
         lap("compile")
+        return source, names["forward"], names["backward"]
 
     def load(self, parameters: list[float], constants: list[float]) -> None:
         """Put the numbers of the leaves into their slots."""
@@ -51,7 +58,7 @@ class PythonBackend:
 
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
-        self.rows = [[float(number) for number in row] for row in rows]
+        self.rows = [[real(number) for number in row] for row in rows]
         return all(number == number for row in self.rows for number in row)
 
     def run(self, *, backward: bool = True) -> float:
