@@ -151,6 +151,14 @@ def test_two_modules_of_one_name_are_refused(name):
     assert model.eval().train() is model
 
 
+def test_a_result_of_the_name_of_a_parameter_is_in_nobodys_way():
+    """It is computed anew in each run, and neither trained nor saved."""
+    model = Holder(w=[Value(1.0), Value(2.0)])
+    model.w1 = model.w[1] * 2.0
+
+    assert [name for name, _ in model.named_values()] == names(model) == ["w0", "w1"]
+
+
 def test_two_modules_of_one_name_are_two_in_a_figure():
     """An item of a list is written as in Python where an attribute has its name."""
     model = Holder(lambda self, x: self.layer1(x) + self.layers[0](x))
@@ -259,8 +267,10 @@ def test_parameters_in_a_container_without_names_are_refused(kind, make, inner):
     held = make([inner]) if make else pytest.importorskip("numpy").array([inner], dtype=object)
     model = Holder(inner=Holder(shifts=held))
 
-    with pytest.raises(SettingError, match=f"shifts of Holder is a {kind} that holds"):
+    with pytest.raises(SettingError, match=f"shifts of inner is a {kind} that holds"):
         model.parameters()
+    with pytest.raises(SettingError, match=f"1 of pair is a {kind} that holds"):
+        Holder(pair=(1.0, held)).named_modules()
 
 
 def test_zero_grad_clears_every_gradient():

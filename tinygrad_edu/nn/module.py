@@ -214,8 +214,7 @@ class Module:
         SettingError
             If two of them would have the same name.
         """
-        found = named(self, "values", ".", (Value,))
-        values = [(name, value) for name, value in found if value.op is None]
+        values = named(self, "values", ".", (Value,))
         return sorted(values, key=lambda named: named[1].constant is True)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
@@ -315,7 +314,9 @@ def named(
     """List what stands below of these kinds, with paths; refuse two things of one name."""
     by_name: dict[str, Any] = {}
     for name, part in walk(root, separator, (*HOLDERS, *kinds)):
-        if isinstance(part, kinds) and by_name.setdefault(name, part) is not part:
+        if not isinstance(part, kinds) or (isinstance(part, Value) and part.op is not None):
+            continue  # the result of an operation is computed, and neither learned nor kept
+        if by_name.setdefault(name, part) is not part:
             raise SettingError(
                 f"two {what} of {type(root).__name__} are both named {name!r}.",
                 where="for example an attribute w0 beside a list w, whose first item is w0, too",
@@ -450,13 +451,15 @@ def _parts(
         for i, part in enumerate(whole):
             if isinstance(part, kinds):
                 yield _item_name(path, whole, i), part
+            elif not isinstance(part, Value):
+                _check_visible(path, i, part)
     elif isinstance(whole, (dict, Module)):
         held = whole if isinstance(whole, dict) else vars(whole)
         for name, part in [*held.items()]:  # a copy: another thread may give it a new attribute
             if isinstance(part, kinds):
                 yield f"{path}{separator}{name}" if path else str(name), part
             else:
-                _check_visible(whole, name, part)
+                _check_visible(path or type(whole).__name__, name, part)
 
 
 def _item_name(path: str, held: Sequence[Any], i: int) -> str:
@@ -470,7 +473,7 @@ def _item_name(path: str, held: Sequence[Any], i: int) -> str:
     return f"{path.removesuffix('s')}{i}"
 
 
-def _check_visible(whole: Any, name: Any, part: Any) -> None:
+def _check_visible(path: str, name: Any, part: Any) -> None:
     """Refuse Values and modules in a container that has no order, or none that files could keep."""
     hides = isinstance(part, (set, frozenset, deque))
     if hides or (str(getattr(part, "dtype", "")) == "object" and hasattr(part, "flat")):
@@ -478,7 +481,7 @@ def _check_visible(whole: Any, name: Any, part: Any) -> None:
         if isinstance(inner, (Module, Value)):
             kind = type(part).__name__
             raise SettingError(
-                f"{name} of {type(whole).__name__} is a {kind} that holds {inner!r:.60}.",
+                f"{name} of {path} is a {kind} that holds {inner!r:.60}.",
                 where="parameters are found in lists, tuples and dicts alone",
-                fix=f"make it a list, for example self.{name} = list(values).",
+                fix=f"make a list of the {kind}, for example self.values = list(values).",
             )
