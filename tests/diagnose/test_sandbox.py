@@ -5,6 +5,7 @@ from functools import partial
 from random import Random
 from threading import Lock
 
+import pandas as pd
 import pytest
 
 from tests import networks
@@ -272,3 +273,39 @@ def test_samples_may_come_from_a_generator(diagnosis):
     )
 
     assert str(lists) == str(generators)
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_tables_are_read_by_position(diagnosis):
+    """Neither a shuffled index nor the names of columns count."""
+    table = pd.DataFrame(X, columns=[1, 0], index=[2, 0, 1])
+    column = pd.Series(Y, index=[1, 2, 0])
+
+    found = [DIAGNOSES[diagnosis](mlp(), nn.mse, *data) for data in ((X, Y), (table, column))]
+
+    assert str(found[0]) == str(found[1])
+
+
+@pytest.mark.parametrize("diagnosis", ["gradient_flow", "learning_rate_range"])
+def test_the_optimizer_of_another_model_is_refused(diagnosis):
+    """Its steps would change nothing, and the diagnosis would blame the rate."""
+    other = Adam(mlp().parameters(), 0.05)
+
+    with pytest.raises(SettingError, match="none of which belongs to the model"):
+        DIAGNOSES[diagnosis](mlp(), nn.mse, X, Y, optimizer=other)
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_a_frozen_layer_is_left_out(diagnosis):
+    """It is no fault, and it stays as it is; with all layers frozen there is nothing to do."""
+    model = mlp()
+    model.layers[0].freeze()
+    before = [w.data for neuron in model.layers[0].neurons for w in neuron.w]
+
+    found = DIAGNOSES[diagnosis](model, nn.mse, X, Y)
+
+    assert "vanishing" not in str(found)
+    assert [w.data for neuron in model.layers[0].neurons for w in neuron.w] == before
+    model.freeze()
+    with pytest.raises(SettingError, match="no parameters to train"):
+        DIAGNOSES[diagnosis](model, nn.mse, X, Y)

@@ -132,6 +132,10 @@ ERRORS = {
         "",
         "diagnose.gradient_flow(model, X=X, y=y, loss=lambda out, t: (out.data - t) ** 2)",
     ),
+    "an optimizer of another model": (
+        "other = train.SGD(nn.MLP(2, [1]).parameters(), 0.1)",
+        "diagnose.gradient_flow(model, squared, X, y, optimizer=other)",
+    ),
     "few steps": ("", "diagnose.learning_rate_range(model, squared, X, y, steps=5)"),
     "rates that fall": (
         "",

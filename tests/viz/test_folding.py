@@ -104,3 +104,15 @@ def test_each_wire_between_boxes_stands_for_those_between_their_values(depth):
     assert {(wire.source, wire.target) for wire in figure.wires[:-1]} == {
         (group_of[v].id, group_of[node].id) for v, node in crossing
     }
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-170, 1e160, 1e200])
+def test_gradients_of_every_size_are_summed_up(size):
+    """Their squares are 0 or infinite."""
+    root = graphs.network()
+    root.backward(size)
+
+    columns = [column for node in folded(Reading(root)).nodes for column in node.columns]
+    words = [part.text for column in columns for part in column if "rms" in part.text]
+    assert words
+    assert not any("rms 0 " in text or "rms ∞" in text for text in words)

@@ -40,9 +40,11 @@ class Subject:
         object.__setattr__(self, "loss", partial(_value_of, self.loss))
         if not self.model.parameters():
             raise SettingError(
-                f"{self.model!r:.60} has no parameters, so there is nothing to diagnose.",
-                fix="pass a model with parameters, for example nn.MLP(2, [8, 1]).",
+                f"{self.model!r:.60} has no parameters to train, so there is nothing to diagnose.",
+                fix="pass a model with parameters, for example nn.MLP(2, [8, 1]), and call "
+                "model.unfreeze() if they are frozen.",
             )
+        self._check_optimizer()
 
     def _check_kinds(self) -> None:
         """Check that model, loss and optimizer are what they are called."""
@@ -63,6 +65,20 @@ class Subject:
                     expected=wanted,
                     fix=f"pass {name}={example}, for example.",
                 )
+
+    def _check_optimizer(self) -> None:
+        """Refuse an optimizer whose steps change nothing of the model: it is another model's."""
+        if self.optimizer is None:
+            return
+        own = set(self.model.parameters())
+        if own.isdisjoint(self.optimizer.parameters):
+            kind, rate = type(self.optimizer).__name__, self.optimizer.learning_rate
+            raise SettingError(
+                f"the optimizer has {len(self.optimizer.parameters)} parameters, none of which "
+                "belongs to the model.",
+                where="the model was built anew, or loaded, after the optimizer was made",
+                fix=f"make it anew: optimizer=train.{kind}(model.parameters(), {rate:g}).",
+            )
 
     def spread(self, samples: int) -> range:
         """Choose at most so many samples, evenly spread over all; return their numbers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isinf, isnan
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.anomaly import source_line
@@ -28,6 +28,7 @@ class Trace:
     reason : str, in words, with the numbers
     source : str, the line that built the operation to blame, where it is known
     way : tuple of Value, a shortest way from node up to the root
+    then : str, where infinity becomes nan, or what hides or stops it; "" where nothing does
     """
 
     node: Value
@@ -35,6 +36,7 @@ class Trace:
     reason: str
     source: str
     way: tuple[Value, ...]
+    then: str = ""
 
     def __str__(self) -> str:
         rows = [(f"  {label}", f": {text}") for label, text in self._rows()]
@@ -52,7 +54,8 @@ class Trace:
     def _rows(self) -> list[tuple[str, str]]:
         way = " → ".join(ends(lambda i: name(self.way[i]), len(self.way)))
         line = "".join(c if c.isprintable() else "\ufffd" for c in self.source)
-        return [("Why", self.reason), ("Where", line or _UNKNOWN), ("Way up", way)]
+        then = [("Then", self.then)] if self.then else []
+        return [("Why", self.reason), *then, ("Where", line or _UNKNOWN), ("Way up", way)]
 
 
 def trace_nonfinite(root: Value) -> Trace | None:
@@ -88,13 +91,13 @@ def trace_nonfinite(root: Value) -> Trace | None:
     for node in order:
         if not isfinite(node.data):
             way = _way_up(root, node)
-            return Trace(node, "value", _why_value(node), source_line(node), way)
+            then = _what_follows(order, way)
+            return Trace(node, "value", _why_value(node), source_line(node), way, then)
     for node in reversed(order):
         if not isfinite(node.grad):
             above, reason = _why_gradient(node, order)
-            reason += _what_stops_it(node)
             way = (node, *_way_up(root, above)) if above is not node else _way_up(root, node)
-            return Trace(node, "gradient", reason, source_line(above), way)
+            return Trace(node, "gradient", reason, source_line(above), way, _what_stops_it(node))
     return None
 
 
@@ -103,6 +106,17 @@ def _why_value(node: Value) -> str:
     if node.op is None:
         return f"the {node.kind} was given as {number(node.data)}"
     return f"{node.op.name} of {_inputs(node)} is {number(node.data)}"
+
+
+def _what_follows(order: Sequence[Value], way: Sequence[Value]) -> str:
+    """Tell where nan comes of infinity, or where a choice makes the numbers finite again."""
+    for node in order if isinf(way[0].data) else ():
+        if isnan(node.data) and node.op is not None and not any(isnan(v.data) for v in node.inputs):
+            return _why_value(node)
+    for node in way[1:]:
+        if node.op is not None and isfinite(node.data):
+            return f"{_why_value(node)}, which hides it"
+    return ""
 
 
 def _why_gradient(node: Value, order: Sequence[Value]) -> tuple[Value, str]:
@@ -131,7 +145,7 @@ def _what_stops_it(node: Value) -> str:
     """Tell that a choice did not take the branch below, so that the gradient goes no further."""
     if node.op is None or not all(partial is NOTHING for partial in local_partials(node)):
         return ""
-    return f"; {node.op.name} lets nothing of it flow further, since it took another branch"
+    return f"{node.op.name} lets nothing of it flow further, since it took another branch"
 
 
 def _inputs(node: Value) -> str:

@@ -13,9 +13,13 @@ LONGEST = 24  # characters of a label
 def graph_of(root: Value, asked: str) -> list[Value]:
     """Return the values below a root in topological order; refuse what is not a Value."""
     if not isinstance(root, Value):
+        several = isinstance(root, list | tuple) and root and isinstance(root[0], Value)
+        one = "pass one of them, for example outputs[0], or their sum."
         raise OperandError(
             f"{asked} takes a Value, not {root!r:.60}.",
-            fix="pass the result of a computation, for example loss = (w * x).tanh().",
+            fix=one
+            if several
+            else "pass the result of a computation, for example loss = (w * x).tanh().",
         )
     return topological_order(root)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import fsum, sqrt
+from math import fsum, hypot, isnan, nan, sqrt
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.guards import FROZEN, outdated
@@ -121,7 +121,7 @@ def _folded_path(node: Value, depth: int) -> str:
 
 def _through(flows: Sequence[Flow]) -> tuple[float, int]:
     """Return the size of what flows back over several wires, and how many values they carry."""
-    size = sqrt(fsum(flow.contribution**2 for flow in flows if abs(flow.contribution) < 1e150))
+    size = hypot(*[flow.contribution for flow in flows])
     return size, len(dict.fromkeys(flow.source for flow in flows))
 
 
@@ -149,8 +149,8 @@ def _node(group: Group, reading: Reading) -> Node:
 def _sizes(group: Group) -> str:
     """Write the root mean square and the largest gradient: of parameters, else of all values."""
     sizes = [abs(v.grad) for v in group.parameters or group.operations]
-    rms = sqrt(fsum(size * size for size in sizes if size < 1e150) / len(sizes))
-    return f"|∇| rms {typeset(rms)} max {typeset(max(sizes))}"
+    rms, most = hypot(*sizes) / sqrt(len(sizes)), nan if any(map(isnan, sizes)) else max(sizes)
+    return f"|∇| rms {typeset(rms)} max {typeset(most)}"
 
 
 def _wire(
