@@ -4,6 +4,7 @@ import math
 import operator
 import threading
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -113,6 +114,8 @@ def test_any_real_number_is_an_argument(x):
         ((2, 0), (6.0, 12.0)),
         ((1, 1), (8.0, 8.0)),
         ((), ()),
+        (np.int64(1), 8.0),
+        ((np.uint8(0), np.int64(-1)), (12.0, 6.0)),
     ],
 )
 def test_argnums_choose_the_arguments(argnums, expected):
@@ -138,7 +141,7 @@ def test_an_argument_that_is_not_there_is_refused(argnums, count):
     assert f"there are {count} positional" in str(caught.value)
 
 
-@pytest.mark.parametrize("argnums", [[0], "0", 0.0, None])
+@pytest.mark.parametrize("argnums", [[0], "0", 0.0, None, True, np.True_])
 def test_argnums_that_are_not_numbers_are_refused(argnums):
     """In words, when the function is called at the latest."""
     with pytest.raises(tinygrad_edu.TinygradEduError, match="argnums"):

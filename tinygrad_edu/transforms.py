@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any
 
 from tinygrad_edu.engine import Value, higher, operand, topological_order
 from tinygrad_edu.engine.context import here, replacing
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
-from tinygrad_edu.engine.guards import local_partials
+from tinygrad_edu.engine.guards import is_bool, local_partials
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -60,7 +61,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     (6.0, (3.0, 2.0))
     """
     positions = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not all(type(i) is int for i in positions):
+    if not all(isinstance(i, Integral) and not is_bool(i) for i in positions):
         raise SettingError(
             f"argnums is {argnums!r:.60}.",
             expected="the position of an argument, or a tuple of positions",

@@ -233,7 +233,7 @@ def test_a_batch_gives_the_mean(rows):
 TARGETS = [
     (cross_entropy, 3, "class 3 of 3"),
     (cross_entropy, -1, "class -1 of 3"),
-    *((cross_entropy, target, target) for target in (1.0, True, None)),
+    *((cross_entropy, target, target) for target in (1.5, math.nan, None)),
     (cross_entropy, [2.0, -1.0, 0.0], -1),
     (cross_entropy, [math.nan, 0.0, 1.0], "nan"),
     # labels 0 and 1 for the hinge, or -1 and +1 for the other, are the likely slips

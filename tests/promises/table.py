@@ -209,6 +209,10 @@ PROMISES = {
         "an error that says which",
         peers=("accepted", "accepted", "nan accepted", ""),
     ),
+    "numbers": Promise(
+        "numbers of every type at every door: data, operands, settings, samples, targets, seeds",
+        "what comes out is bit for bit what Python's int or float gives; nothing goes round",
+    ),
     "operands": Promise(
         "operands str, list, None, complex, ndarray, Value(Value)",
         "a worded TypeError at construction",

@@ -185,8 +185,8 @@ def test_one_hot_has_a_single_one_in_the_place_of_the_class(y, more):
     assert {(len(row), sum(row)) for row in rows} <= {(width, 1.0)}
 
 
-@pytest.mark.parametrize("target", [-1, 3, 1.0, "1", None, True])
+@pytest.mark.parametrize("target", [-1, 3, 1.2, "1", None, [1]])
 def test_one_hot_refuses_what_is_not_a_class(target):
-    """-1 would count from the end, 1.0 may have been 1.2."""
+    """-1 would count from the end, and 1.2 is between two classes."""
     with pytest.raises(SettingError, match=r"y\[1\] is"):
         one_hot([0, target], classes=3)

@@ -129,7 +129,8 @@ class Attention(Module):
     """
 
     def __init__(self, width: int, heads: int, rng: Random) -> None:
-        if width % whole("heads", heads):
+        width, heads = whole("width", width), whole("heads", heads)
+        if width % heads:
             raise SettingError(
                 f"{heads} heads can't share {width} numbers.",
                 expected="a number of heads that divides the width",
@@ -199,8 +200,9 @@ class GPT(Module):
         rng: Random | None = None,
     ) -> None:
         self.context, rng = whole("context", context, least=2), choose_rng(rng)
-        self.letters = _table(len(LETTERS), whole("width", width), rng)
-        self.places = _table(context, width, rng)
+        width = whole("width", width)
+        self.letters = _table(len(LETTERS), width, rng)
+        self.places = _table(self.context, width, rng)
         self.blocks = [Block(width, heads, rng) for _ in range(whole("blocks", blocks))]
         self.scores = Layer(width, len(LETTERS), rng=rng)
 
@@ -248,7 +250,7 @@ class GPT(Module):
         rng : random.Random
         temperature : float > 0; below 1 likely letters become more likely, above 1 less likely
         """
-        within("temperature", temperature, above=0.0)
+        temperature = within("temperature", temperature, above=0.0)
         memories, letter, name = self.memories(), 0, ""
         for place in range(self.context):
             scores = self.read(letter, place, memories)

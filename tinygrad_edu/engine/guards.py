@@ -133,11 +133,11 @@ _FIXES = {
 def real(x: Any) -> float:
     """Return any real number as a float.
 
-    It may be of any type that :func:`_scalar` finds a number in; a Value is not a plain number.
+    It may be of any type that :func:`scalar` finds a number in; a Value is not a plain number.
     """
     if type(x) is float:
         return x
-    number = _scalar(x)
+    number = scalar(x)
     name = type(number).__name__
     if isinstance(number, Real | Decimal) and name != "timedelta64":  # to NumPy a whole number
         try:
@@ -160,7 +160,7 @@ def real(x: Any) -> float:
     )
 
 
-def _scalar(x: Any) -> Any:
+def scalar(x: Any) -> Any:
     """Return the number of Python's in x: in a NumPy scalar, or an array or tensor of no dimension.
 
     Else in an object that says itself that it is one, by ``__index__`` or ``__float__``. What is

@@ -61,6 +61,17 @@ CHOICES: dict[str, Iterable[Any]] = {
     "schedule": SCHEDULES,
     "task": [None, *TASKS],
 }
+# settings that are numbers, and their bounds; kept as Python's numbers, which go into a file
+NUMBERS: list[tuple[str, Callable[..., float], dict[str, Any]]] = [
+    *((name, whole, {}) for name in ("epochs", "batch_size", "patience")),
+    *(("warm_up", whole, {"least": 0}), ("samples", whole, {"least": LEAST_ROWS})),
+    ("seed", whole, {"least": None}),
+    *((name, within, {"above": 0.0}) for name in ("learning_rate", "clip_norm", "clip_value")),
+    *((name, within, {"least": 0.0}) for name in ("l1", "l2", "noise")),
+    *((name, within, {"least": 0.0, "below": 1.0}) for name in ("dropout", "momentum")),
+    ("test_share", within, {"above": 0.0, "below": 1.0}),
+    ("stop_below", within, {}),
+]
 # where none is given: the 0.001 of Adam's authors suits networks a thousand times as large
 LEARNING_RATES = {"adam": 0.01, "adamw": 0.01}
 MOST_WEIGHTS, MOST_LAYERS = 250_000, 50  # what a file and a picture can hold
@@ -119,23 +130,11 @@ class Experiment:
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)
-        for name in ("epochs", "batch_size"):
-            whole(name, getattr(self, name))
-        whole("warm_up", self.warm_up, least=0)
-        for width in self.hidden:
-            whole("hidden", width)
-        for name, least in (("samples", LEAST_ROWS), ("patience", 1)):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least=least)
-        for name in ("learning_rate", "clip_norm", "clip_value"):
-            if getattr(self, name) is not None:
-                within(name, getattr(self, name), above=0.0)
-        for name in ("l1", "l2"):
-            within(name, getattr(self, name), least=0.0)
-        within("dropout", self.dropout, least=0.0, below=1.0)
-        within("test_share", self.test_share, above=0.0, below=1.0)
-        if self.stop_below is not None:
-            within("stop_below", self.stop_below)
+        for name, check, bounds in NUMBERS:
+            given = getattr(self, name)
+            if given is not None or getattr(Experiment, name) is not None:  # None where it may be
+                object.__setattr__(self, name, check(name, given, **bounds))
+        object.__setattr__(self, "hidden", [whole("hidden", width) for width in self.hidden])
         if self.clip_norm is not None and self.clip_value is not None:
             raise SettingError(
                 f"both clip_norm and clip_value are given: {self.clip_norm}, {self.clip_value}.",
@@ -182,13 +181,11 @@ class Experiment:
                     f"{name} is given for {self.data}, which has its own.",
                     fix=f"leave out --{name}, or name a file of yours: --data FILE.csv.",
                 )
-        if self.noise is not None:
-            within("noise", self.noise, least=0.0)
-            if not kind.drawn:
-                raise SettingError(
-                    f"noise is {self.noise:g}, but {kind.name} was measured, not drawn.",
-                    fix=f"leave out --noise, or draw points: --data moons --noise {self.noise:g}",
-                )
+        if self.noise is not None and not kind.drawn:
+            raise SettingError(
+                f"noise is {self.noise:g}, but {kind.name} was measured, not drawn.",
+                fix=f"leave out --noise, or draw points: --data moons --noise {self.noise:g}",
+            )
         samples = self.samples or kind.samples or SAMPLES
         if kind.samples is not None and samples > kind.samples:
             raise SettingError(

@@ -8,7 +8,6 @@ or Values for a graph that is to be run with other targets.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
@@ -16,7 +15,8 @@ from tinygrad_edu.engine import Operand, Value, operand
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.engine.functions import stop_gradient
-from tinygrad_edu.engine.guards import is_bool, real
+from tinygrad_edu.engine.guards import real
+from tinygrad_edu.shared.arguments import class_index
 from tinygrad_edu.shared.samples import as_list, is_single
 
 Target: TypeAlias = "int | Sequence[float]"  # the index of a class, or a probability of each
@@ -182,7 +182,7 @@ def cross_entropy(
     Raises
     ------
     SettingError
-        If the index is not an int or out of range, or the numbers are not probabilities.
+        If the index is not a whole number or out of range, or the numbers are not probabilities.
     LengthError
         If there are more probabilities than logits, or targets than samples, or fewer, or none.
 
@@ -247,10 +247,8 @@ def _weights(target: Any, count: int) -> list[Any]:
     """Return the probability of each class, from probabilities or from the index of a class."""
     if not is_single(target):
         return _probabilities(as_list(target, "the target"), count)
-    whole: Any = None if is_bool(target) else target
-    try:
-        index = operator.index(whole)
-    except TypeError:
+    index = class_index(target)
+    if index is None:
         _refuse(f"the target is {target!r:.60}.", f"the index of a class, an int below {count}")
     if not 0 <= index < count:
         _refuse(f"the target is class {index} of {count}.", f"an index from 0 to {count - 1}")

@@ -19,7 +19,7 @@ class _Normalization(Module):
     """What normalizes: gamma and beta scale and shift each of the normalized numbers."""
 
     def __init__(self, features: int, epsilon: float) -> None:
-        self.features = whole("features", features)
+        self.features = features = whole("features", features)
         self.epsilon = within("epsilon", epsilon, above=0.0)
         self.gamma = [Value(1.0, f"gamma{i}") for i in range(features)]
         self.beta = [Value(0.0, f"beta{i}") for i in range(features)]
@@ -122,8 +122,8 @@ class BatchNorm(_Normalization):
     def __init__(self, features: int, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(features, epsilon)
         self.momentum = within("momentum", momentum, above=0.0, most=1.0)
-        self.running_mean = [Value(0.0).detach() for _ in range(features)]
-        self.running_variance = [Value(1.0).detach() for _ in range(features)]
+        self.running_mean = [Value(0.0).detach() for _ in self.gamma]
+        self.running_variance = [Value(1.0).detach() for _ in self.gamma]
 
     def forward(self, x: Iterable[Operand]) -> list[Value]:
         """Normalize one sample by the running statistics."""

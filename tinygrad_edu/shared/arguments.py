@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sized
 from difflib import get_close_matches
 from importlib import import_module
 from math import isfinite, nan
-from operator import index
+from numbers import Rational
 from typing import Any, TypeVar
 
 from tinygrad_edu.engine.errors import LengthError, MissingExtraError, OperandError, SettingError
-from tinygrad_edu.engine.guards import is_bool, real
+from tinygrad_edu.engine.guards import is_bool, real, scalar
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def within(
         return low and (below is None or x < below) and (most is None or x <= most)
 
     try:
-        x = nan if is_bool(number) else real(number)
+        x = nan if is_bool(scalar(number)) else real(number)
     except OperandError:
         x = nan
     if isfinite(x) and allowed(x):
@@ -82,19 +82,33 @@ def within(
     )
 
 
-def whole(name: str, number: Any, *, least: int = 1) -> int:
-    """Return the number as an int; raise SettingError unless it is whole and at least ``least``."""
-    try:
-        good = not isinstance(number, bool) and index(number) >= least
-    except TypeError:
-        good = False
-    if good:
-        return index(number)
+def whole(name: str, number: Any, *, least: int | None = 1) -> int:
+    """Return the number as an int; raise SettingError unless it is whole and at least ``least``.
+
+    Any type of whole numbers is taken, NumPy's and Fractions, too; but no float: it may have been
+    rounded.
+    """
+    x = scalar(number)
+    if isinstance(x, Rational) and not is_bool(x) and x.denominator == 1:
+        count = int(x.numerator)
+        if least is None or count >= least:
+            return count
+    bound = "" if least is None else f"at least {least}"
     raise SettingError(
         f"{name} is {number!r:.60}.",
-        expected=f"a whole number, at least {least}",
-        fix=f"pass a whole number of at least {least}, for example {name}={least}.",
+        expected=f"a whole number, {bound}".rstrip(", "),
+        fix=f"pass {f'a whole number of {bound}'.removesuffix(' of ')}, "
+        f"for example {name}={least or 0}.",
     )
+
+
+def class_index(x: Any) -> int | None:
+    """Return the index of a class, which tables and arrays also hold as 2.0 or True; else None."""
+    try:
+        number = real(x)
+    except OperandError:
+        return None
+    return int(number) if number.is_integer() else None
 
 
 def same_length(name: str, got: Sized, other: str, expected: Sized) -> None:

@@ -9,7 +9,7 @@ from operator import is_
 from typing import Any
 
 from tinygrad_edu.engine.errors import OperandError
-from tinygrad_edu.engine.guards import real
+from tinygrad_edu.engine.guards import real, scalar
 
 # pandas, polars and Arrow; SciPy's sparse matrices; NumPy, PyTorch and JAX; all else of that kind
 CONVERSIONS = ("to_numpy", "toarray", "tolist", "__array__")
@@ -106,7 +106,7 @@ def _plain(entry: Any, name: str, i: int) -> Any:
         return entry
     number = isinstance(entry, Real | Decimal)
     if kind in PLAIN or (number and entry == entry):
-        return entry
+        return entry if kind in PLAIN else _as_plain(entry)
     if number or kind.__name__ in MISSING:
         raise OperandError(
             f"{name}[{i}] has a missing number: {entry!r:.60}.",
@@ -128,6 +128,12 @@ def _is_row_of_floats(row: list[Any]) -> bool:
         return False
     total = sum(row)
     return bool(total == total)
+
+
+def _as_plain(number: Any) -> Any:
+    """Return a number as an int or a float: NumPy's small integers go round, as 100 - 200 does."""
+    x = scalar(number)
+    return x if type(x) in (int, bool) else real(x)
 
 
 def _numbers(sample: Any, name: str, i: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import same_length, whole, within
+from tinygrad_edu.shared.arguments import class_index, same_length, whole, within
 from tinygrad_edu.shared.samples import as_list, by_position, rows_of_numbers
 
 Rows = list[list[float]]
@@ -72,7 +72,7 @@ def split(
     >>> data.X_test, data.y_test
     ([[2.0]], [4])
     """
-    within("test_share", test_share, least=0.0, below=1.0)
+    test_share = within("test_share", test_share, least=0.0, below=1.0)
     rows, targets = _rows(X), by_position(y, "y")
     same_length("y", targets, "X", rows)
     order = list(range(len(rows)))
@@ -248,7 +248,7 @@ def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
     >>> one_hot([2, 0])
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    numbers = [whole(f"y[{i}]", target, least=0) for i, target in enumerate(as_list(y, "y"))]
+    numbers = [_class(f"y[{i}]", target) for i, target in enumerate(as_list(y, "y"))]
     width = max(numbers, default=0) + 1 if classes is None else whole("classes", classes)
     for i, number in enumerate(numbers):
         if number >= width:
@@ -258,3 +258,8 @@ def one_hot(y: Sequence[int], classes: int | None = None) -> Rows:
                 fix=f"number the classes from 0, or pass classes={number + 1}.",
             )
     return [[float(k == number) for k in range(width)] for number in numbers]
+
+
+def _class(name: str, target: Any) -> int:
+    number = class_index(target)
+    return whole(name, target if number is None else number, least=0)

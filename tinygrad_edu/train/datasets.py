@@ -93,7 +93,7 @@ def load(
     """
     kind = name if isinstance(name, DataSet) else DATA_SETS[one_of("name", name, DATA_SETS)]
     rng = choose_rng(rng)
-    within("test_share", test_share, least=0.0, below=1.0)
+    test_share = within("test_share", test_share, least=0.0, below=1.0)
     number, deviation = _samples(kind, samples), _noise(kind, noise)
     X, y = kind.make(rng, number, deviation)
     if len(X) > number:

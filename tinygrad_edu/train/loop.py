@@ -117,7 +117,7 @@ def fit(
     >>> f"{history.loss[-1]:.3f}"
     '0.000'
     """
-    whole("epochs", epochs)
+    epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     X, y, rng = by_position(X), by_position(y, "y"), choose_rng(rng)
     X, y, weights = weighted(X, y, sample_weight)
     X, y, weights, validation = held_out(X, y, weights, validation)

@@ -69,10 +69,11 @@ class Stopping:
 
     def __post_init__(self) -> None:
         if self.below is not None:
-            within("stop_below", self.below)
+            self.below = within("stop_below", self.below)
         if self.patience is not None:
-            whole("patience", self.patience)
-        if within("min_delta", self.min_delta, least=0.0) and self.patience is None:
+            self.patience = whole("patience", self.patience)
+        self.min_delta = within("min_delta", self.min_delta, least=0.0)
+        if self.min_delta and self.patience is None:
             raise SettingError(
                 f"min_delta is {self.min_delta:g}, but there is no patience that it serves.",
                 fix="pass a patience, for example patience=5.",
