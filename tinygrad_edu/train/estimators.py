@@ -480,14 +480,16 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
 
 
 def readable(data: Any, name: str = "X", *, labels: bool = False) -> Any:
-    """Return data as scikit-learn reads it, which overlooks masks, and makes numbers of dates.
+    """Return data as scikit-learn takes it, or read by position what it would not read well.
 
-    What it would read in that way, or refuse without a row's number, is read by position instead.
+    It overlooks masks, makes numbers of dates, and floats of labels in pandas' nullable types, and
+    it names no row where a number is missing.
     """
     if data is None or hasattr(data, "toarray"):
         return data  # scikit-learn says what it thinks of these
     dtypes = np.ravel(getattr(data, "dtypes", getattr(data, "dtype", None)))
     dates = any(getattr(dtype, "kind", "") in ("m", "M") for dtype in dtypes)
+    nullable = hasattr(data, "iloc") and not all(isinstance(dtype, np.dtype) for dtype in dtypes)
     strange = (
         not hasattr(data, "__array__")
         or getattr(data, "shape", None) == ()
@@ -495,6 +497,7 @@ def readable(data: Any, name: str = "X", *, labels: bool = False) -> Any:
         or hasattr(data, "requires_grad")
         or (hasattr(data, "isna") and np.any(data.isna()))
         or (dates and not labels)
+        or (nullable and name == "y")
     )
     if not strange:
         return data
