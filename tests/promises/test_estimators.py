@@ -111,8 +111,8 @@ def steps_of(name, monkeypatch):
     kind = estimators._Decaying
     step, step_arrays = kind.step, kind.step_arrays
 
-    def noted(optimizer, *args):
-        (step_arrays if args else step)(optimizer, *args)
+    def noted(optimizer, *args, **settings):
+        (step_arrays if args else step)(optimizer, *args, **settings)
         numbers = dict(zip(args[1], args[2].tolist(), strict=True)) if args else {}
         path.append([numbers.get(p, p.data) for p in optimizer.parameters])
 
