@@ -451,7 +451,7 @@ def test_the_innermost_block_is_that_of_the_innermost_generator():
     """Whichever was opened first: a generator that is resumed inside another one is inside."""
 
     def outer(inner):
-        with recording() as trace:
+        with recording(), recording() as trace:
             yield here().trace is trace
             yield next(inner)
             yield here().trace is trace

@@ -8,7 +8,7 @@ import asyncio
 import queue
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from random import Random
 from threading import Thread
 
@@ -56,28 +56,69 @@ def probe(on):
     return x.grad, y.grad, MODEL([0.5, -0.5])[0].origin
 
 
-def wandering(rng, around=()):
+class Walk:
     """Open and end blocks of all kinds in any order, and look around after each step.
 
-    What is on ``around``, for the one who goes on with the story, is on for it, too.
+    A step may also be made inside a module or inside ``grad``. What is on ``around``, for the one
+    who makes the steps, is on for the walk, too.
     """
-    makers = {"recording": recording, "anomalies": detect_anomaly, "evaluating": MODEL.evaluating}
-    bugs = rng.sample(("swapped factors in multiplication", "wrong sign in subtraction"), 2)
-    makers |= {name: lambda name=name: fault(name) for name in bugs}
-    open_blocks = {}
+
+    def __init__(self, rng, around=()):
+        self.rng, self.around, self.left, self.open = rng, around, 10, {}
+        bugs = rng.sample(("swapped factors in multiplication", "wrong sign in subtraction"), 2)
+        self.makers = {name: partial(fault, name) for name in bugs}
+        self.makers |= {"recording": recording, "anomalies": detect_anomaly}
+        self.makers["evaluating"] = MODEL.evaluating
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        place = self.rng.randrange(3)
+        if place == 0:
+            self.move()
+        elif place == 1:
+            Calling()(self.move)
+        else:
+            grad(lambda x: (self.move(), x)[1])(1.0)
+        return probe([*self.around, *self.open])
+
+    def move(self):
+        """Open a block or end one; end them all at last."""
+        closed = [name for name in self.makers if name not in self.open]
+        if not self.left:
+            self.close()
+        elif closed and (not self.open or self.rng.random() < 0.6):
+            name = self.rng.choice(closed)
+            self.open[name] = stack = ExitStack()
+            stack.enter_context(self.makers[name]())
+        else:
+            self.open.pop(self.rng.choice([*self.open])).close()
+
+    def close(self):
+        """End all blocks."""
+        while self.open:
+            self.open.popitem()[1].close()
+
+
+class Calling(nn.Module):
+    """A module that calls what it gets."""
+
+    def forward(self, work):
+        """Call it."""
+        work()
+
+
+def wandering(rng, around=()):
+    """Go for a walk as a generator, which keeps its blocks to itself wherever it is resumed."""
+    walk = Walk(rng, around)
     try:
-        for _ in range(8):
-            if open_blocks and rng.random() < 0.4:
-                open_blocks.pop(rng.choice([*open_blocks])).close()
-            elif closed := [name for name in makers if name not in open_blocks]:
-                name = rng.choice(closed)
-                open_blocks[name] = stack = ExitStack()
-                stack.enter_context(makers[name]())
-            yield probe([*around, *open_blocks])
+        yield from walk
     finally:
-        for stack in open_blocks.values():
-            stack.close()
-    yield probe(around)
+        walk.close()
 
 
 def differentiating(rng):
@@ -133,7 +174,7 @@ def compiling(rng):
         yield probe([])
 
 
-STORIES = (wandering, wandering, wandering, differentiating, faulty, training, compiling)
+STORIES = (Walk, wandering, wandering, differentiating, faulty, training, compiling)
 
 
 @cache
@@ -142,14 +183,23 @@ def alone(number, seed):
     return [*STORIES[number](Random(seed))]
 
 
-def in_threads(stories, rng):
+def begin(chosen, *, own_context):
+    """Begin the stories; what is no generator needs a thread or a task for itself."""
+    makers = [STORIES[number] for number, _ in chosen]
+    makers = [make if own_context or make is not Walk else wandering for make in makers]
+    return [make(Random(seed)) for make, (_, seed) in zip(makers, chosen, strict=True)]
+
+
+def in_threads(chosen, rng):
     """Tell each story in a thread of its own, at its own speed."""
+    stories = begin(chosen, own_context=True)
     with ThreadPoolExecutor(len(stories)) as pool:
         return [*pool.map(list, stories)]
 
 
-def in_tasks(stories, rng):
+def in_tasks(chosen, rng):
     """Tell each story in an asyncio task of its own, which gives way after each step."""
+    stories = begin(chosen, own_context=True)
 
     async def tell(story):
         seen = []
@@ -165,8 +215,9 @@ def in_tasks(stories, rng):
     return asyncio.run(tell_all())
 
 
-def in_generators(stories, rng):
+def in_generators(chosen, rng):
     """Tell the stories in one thread, step by step in any order; here nothing is on between."""
+    stories = begin(chosen, own_context=False)
     seen = [[] for _ in stories]
     for i in order(stories, seen, rng):
         seen[i].extend(step(stories[i]))
@@ -174,8 +225,9 @@ def in_generators(stories, rng):
     return seen
 
 
-def from_thread_to_thread(stories, rng):
+def from_thread_to_thread(chosen, rng):
     """Tell each step of a story in whichever of four threads is free."""
+    stories = begin(chosen, own_context=False)
     seen, jobs = [[] for _ in stories], queue.SimpleQueue()
     waiting = queue.SimpleQueue()
     for i in range(len(stories)):
