@@ -4,10 +4,12 @@ import math
 from random import Random
 
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
 from tinygrad_edu import nn
-from tinygrad_edu.engine.errors import AnomalyError, LengthError, SettingError
-from tinygrad_edu.train import SGD, History, evaluate, fit
+from tinygrad_edu.engine.errors import AnomalyError, LengthError, OperandError, SettingError
+from tinygrad_edu.train import SGD, History, evaluate, fit, one_hot
+from tinygrad_edu.train.loop import held_out
 from tinygrad_edu.train.stepping import EagerStepper
 
 LINE = ([[x / 4] for x in range(8)], [2 * x / 4 - 1 for x in range(8)])
@@ -157,3 +159,242 @@ def test_what_is_stopped_in_the_middle_of_validation_is_no_epoch(monkeypatch):
 
     lists = ("loss", "validation_loss", "gradient", "learning_rate", "seconds")
     assert [len(getattr(history, name)) for name in lists] == [2] * 5
+
+
+BITS = ([[x / 4] for x in range(-8, 8)], [int(x > 0) for x in range(-8, 8)])
+
+
+def bits_model():
+    """One logit."""
+    return nn.MLP(1, [1], rng=Random(0))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("validation", [None, BITS])
+@pytest.mark.parametrize(
+    ("model", "loss", "y"),
+    [
+        ([1], nn.binary_cross_entropy, BITS[1]),
+        ([1], nn.binary_cross_entropy, [[t] for t in BITS[1]]),
+        ([1], nn.hinge, [2 * t - 1 for t in BITS[1]]),
+        ([1], nn.mse, BITS[1]),
+        ([2], nn.cross_entropy, BITS[1]),
+        ([2], nn.cross_entropy, one_hot(BITS[1])),
+        ([2], nn.mse, one_hot(BITS[1])),
+    ],
+)
+def test_classes_of_any_form_have_an_accuracy(model, loss, y, validation, compiled):
+    """Indices, columns, signs and one-hot rows, on graphs, on matrices and on validation data."""
+    held_out = (BITS[0], y) if validation else None
+    history = fit(
+        nn.MLP(1, model, rng=Random(0)), loss, BITS[0], y, epochs=60, batch_size=4,
+        validation=held_out, progress=False, compiled=compiled,
+    )  # fmt: skip
+
+    assert history.accuracy[-1] > 0.9
+    assert bool(history.validation_accuracy) == bool(validation)
+    assert not validation or history.validation_accuracy[-1] > 0.9
+
+
+def bad_place(place, number):
+    """The data of the line with a number that is none, and the optional validation data."""
+    data = {"X": [[*x] for x in LINE[0]], "y": [*LINE[1]]}
+    data["validation[0]"], data["validation[1]"] = [[*x] for x in LINE[0]], [*LINE[1]]
+    if place.endswith("y") or place.endswith("1]"):
+        data[place][3] = number
+    else:
+        data[place][3][0] = number
+    data["validation"] = data.pop("validation[0]"), data.pop("validation[1]")
+    return data
+
+
+@pytest.mark.parametrize("compiled", [False, True, "auto"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", ["X", "y", "validation[0]", "validation[1]"])
+def test_data_that_are_not_finite_are_refused_by_their_place(place, number, compiled):
+    """Before training; the learning rate is not blamed."""
+    model = line_model()
+    before = [p.data for p in model.parameters()]
+
+    with pytest.raises(OperandError) as caught:
+        fit(model, nn.mse, **bad_place(place, number), progress=False, compiled=compiled)
+
+    assert str(caught.value).startswith(f"{place}[3]")
+    assert f"{number}" in str(caught.value).splitlines()[0]
+    assert "rate" not in str(caught.value)
+    assert [p.data for p in model.parameters()] == before
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_text_as_targets_is_refused_in_words(compiled):
+    """With the lines that number the classes."""
+    y = ["cat", "dog"] * 4
+
+    with pytest.raises(SettingError, match=r"y\[0\] is 'cat'(.|\n)*names.index"):
+        fit(nn.MLP(1, [2]), nn.cross_entropy, LINE[0], y, progress=False, compiled=compiled)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_weight_that_becomes_infinite_stops_the_run_before_it_does(compiled):
+    """The gradient of a finite loss may be infinite; the weights are those before."""
+    model = line_model()
+    model.layers[0].neurons[0].w[0].data = 0.0
+    model.layers[0].neurons[0].b.data = 0.0
+    before = [p.data for p in model.parameters()]
+
+    with pytest.raises(AnomalyError, match=r"would become -?(inf|nan)"):
+        fit(
+            model, lambda out, t: (out * out).sqrt() + abs(out) ** 0.5, [[1.0]], [0.0],
+            progress=False, compiled=compiled,
+        )  # fmt: skip
+
+    assert [p.data for p in model.parameters()] == before
+
+
+def test_the_rate_is_blamed_only_where_it_can_be_to_blame():
+    """Not at the first batch, and not for weights that were nan before."""
+    with pytest.raises(AnomalyError, match=r"epoch 1, batch 1\.(.|\n)*Fix   : detect_anomaly"):
+        fit(line_model(), lambda out, t: (out - out).log() * 0.0, *LINE, progress=False)
+    model = line_model()
+    model.parameters()[0].data = math.nan
+    with pytest.raises(AnomalyError, match=r"start from finite weights"):
+        fit(model, nn.mse, *LINE, progress=False, compiled=False)
+    with pytest.raises(AnomalyError, match=r"lower the learning rate, which is 50;"):
+        fit(
+            model := line_model(), nn.mse, *LINE, epochs=900, progress=False,
+            optimizer=SGD(model.parameters(), 50.0),
+        )  # fmt: skip
+
+
+def test_a_share_holds_out_the_same_samples_each_time():
+    """Each class in proportion; whatever the run's own generator draws."""
+    seen = []
+
+    for seed in (0, 1):
+        history = fit(
+            bits_model(), nn.binary_cross_entropy, *BITS, validation=0.25, batch_size=16,
+            epochs=1, progress=False, rng=Random(seed),
+        )  # fmt: skip
+        seen.append(history.validation_loss)
+
+    assert seen[0] == pytest.approx(seen[1], rel=1e-9)
+    X, y, weights, (held_X, held_y) = held_out(*BITS, [1.0 + i for i in range(16)], 0.25)
+    assert sorted(X + held_X) == BITS[0]
+    assert (len(y), sum(held_y), len(held_y)) == (12, 2, 4)
+    assert weights == [1.0 + BITS[0].index(x) for x in X]
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        (0.0, "validation is 0.0"),
+        (1.0, "validation is 1.0"),
+        (-0.5, "validation is -0.5"),
+        (math.nan, "validation is nan"),
+        (True, "validation is True"),
+        (0.01, "none would be held out"),
+        ((LINE[0],), "validation has 1 parts"),
+    ],
+)
+def test_a_share_that_holds_out_nothing_sensible_is_refused(validation, message):
+    """In words, before training."""
+    with pytest.raises(SettingError, match=message):
+        fit(line_model(), nn.mse, *LINE, validation=validation, progress=False)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_metrics_are_those_of_scikit_learn(compiled):
+    """For training and validation; the accuracy of both is the same number."""
+    metrics = {"accuracy": accuracy_score, "f1": f1_score}
+    history = fit(
+        bits_model(), nn.binary_cross_entropy, *BITS, validation=0.25, metrics=metrics, epochs=4,
+        progress=False, compiled=compiled,
+    )  # fmt: skip
+
+    assert history.metrics["accuracy"] == history.accuracy
+    assert history.validation_metrics["accuracy"] == history.validation_accuracy
+    assert len(history.metrics["f1"]) == len(history.validation_metrics["f1"]) == 4
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("before", [LINE, None])
+@pytest.mark.parametrize("now", [LINE, None])
+def test_a_run_that_goes_on_is_judged_by_its_own_losses(before, now, compiled):
+    """Old losses that no new one can reach stop nothing, and old weights do not come back."""
+    model, history = line_model(), History()
+    fit(model, nn.mse, *LINE, epochs=3, validation=before, history=history, progress=False)
+    history.loss[:], history.validation_loss[:] = [0.0] * 3, [0.0] * len(history.validation_loss)
+
+    fit(
+        model, nn.mse, *LINE, epochs=4, validation=now, history=history, patience=3,
+        stop_below=1e-30, progress=False, compiled=compiled,
+    )  # fmt: skip
+
+    assert history.stopped == "epochs"
+    assert len(history.loss) == 7
+    assert (len(history.validation_loss) == 7) == bool(before or now)
+    loss, _ = evaluate(model, nn.mse, *LINE)
+    assert loss <= min(history.loss[3:])
+
+
+def test_patience_waits_for_an_improvement_that_counts():
+    """And brings back the weights of the lowest loss all the same."""
+    plain = fit(line_model(), nn.mse, *LINE, epochs=200, batch_size=8, progress=False)
+    model = line_model()
+    history = fit(
+        model, nn.mse, *LINE, epochs=200, batch_size=8, patience=3, min_delta=0.1, progress=False
+    )
+
+    assert history.loss == plain.loss[: len(history.loss)]
+    mark, since = math.inf, 0
+    for epoch, loss in enumerate(history.loss, start=1):
+        mark, since = (loss, epoch) if loss < mark - 0.1 else (mark, since)
+    assert (history.stopped, len(history.loss) - since) == ("patience", 3)
+    with pytest.raises(SettingError, match=r"min_delta is 0\.1, but there is no patience"):
+        fit(line_model(), nn.mse, *LINE, min_delta=0.1)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_callback_that_raises_leaves_the_run_whole(compiled):
+    """The weights of the last update, the epoch in the history, evaluation mode."""
+    model, history = line_model(), History()
+
+    def fail(history, model):
+        if len(history.loss) == 2:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fit(
+            model, nn.mse, *LINE, history=history, callbacks=[fail], progress=False,
+            compiled=compiled,
+        )  # fmt: skip
+
+    twin = line_model()
+    fit(twin, nn.mse, *LINE, epochs=2, progress=False, compiled=compiled)
+    assert [p.data for p in model.parameters()] == [p.data for p in twin.parameters()]
+    assert (len(history.loss), history.stopped, model.training) == (2, "", False)
+
+
+@pytest.mark.parametrize("callbacks", [len, [None], 3, [[len]]])
+def test_what_is_not_a_list_of_functions_is_refused(callbacks):
+    """A single function among them."""
+    with pytest.raises(SettingError, match="callbacks is"):
+        fit(line_model(), nn.mse, *LINE, callbacks=callbacks, progress=False)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_callback_may_change_the_rate(compiled):
+    """From the next update on."""
+    model = line_model()
+    optimizer = SGD(model.parameters(), 0.1)
+
+    def halve(history, model):
+        optimizer.learning_rate /= 2
+
+    halve.reads_weights = False
+    history = fit(
+        model, nn.mse, *LINE, epochs=3, optimizer=optimizer, callbacks=[halve], progress=False,
+        compiled=compiled,
+    )  # fmt: skip
+
+    assert history.learning_rate == [0.1, 0.05, 0.025]

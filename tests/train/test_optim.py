@@ -1,5 +1,6 @@
 """Optimisers: one formula each, against the published algorithm computed at 40 digits."""
 
+import copy
 import pickle
 import random
 
@@ -8,9 +9,19 @@ import numpy as np
 import pytest
 from mpmath import mpf
 
-from tinygrad_edu import Value
+from tinygrad_edu import Value, nn
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.train import OPTIMIZERS, SGD, Adam, AdamW, ClipByNorm, Optimizer, RMSprop
+from tinygrad_edu.train import (
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    ClipByNorm,
+    Optimizer,
+    RMSprop,
+    cosine,
+    fit,
+)
 
 
 def gradient_at(step):
@@ -178,3 +189,85 @@ def test_an_optimizer_that_would_train_nothing_or_wrongly_is_refused(make, messa
     """By name, before any step; and a subclass has to write ``update``."""
     with pytest.raises(SettingError, match=message):
         make([Value(1.0)])
+
+
+@pytest.mark.promise(name="settings")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(nn.MLP(1, [1])), "the parameters are MLP"),
+        (lambda: SGD(Value(1.0)), "the parameters are Value"),
+        (lambda: SGD([1.0]), "parameter 0 is 1.0"),
+        (lambda: SGD([Value(1.0), Value(1.0) * 2.0]), "parameter 1 is Value"),
+        (lambda: SGD(nn.MLP(1, [1]).named_parameters()), "parameter 0 is"),
+        (lambda: SGD([Value(1.0).detach()]), "no parameters to train"),
+    ],
+)
+def test_what_is_not_a_list_of_leaves_is_refused(make, message):
+    """A model without .parameters(), numbers, pairs, what was computed, constants alone."""
+    with pytest.raises(SettingError, match=message):
+        make()
+
+
+def test_a_parameter_given_twice_is_moved_once():
+    """As where two models share a layer, and their parameters are added up."""
+    w = Value(1.0)
+    w.grad = 1.0
+    optimizer = SGD([w, w], 0.5, momentum=0.5)
+
+    optimizer.step()
+
+    assert (w.data, len(optimizer.state)) == (0.5, 1)
+
+
+@pytest.mark.parametrize("size", ["2", None, 1.5, -1])
+def test_a_subclass_with_a_wrong_number_of_states_is_told(size):
+    """By the name of its attribute."""
+    kind = type("Mine", (Optimizer,), {"state_size": size})
+
+    with pytest.raises(SettingError, match=r"Mine\.state_size is"):
+        kind([Value(1.0)], 0.1)
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, (1.0,), (1.0, 2.0, 3.0), [1.0, 2.0]])
+def test_an_update_that_returns_something_else_is_told(returned):
+    """On floats and on arrays, and no weight has changed."""
+    attributes = {"state_size": 1, "update": lambda self, xp, steps, w, g, *state: returned}
+    w, vector = Value(0.5), np.array([0.5])
+    optimizer = type("Mine", (Optimizer,), attributes)([w], 0.1)
+
+    with pytest.raises(SettingError, match=r"Mine\.update returned"):
+        optimizer.step()
+    with pytest.raises(SettingError, match=r"Mine\.update returned"):
+        optimizer.step_arrays(np, (w,), vector, np.array([1.0]))
+    assert (w.data, vector.tolist(), optimizer.steps) == (0.5, [0.5], 0)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), "0.1", True])
+def test_a_learning_rate_that_is_assigned_is_checked_at_the_next_step(rate):
+    """As a callback may assign it."""
+    w = Value(0.5)
+    optimizer = SGD([w], 0.1)
+    optimizer.learning_rate = rate
+
+    with pytest.raises(SettingError, match="learning_rate is"):
+        optimizer.step()
+    assert (w.data, optimizer.steps) == (0.5, 0)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_a_copy_trains_its_own_model_on(kind, copied):
+    """With its state, after steps of either kind."""
+    model = nn.MLP(1, [2, 1], rng=random.Random(0))
+    optimizer = kind(model.parameters(), 0.1, schedule=cosine(9), clip=ClipByNorm(1.0))
+    task = (model, nn.mse, [[0.5], [1.0]], [1.0, 3.0])
+    fit(*task, optimizer=optimizer, epochs=2, progress=False)
+
+    twin, its_optimizer = copied((model, optimizer))
+    for net, its in ((model, optimizer), (twin, its_optimizer)):
+        fit(net, *task[1:], optimizer=its, epochs=2, progress=False)
+
+    assert [p.data for p in twin.parameters()] == [p.data for p in model.parameters()]
+    assert its_optimizer.state == optimizer.state
+    assert its_optimizer.parameters[0] is twin.parameters()[0]

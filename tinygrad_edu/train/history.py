@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError
+from tinygrad_edu.shared.plots import drawable, legend, new_plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METRICS = ("metrics", "validation_metrics")
 
@@ -71,10 +76,10 @@ class History:
         for name, kept in self._by_epoch().items():
             kind, _, metric = name.partition(".")
             empty: Any = {} if name == "gradient" else nan
-            found = entry.get(kind, {}).get(metric, empty) if metric else entry.get(name, empty)
-            if kept or found is not empty:
+            measured = entry.get(kind, {}) if metric else entry
+            if kept or (metric or name) in measured:
                 kept += [empty] * (before - len(kept))
-                kept.append(found)
+                kept.append(measured.get(metric or name, empty))
 
     @property
     def judged(self) -> list[float]:
@@ -86,6 +91,56 @@ class History:
     def latest(self) -> float:
         """Return the last validation loss or, without validation data, the last training loss."""
         return self.judged[-1]
+
+    def plot(self) -> Figure:
+        """Plot losses, accuracies and metrics against epochs; return the Matplotlib figure.
+
+        A notebook shows it once, and so does ``plt.show()`` in a script. Each measure that is a
+        share or a metric has a line of its own beside the losses.
+        """
+        with new_plot("the plot of a history", (9.0, 3.6), 1, 2) as (left, right):
+            for name, kept in self._by_epoch().items():
+                kind, _, metric = name.rpartition(".")
+                held_out = name.startswith("validation_")
+                ax = left if name.endswith("loss") else right
+                shown = metric.removeprefix("validation_") if kind in ("", *METRICS) else ""
+                if kept and shown not in ("", "gradient", "learning_rate", "seconds"):
+                    label = f"{shown}, held out" if held_out else shown
+                    drawn = [*map(drawable, kept)]
+                    ax.plot(
+                        range(1, len(kept) + 1), drawn, "s--" if held_out else "o-", label=label
+                    )
+            left.set(xlabel="epoch", title="Loss")
+            right.set(xlabel="epoch", title="Accuracy and metrics")
+            legend(left, "upper right")
+            legend(right, "lower right")
+        figure: Figure = left.figure
+        return figure
+
+    def frame(self) -> Any:
+        """Return the measures as a pandas table: one row per epoch, counted from 1.
+
+        Its columns are named as the lists, "metrics.f1" for a metric and "gradient.layer1" for the
+        size of a gradient.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise MissingExtraError(
+                "a history as a table needs pandas, which is not installed.",
+                fix="pip install pandas",
+            ) from None
+        columns = {name: kept for name, kept in self._by_epoch().items() if kept}
+        sizes = columns.pop("gradient", [])
+        for layer in dict.fromkeys(layer for each in sizes for layer in each):
+            columns[f"gradient.{layer}"] = [each.get(layer, nan) for each in sizes]
+        epochs = pandas.RangeIndex(1, len(self.loss) + 1, name="epoch")
+        return pandas.DataFrame(columns, index=epochs)
 
     def _by_epoch(self) -> dict[str, list[Any]]:
         """Return all lists with one entry for each epoch: "loss", "metrics.f1" and so on."""

@@ -1,7 +1,8 @@
 """Schedule the learning rate and clip gradients: what is done to a step before it is taken.
 
 A schedule is a function of the number of updates made so far, and returns the factor that
-multiplies the learning rate; it can be pickled with its optimizer. A clipping is a formula on a
+multiplies the learning rate; it can be pickled with its optimizer. ``ReduceLROnPlateau`` changes
+the rate by the losses instead. A clipping is a formula on a
 gradient (a float, or an array of them) and on the norm of all gradients together.
 """
 
@@ -9,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import cos, pi
+from math import cos, inf, isfinite, pi
 from typing import Any, TypeAlias
 
+from tinygrad_edu.engine.errors import AnomalyError
+from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.train.history import History
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -135,6 +139,65 @@ def _warm_up(steps: int, then: Schedule, step: int) -> float:
     return (step + 1) / steps if step < steps else then(step - steps)
 
 
+class ReduceLROnPlateau:
+    """A callback of ``fit`` that lowers the learning rate where the loss has stopped falling.
+
+    After so many epochs without a better validation (else training) loss the learning rate of the
+    optimizer is multiplied by ``factor``, and the epochs are counted anew.
+
+    Parameters
+    ----------
+    optimizer : Optimizer, the one that ``fit`` is given
+    factor : float above 0, below 1
+    patience : int, epochs
+    min_delta : float, by how much a loss must be lower than the best to be better
+    smallest : float, the learning rate does not fall below it
+
+    Examples
+    --------
+    >>> from tinygrad_edu import nn
+    >>> from tinygrad_edu.train import SGD, ReduceLROnPlateau, fit
+    >>> model = nn.MLP(1, [1])
+    >>> optimizer = SGD(model.parameters(), 1.0)
+    >>> slower = ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+    >>> settings = {"epochs": 20, "optimizer": optimizer, "callbacks": [slower], "progress": False}
+    >>> history = fit(model, nn.mse, [[-1.0], [1.0]], [1.0, 3.0], **settings)
+    >>> history.learning_rate[0], history.learning_rate[-1] < 0.6
+    (1.0, True)
+    """
+
+    reads_weights = False
+
+    def __init__(
+        self,
+        optimizer: Any,
+        *,
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        smallest: float = 0.0,
+    ) -> None:
+        self.optimizer, self.patience = optimizer, whole("patience", patience)
+        self.factor = within("factor", factor, above=0.0, below=1.0)
+        self.min_delta = within("min_delta", min_delta, least=0.0)
+        self.smallest = within("smallest", smallest, least=0.0)
+        self.seen, self.best, self.waited = 0, inf, 0
+
+    def __call__(self, history: History, model: Module) -> None:
+        """Look at an epoch; at all of the run, if it was resumed, as if it had not stopped."""
+        losses = history.judged
+        if len(losses) != self.seen + 1:
+            self.seen, self.best, self.waited = 0, inf, 0
+        for loss in losses[self.seen :]:
+            self.waited = 0 if self.waited == self.patience else self.waited
+            better = loss < self.best - self.min_delta
+            self.best, self.waited = (loss, 0) if better else (self.best, self.waited + 1)
+        self.seen = len(losses)
+        if self.waited == self.patience:
+            lower = max(self.optimizer.learning_rate * self.factor, self.smallest)
+            self.optimizer.learning_rate = min(lower, self.optimizer.learning_rate)
+
+
 class ClipByNorm:
     """Clip by the norm: all gradients shrink by one factor where their norm is above ``limit``.
 
@@ -149,6 +212,11 @@ class ClipByNorm:
 
     def __call__(self, xp: Any, g: Any, norm: float) -> Any:
         """Clip the gradient of one parameter, or an array of them."""
+        if not isfinite(norm):
+            raise AnomalyError(
+                f"the norm of the gradient is {norm}, which can't be clipped to {self.limit:g}.",
+                fix="detect_anomaly() around it names the operation with that gradient.",
+            )
         return g * min(1.0, self.limit / (norm + 1e-6))
 
     def __repr__(self) -> str:
