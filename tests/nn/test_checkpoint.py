@@ -1,6 +1,7 @@
 """Files: every bit comes back, nothing damaged is loaded, nothing good is ever lost."""
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -137,6 +138,45 @@ def test_parameters_are_matched_by_name_not_by_order(path):
     load(model, path)
 
     assert (model.a.data, model.b.data) == (1.0, 2.0)
+
+
+KEYS = st.sampled_from(["a", "b", "a.b", "w", "w0", "w1", "0", 0, 1, "1", "layer1", "layers", None])
+THINGS = st.recursive(
+    st.sampled_from(["parameter", "constant", "module"]),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def built(plan, count):
+    """Build what a plan says, each Value with a number of its own."""
+    if isinstance(plan, list):
+        return [built(part, count) for part in plan]
+    if isinstance(plan, dict):
+        return {key: built(part, count) for key, part in plan.items()}
+    value = Value(float(next(count)))
+    if plan == "module":
+        return Named(w=[value], w0=3)
+    return value if plan == "parameter" else value.detach()
+
+
+@given(plan=st.dictionaries(KEYS.filter(lambda key: isinstance(key, str)), THINGS, max_size=5))
+def test_every_structure_comes_back_right_or_is_refused(tmp_path_factory, plan):
+    """Lists in dicts in lists, keys with dots and digits: no number ever stands in for another."""
+    path = tmp_path_factory.mktemp("names") / "model.json"
+    first, second = (Named(**built(plan, itertools.count(start))) for start in (1, 1000))
+    try:
+        save(first, path)
+    except SettingError:
+        with pytest.raises(SettingError, match="are both named"):
+            second.named_values()
+        return
+
+    load(second, path)
+
+    every = [sorted(v.data for _, v in model.named_values()) for model in (first, second)]
+    assert every[0] == every[1] == [float(i + 1) for i in range(len(every[0]))]
+    assert repr(vars(first)) == repr(vars(second))
 
 
 def test_tied_weights_are_kept_once(path):
