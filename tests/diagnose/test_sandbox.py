@@ -1,10 +1,12 @@
 """Experiments that leave a model as it was."""
 
 import math
+import random
 from functools import partial
 from random import Random
 from threading import Lock
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -309,3 +311,25 @@ def test_a_frozen_layer_is_left_out(diagnosis):
     model.freeze()
     with pytest.raises(SettingError, match="no parameters to train"):
         DIAGNOSES[diagnosis](model, nn.mse, X, Y)
+
+
+class Noisy(nn.Module):
+    """A model that draws from the generators of Python and of NumPy, as scripts do."""
+
+    def __init__(self):
+        self.inner = mlp()
+
+    def forward(self, x):
+        """Add a little noise."""
+        return self.inner(x) + random.gauss(0.0, 0.01) + float(np.random.normal(0.0, 0.01))
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+def test_the_generators_of_a_script_are_left_as_they_are(diagnosis):
+    """A diagnosis in the middle of a script changes nothing that comes after it."""
+    before = random.getstate(), np.random.get_state()
+
+    DIAGNOSES[diagnosis](Noisy(), nn.mse, X, Y)
+
+    assert random.getstate() == before[0]
+    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), before[1], strict=True))

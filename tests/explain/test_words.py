@@ -62,3 +62,12 @@ def test_an_operation_is_written_with_the_operand_left_open():
     ]
 
     assert shown == ["· × w", "x × ·", "· − 0.25", "maximum(x, ·)", "tanh(·)", "sum"]
+
+
+@pytest.mark.parametrize("ask", [trace_nonfinite, graph_stats, lambda root: explain(root[0], root)])
+def test_of_several_results_one_is_asked_for(ask):
+    """A model with several outputs gives a list."""
+    outputs = [Value(1.0) * 2.0, Value(1.0) * 3.0]
+
+    with pytest.raises(OperandError, match=r"outputs\[0\]"):
+        ask(outputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy, deepcopy
@@ -110,11 +112,12 @@ class Subject:
 def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[list[Value]]:
     """Lend the model's parameters: on any exit the model is as it was before.
 
-    Weights, gradients, random generators and running means come back, and whatever else the modules
-    hold; so do the Values that the optimizer moves, should some not be the model's. The model is
-    not copied: a loss may refer to its parameters, as a penalty does, and an optimizer to its
-    Values; both go on meaning the model they are tried on. While it is lent, other threads see the
-    changes. The collector rests meanwhile, since graphs have no cycles.
+    Weights, gradients, random generators (also those that Python and NumPy share with everybody)
+    and running means come back, and whatever else the modules hold; so do the Values that the
+    optimizer moves, should some not be the model's. The model is not copied: a loss may refer to
+    its parameters, as a penalty does, and an optimizer to its Values; both go on meaning the model
+    they are tried on. While it is lent, other threads see the changes. The collector rests
+    meanwhile, since graphs have no cycles.
     """
     parameters = model.parameters()
     moved = [*parameters, *(optimizer.parameters if optimizer is not None else ())]
@@ -123,11 +126,16 @@ def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[lis
     states = [vars(part) for part in modules]
     memo: dict[int, Any] = {id(kept): kept for kept in [*parameters, *modules]}
     copies = [{name: _copied(held, memo) for name, held in state.items()} for state in states]
+    numpy, python_state = sys.modules.get("numpy"), random.getstate()
+    numpy_state = numpy.random.get_state() if numpy is not None else None
 
     def restore() -> None:
         _set_states(modules, states)
         set_numbers(moved, "data", data)
         set_numbers(moved, "grad", grads)
+        random.setstate(python_state)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
 
     try:
         _set_states(modules, copies)
