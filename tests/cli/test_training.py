@@ -39,7 +39,7 @@ def test_the_demo_trains_and_reports_without_dot(tmp_path):
     ("words", "files"),
     [
         (["demo", "--epochs", "500", "--hidden", "4"], DEMO),
-        ([*QUICK, "--epochs", "100000", "--eager"], REPORT),
+        ([*QUICK, "--epochs", "50000", "--eager"], REPORT),
     ],
     ids=["demo", "train"],
 )
@@ -87,7 +87,7 @@ def test_a_report_is_of_one_run_whenever_ctrl_c_is_pressed(tmp_path):
 @pytest.mark.slow
 def test_two_runs_do_not_share_a_folder(tmp_path):
     """The second one is refused while the first one trains."""
-    first = start(*QUICK[:-1], "--quiet", "--epochs", 100_000, "--out", tmp_path)
+    first = start(*QUICK[:-1], "--quiet", "--epochs", 50_000, "--out", tmp_path)
     end = time.monotonic() + 60
     while not (tmp_path / "run.json").exists() and time.monotonic() < end:
         time.sleep(0.05)

@@ -8,8 +8,7 @@ import pytest
 from tinygrad_edu import nn
 from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError
 from tinygrad_edu.experiments import Experiment, run
-from tinygrad_edu.experiments.experiment import LONGEST_HISTORY, MOST_WEIGHTS, history_size
-from tinygrad_edu.nn.checkpoint import LIMIT
+from tinygrad_edu.experiments.experiment import BYTES_PER_WEIGHT, history_size
 from tinygrad_edu.train import SGD, Checkpoint, History
 from tinygrad_edu.train.resume import Run
 from tinygrad_edu.train.stepping import Task
@@ -188,7 +187,7 @@ def test_what_the_settings_let_pass_can_be_saved(tmp_path):
     weights = [len(settings.network().parameters()) for settings in (small, large)]
     per_weight = (sizes[1] - sizes[0]) / (weights[1] - weights[0]) + 3  # digits of an index
 
-    assert MOST_WEIGHTS * per_weight + LONGEST_HISTORY < LIMIT
+    assert 0.8 * BYTES_PER_WEIGHT < per_weight <= BYTES_PER_WEIGHT
 
     layers = [f"part{i}" for i in range(100, 111)]
     epoch = {name: -rng.random() * 1e-100 for name in layers}

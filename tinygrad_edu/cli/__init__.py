@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")  # a terminal without ∇ shows a question mark
-    os.environ["MPLBACKEND"] = "agg"  # no window opens here, and the user's may not be installed
+    if arguments is None:  # a process of our own: no window opens, a user's settings don't count
+        os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] in (["gradients"], ["draw"]) and words[1:] and words[1][:2] not in ("-h", "--"):
         words[1] = " " + words[1]  # "-x" is an expression, not an option

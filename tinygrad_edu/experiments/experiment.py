@@ -23,6 +23,7 @@ from tinygrad_edu.experiments.page import Figure
 from tinygrad_edu.experiments.report import FILES, Data, write_report
 from tinygrad_edu.experiments.scaling import Scaling
 from tinygrad_edu.experiments.table import LEAST_ROWS, TASKS, Table, read_table
+from tinygrad_edu.nn.checkpoint import LIMIT
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import extra, one_of, whole, within
 from tinygrad_edu.shared.files import replaceable, writable_folder
@@ -75,7 +76,8 @@ NUMBERS: list[tuple[str, Callable[..., float], dict[str, Any]]] = [
 # where none is given: the 0.001 of Adam's authors suits networks a thousand times as large
 LEARNING_RATES = {"adam": 0.01, "adamw": 0.01}
 MOST_WEIGHTS, MOST_LAYERS = 250_000, 50  # what a file and a picture can hold
-LONGEST_HISTORY = 20_000_000  # bytes of run.json
+MARGIN = 1_000_000  # bytes of run.json, for settings and generators
+BYTES_PER_WEIGHT = 180  # of run.json: its name, number, two momenta, and that of the best epoch
 ENDINGS = {  # why a run ended before its last epoch, for its headline
     "threshold": " (the loss dropped below stop_below)",
     "patience": " (no better epoch within the patience)",
@@ -211,12 +213,14 @@ class Experiment:
             )
         updates = ceil((samples - held_out) / self.batch_size)
         per_epoch = history_size(updates, len(self.hidden))
-        if self.epochs * per_epoch > LONGEST_HISTORY:
+        room = LIMIT - MARGIN - BYTES_PER_WEIGHT * weights
+        if self.epochs * per_epoch > room:
             raise SettingError(
                 f"epochs is {self.epochs:,}, each of {updates:,} updates: a history of "
                 f"{self.epochs * per_epoch / 1e6:,.0f} MB.",
-                expected=f"at most {LONGEST_HISTORY / 1e6:.0f} MB, so that it can be saved",
-                fix=f"pass fewer epochs, for example --epochs {LONGEST_HISTORY // per_epoch}.",
+                expected=f"at most {room / 1e6:,.0f} MB, so that it can be saved",
+                fix=f"pass fewer epochs, for example --epochs {max(room // per_epoch, 1)}, or a "
+                "larger --batch-size.",
             )
 
     def load(self, rng: Random | None = None) -> Split:

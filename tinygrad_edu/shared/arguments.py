@@ -130,3 +130,8 @@ def extra(module: str, package: str, what: str, name: str = "demo") -> Any:
             f"{what} needs {package}, which is not installed.",
             fix=f'pip install "tinygrad_edu[{name}]"',
         ) from None
+    except Exception as error:  # Matplotlib, for example, reads the user's files when imported
+        raise MissingExtraError(
+            f"{what} needs {package}, which can't be imported: {str(error).splitlines()[:1]}.",
+            fix=f'python -c "import {module}" shows the whole error.',
+        ) from error
