@@ -245,6 +245,15 @@ def test_results_and_numbers_may_be_kept_beside_the_parameters():
     assert scale.parameters() == []
 
 
+def test_a_module_may_have_names_of_its_own_beside_its_place_in_a_list():
+    """Also counted from 0: it is there already, and runs."""
+    model = Holder(layers=[Scale(2.0), Scale(3.0)])
+    model.layer0, model.layer1 = model.layers
+
+    assert names(model) == ["layer1.factor", "layer2.factor"]
+    assert [path for path, _ in model.named_modules()] == ["", "layer1", "layer2"]
+
+
 def test_an_attribute_may_be_replaced():
     """By another module, a list, a Value: parameters are looked up when they are asked for."""
     model = Holder(layer1=Scale(), w=Value(1.0))

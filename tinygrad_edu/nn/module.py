@@ -91,7 +91,7 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         """Find a module by its name in a path: ``model.layer1`` is ``model.layers[0]``."""
-        if not name.startswith("_"):
+        if name[-1:].isdigit():  # an item of a list: a name that most questions do not have
             for path, part in walk(self, ".", HOLDERS):
                 if path == name and isinstance(part, Module):
                     return part
@@ -110,7 +110,8 @@ class Module:
             )
         if isinstance(value, Module) and name[-1:].isdigit() and name not in self.__dict__:
             held = getattr(self, name, value)
-            if held is not value:
+            known = any(part is value for _, part in walk(self, ".", HOLDERS))
+            if held is not value and not known:  # it may have a second name
                 raise SettingError(
                     f"{name} of this {type(self).__name__} is {held!r:.60}, an item of a list.",
                     expected="another name, for a module that stands beside it",
