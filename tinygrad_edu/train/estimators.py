@@ -7,7 +7,7 @@ in scikit-learn's own MLPClassifier and MLPRegressor where they mean the same.
 from __future__ import annotations
 
 from copy import copy
-from math import inf, isfinite
+from math import inf
 from random import Random
 from typing import Any
 from warnings import warn
@@ -15,7 +15,7 @@ from warnings import warn
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import AnomalyError, MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.nn import MLP, Module, binary_cross_entropy, cross_entropy, mse
 from tinygrad_edu.shared.arguments import extra, one_of, whole, within
 from tinygrad_edu.shared.samples import as_list, by_position, in_rows
@@ -150,7 +150,6 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
                     raise  # nothing is learned that could be kept
                 interrupted = True
         stopping.restore()
-        check_finite(model)
         self.model_, self._predictor = model, Predictor(model, self.compiled)
         self._optimizer, self.history_ = optimizer, history
         self.loss_curve_ = [*self._before.get("loss_curve_", ()), *history.loss]
@@ -340,11 +339,12 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         if not self._before:
             self.classes_ = self._first_classes(found, classes, partial)
         known = self.classes_
-        unknown = np.setdiff1d(found, known)
-        if len(unknown) or (self._before and not partial and len(found) < len(known)):
+        named = found if classes is None else unique_labels(classes)
+        missing = len(named) < len(known) and (not partial or classes is not None)
+        if missing or len(np.setdiff1d([*found, *named], known)):
             raise SettingError(
-                f"y holds the classes {found.tolist()!r:.60}, the network tells "
-                f"{known.tolist()!r:.60} apart.",
+                f"the classes are {named.tolist()!r:.60}, the network tells "
+                f"{known.tolist()!r:.60} apart, and y holds {found.tolist()!r:.60}.",
                 fix="pass all classes at the first call; warm_start=False begins anew.",
             )
         X, y, weights = counted(X, np.searchsorted(known, y), weights)
@@ -376,18 +376,15 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         if chosen is None:
             return weights
         if isinstance(chosen, dict):
-            names = dict(enumerate(self.classes_.tolist()))
-            unknown = [name for name in chosen if name not in names.values()]
+            names = self.classes_.tolist()
+            unknown = [name for name in chosen if name not in names]
             if unknown:
                 raise SettingError(
-                    f"class_weight names {unknown[0]!r:.60}, the classes are "
-                    f"{self.classes_.tolist()!r:.60}.",
+                    f"class_weight names {unknown[0]!r:.60}, the classes are {names!r:.60}.",
                     fix="name classes as y does; those left out have the weight 1.",
                 )
-            factors = [
-                within(f"class_weight[{name!r}]", chosen.get(name, 1.0), least=0.0)
-                for name in names.values()
-            ]
+            given = [(name, chosen.get(name, 1.0)) for name in names]
+            factors = [within(f"class_weight[{name!r}]", w, least=0.0) for name, w in given]
         else:
             one_of("class_weight", chosen, ("balanced", None))
             if partial:
@@ -511,16 +508,6 @@ def counted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     weights = as_list(sample_weight, "sample_weight")
     chosen, _, _ = weighted(range(len(X)), y, weights)
     return X[chosen], y[chosen], np.array(weights, np.float64)[chosen]
-
-
-def check_finite(model: MLP) -> None:
-    """Refuse a network whose weights overflowed in the last step, which no loss has seen."""
-    if not all(isfinite(p.data) for p in model.parameters()):
-        raise AnomalyError(
-            "the weights became nan or infinite.",
-            where="the last step of training; the fit from before is kept, if there was one",
-            fix="lower learning_rate_init, or scale the features first.",
-        )
 
 
 def half_mse(outputs: Any, targets: Any) -> Value:
