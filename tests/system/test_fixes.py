@@ -47,6 +47,23 @@ ERRORS = {
     "a seed for a generator": ("seed = 1", "nn.MLP(2, [3, 1], rng=seed)"),
     "no parameters": ("", "SGD([])"),
     "a learning rate below 0": ("", "Adam(model.parameters(), learning_rate=-1.0)"),
+    "an optimizer of a model before": (
+        "other = nn.MLP(2, [3, 1]); optimizer = SGD(other.parameters(), 0.1)",
+        "fit(model, squared, X, y, optimizer=optimizer, progress=False)",
+    ),
+    "a model in place of its parameters": ("", "SGD(model)"),
+    "names of classes": ("y = ['cat', 'dog']", "fit(model, nn.hinge, X, y, progress=False)"),
+    "a share of no sample": ("", "fit(model, squared, X, y, validation=0.01, progress=False)"),
+    "a callback outside a list": ("", "fit(model, squared, X, y, callbacks=len, progress=False)"),
+    "min_delta without patience": (
+        "",
+        "fit(model, squared, X, y, min_delta=0.5, progress=False)",
+    ),
+    "a checkpoint of another run": (
+        "import os, tempfile; path = os.path.join(tempfile.mkdtemp(), 'run.json')\n"
+        "fit(model, squared, X, y, batch_size=1, checkpoint=path, progress=False)",
+        "fit(model, squared, X, y, batch_size=2, checkpoint=path, progress=False)",
+    ),
     "no epoch": ("", "fit(model, squared, X, y, epochs=0, progress=False)"),
     "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
     "an input that is not in the graph": ("", "compile_graph(loss, inputs=[Value(0.0)])"),

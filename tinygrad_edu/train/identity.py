@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import sha256
 from math import isfinite
 from numbers import Real
@@ -45,13 +46,15 @@ def described(thing: Any, deep: int = DEEP) -> Any:
         return thing
     if isinstance(thing, Real):
         return float(thing) if isfinite(thing) else str(thing)
+    if isinstance(thing, partial) and deep:
+        return [described(part, deep - 1) for _, part in held_by(thing)]
     parts = [*thing] if isinstance(thing, list | tuple) else [part for _, part in held_by(thing)]
-    if isinstance(thing, FunctionType):
+    if isinstance(thing, FunctionType) and not str(thing.__module__).startswith("tinygrad_edu."):
         parts += [x for x in thing.__code__.co_consts if isinstance(x, float)]
     if isinstance(thing, Module | type) or not deep:
         parts = []
     kind = thing if hasattr(thing, "__qualname__") else type(thing)
-    name = kind.__qualname__.rpartition("<locals>.")[2]
+    name = kind.__qualname__.rpartition("<locals>.")[2].lstrip("_")
     return [name, *(described(part, deep - 1) for part in parts)] if parts else name
 
 

@@ -166,7 +166,7 @@ def _leaves(parameters: Any) -> list[Value]:
         raise SettingError(
             f"the parameters are {parameters!r:.60}.",
             expected="a list of Values",
-            fix="pass model.parameters(), a list of Values.",
+            fix="pass model.parameters().",
         )
     each = list(dict.fromkeys(parameters))
     for i, p in enumerate(each):
