@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import HERE, Block, Context, here
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import FROZEN
-from tinygrad_edu.nn.summary import Row, Summary
+from tinygrad_edu.nn.summary import Summary, inside, summarized
 from tinygrad_edu.shared.samples import as_list
 from tinygrad_edu.shared.tables import plural
 
@@ -272,29 +272,8 @@ class Module:
         for path, part in walk(self, ".", HOLDERS):
             if isinstance(part, Module) and (whole is None or not path.startswith(whole)):
                 layers[path] = part
-                whole = _inside(path) if part._whole else None
-        owned: dict[str, list[Value]] = {path: [] for path in layers}
-        for name, value in self.named_values():
-            owner = name
-            while owner not in layers:
-                owner = owner.rpartition(".")[0]
-            owned[owner].append(value)
-        shapes = {path: layer._shape for path, layer in layers.items()}
-        if sample is not None:
-            shapes = _observed(self, sample, layers)
-        rows = [
-            Row(
-                path or type(self).__name__,
-                repr(layer),
-                shapes.get(path),
-                sum(value.constant is not True for value in owned[path]),
-                sum(value.constant == FROZEN for value in owned[path]),
-                sum(value.constant is True for value in owned[path]),
-            )
-            for path, layer in layers.items()
-            if owned[path] or not any(p != path and p.startswith(_inside(path)) for p in layers)
-        ]
-        return Summary(type(self).__name__, tuple(rows))
+                whole = inside(path) if part._whole else None
+        return summarized(self, layers, sample)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -326,31 +305,6 @@ def named(
     return [*by_name.items()]
 
 
-def _observed(
-    model: Module, sample: Any, layers: dict[str, Module]
-) -> dict[str, tuple[int, int] | None]:
-    """Run a model, and note how many numbers each layer was given and returned."""
-    shapes: dict[str, tuple[int, int] | None] = {}
-
-    def noting(path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(x: Any, *rest: Any, **settings: Any) -> Any:
-            y = forward(x, *rest, **settings)
-            shapes[path] = _count(x), _count(y)
-            return y
-
-        return noted
-
-    for path, layer in layers.items():
-        vars(layer)["forward"] = noting(path, layer.forward)
-    try:
-        with model.evaluating():
-            model(sample)
-    finally:
-        for layer in layers.values():
-            del vars(layer)["forward"]
-    return shapes
-
-
 def _is_learned(held: Any) -> bool:
     """Check for a parameter, or a list of some."""
     return any(map(_trainable, held if isinstance(held, (list, tuple)) else [held]))
@@ -360,14 +314,6 @@ def _is_number(value: Any) -> bool:
     """Check for a number or a result, or a list of some."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     return any(isinstance(x, (float, int)) or (isinstance(x, Value) and x.op) for x in parts)
-
-
-def _inside(path: str) -> str:
-    return f"{path}." if path else ""
-
-
-def _count(x: Any) -> int:
-    return len(x) if hasattr(x, "__len__") else 1
 
 
 def _modules(root: Module) -> list[Module]:
