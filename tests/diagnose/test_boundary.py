@@ -291,3 +291,17 @@ def test_a_sample_without_a_place_is_named(number):
     """Neither infinity nor what overflows in a picture has one."""
     with pytest.raises(OperandError, match=r"X\[2\]"):
         decision_boundary(line(), [X[0], X[1], [0.0, number], X[3]], Y, resolution=5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "name", ["$\\frac$", "$100 to $200", "a\nb\x00", "\ud800", "x" * 1000, "_", ""]
+)
+def test_every_name_of_a_class_can_be_drawn(name):
+    """Dollars are not mathematics there, and the legend stays small."""
+    ax = decision_boundary(line(), X, [name, "other", "other", name], resolution=3)
+    ax.figure.canvas.draw()
+
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(texts) == 2
+    assert max(map(len, texts)) < 60

@@ -16,7 +16,7 @@ from tinygrad_edu.engine.guards import real
 from tinygrad_edu.engine.ops import SIGMOID
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import extra, same_length, whole
-from tinygrad_edu.shared.plots import LARGEST, axes_or_new, class_looks, legend
+from tinygrad_edu.shared.plots import LARGEST, axes_or_new, class_looks, legend, plain
 from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 from tinygrad_edu.shared.tables import plural
 
@@ -85,7 +85,7 @@ def decision_boundary(
             if mine:
                 places = [X[i][0] for i in mine], [X[i][1] for i in mine]
                 dots = ax.scatter(*places, s=26, color=color, marker=marker, edgecolors="white")
-                dots.set(linewidths=0.6, zorder=3.0, label=f"target {targets[mine[0]]}")
+                dots.set(linewidths=0.6, zorder=3.0, label=f"target {plain(targets[mine[0]])}")
         ax.set(xlabel="feature 0", ylabel="feature 1", title="Decision boundary")
         if lost := sum(isnan(margin[0]) for margin in margins):
             ax.set_title(f"Decision boundary; nan at {lost:,} of {len(margins):,} points")
