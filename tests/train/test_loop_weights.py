@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tinygrad_edu import nn
-from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.errors import FileError, LengthError, OperandError, SettingError
 from tinygrad_edu.train import SGD, fit
 
 BOTH = pytest.mark.parametrize("compiled", [True, False])
@@ -105,6 +105,17 @@ def test_weights_come_by_position():
     column = pd.Series(WEIGHTS, index=range(11, -1, -1))
 
     assert trained(sample_weight=column) == trained(sample_weight=WEIGHTS)
+
+
+@pytest.mark.parametrize("others", [None, [3, 2, 1] * 4])
+def test_a_run_does_not_go_on_with_other_weights(tmp_path, others):
+    """Nor without; with its own it does."""
+    path, mine = tmp_path / "run.json", [1, 2, 3] * 4
+    trained(sample_weight=mine, checkpoint=path)
+
+    with pytest.raises(FileError, match="sample_weight was '"):
+        trained(sample_weight=others, checkpoint=path)
+    trained(sample_weight=mine, checkpoint=path)
 
 
 @pytest.mark.promise(name="settings")

@@ -31,6 +31,7 @@ def facts_of(task: Task, rng: Random) -> dict[str, Any]:
     return {
         "data": fingerprint(task.X, task.y),
         "validation": fingerprint(*task.validation) if task.validation is not None else None,
+        "sample_weight": digest(task.weights) if task.weights is not None else None,
         "batch_size": task.batch_size,
         "loss": described(task.loss),
         "penalty": described(task.penalty),
