@@ -139,6 +139,19 @@ def test_what_can_t_be_written_after_the_training_is_a_failure(tmp_path, capsys,
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
 
 
+@pytest.mark.parametrize(
+    "words", [["course"], ["worksheet", "--no-pdf"], ["draw", "x", "x=1", "-o", "a.svg"]]
+)
+def test_a_disk_that_is_full_is_a_failure_of_every_command(words, tmp_path, capsys, monkeypatch):
+    """The folder was fine, so work had begun."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tinygrad_edu.shared.files.os.replace", full_disk)
+
+    assert main(words) == 1
+
+    assert "No space left" in capsys.readouterr().err
+
+
 def full_disk(*words, **facts):
     """Do as a disk without room."""
     raise OSError(28, "No space left on device")

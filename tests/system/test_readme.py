@@ -66,6 +66,25 @@ def test_the_command_line_prints_what_the_readme_shows(name, capsys):
     assert len(shown.splitlines()) > 5
 
 
+COMMANDS = re.findall(r"(?:^|`|&& |\$ )(tinygrad-edu [^`\n]+)", README, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_runs(command, tmp_path, monkeypatch, capsys):
+    """In an empty folder, as a reader types it."""
+    monkeypatch.chdir(tmp_path)
+
+    assert main(shlex.split(command)[1:]) == 0
+
+
+def test_all_commands_are_found():
+    """Those in blocks and those in sentences."""
+    words = {command.split()[1] for command in COMMANDS}
+
+    assert words >= {"gradients", "draw", "demo", "train", "diagnose", "course", "worksheet"}
+
+
 def test_the_figures_are_those_of_the_committed_run():
     """The block between the markers is what ``python -m benchmarks readme`` makes."""
     assert with_figures(README, load()) == README

@@ -59,6 +59,8 @@ def _course(options: argparse.Namespace) -> int:
     """Copy the notebooks, and say which were copied or kept."""
     from tinygrad_edu.course import copy_notebooks
 
+    writable_folder(options.folder)
+    options.started = True
     print(copy_notebooks(options.folder))
     return 0
 

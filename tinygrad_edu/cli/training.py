@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.cli.paths import path
+from tinygrad_edu.shared.files import writable_folder
 
 EXAMPLES = {
     "demo": """\
@@ -186,7 +187,10 @@ def _diagnose(options: argparse.Namespace) -> int:
     """Look at a network before it is trained, and write a report."""
     from tinygrad_edu.experiments.experiment import diagnose
 
-    verdict, files = diagnose(_settings(options), options.out)
+    settings = _settings(options)
+    writable_folder(options.out)
+    options.started = True
+    verdict, files = diagnose(settings, options.out)
     return _say(verdict, options.out, files)
 
 

@@ -17,7 +17,8 @@ from tinygrad_edu.diagnose.learning_rates import learning_rate_range
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import extra
-from tinygrad_edu.shared.files import writable_folder, write_atomically
+from tinygrad_edu.shared.files import writable_folder
+from tinygrad_edu.shared.folders import alone_in, replacing
 from tinygrad_edu.shared.plots import png_of, unseen
 from tinygrad_edu.shared.samples import by_position
 from tinygrad_edu.train.optim import Optimizer
@@ -81,8 +82,9 @@ def diagnose_report(
     }
     with unseen():
         files |= {f"{name}.png": png_of(part.plot().figure) for name, part in parts.items()}
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    with alone_in(folder), replacing(folder, files) as new:
+        for name, content in files.items():
+            (new / name).write_bytes(content)
     return flow, list(files)
 
 
