@@ -11,7 +11,7 @@ from tinygrad_edu.course import EXERCISES, grade
 from tinygrad_edu.course.kinds import distinctly
 from tinygrad_edu.course.outcomes import Outcome, told, written
 from tinygrad_edu.engine.ops import ADD, Primitive
-from tinygrad_edu.nn import MLP
+from tinygrad_edu.nn import MLP, Module
 
 
 def graded(id, answer):
@@ -53,6 +53,17 @@ def float_slope(xp, out, x):
 SLOPE_OF_FLOATS = Primitive(
     "silu", "x", forward=lambda xp, x: x / (1.0 + xp.exp(-x)), partials=float_slope
 )
+
+
+class Answers(Module):
+    """A model that computes as a function says."""
+
+    def __init__(self, compute):
+        self.compute = compute
+
+    def __call__(self, inputs):
+        """Compute the output."""
+        return self.compute(inputs)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,16 @@ SLOPE_OF_FLOATS = Primitive(
             "network_4",
             MLP(2, [3, 1], "sigmoid"),
             "With 0.31 as each weight and bias, at the inputs [0.78, -2.12], the output is 0.75",
+        ),
+        (
+            "network_4",
+            Answers(lambda xs: xs[0] / 0),
+            "[0.78, -2.12], it stops with ZeroDivisionError",
+        ),
+        (
+            "network_4",
+            Answers(lambda xs: "text"),
+            "What your model gives can't be graded. 'text' is",
         ),
         ("network_4", MLP(3, [3, 1]), "can't be called with 2 numbers: Layer(3, 3"),
     ],

@@ -36,7 +36,7 @@ HERE = os.path.dirname(__file__)
 TOOL = 4  # one of the two numbers that sys.monitoring leaves to tools without a name
 Report: TypeAlias = "tuple[str, Any]"  # how the work ended; what it returned, or words
 
-TIME = "It was stopped after {:g} seconds: does a loop in it never end, or does it wait for ever?"
+TIME = "It was stopped after {:g} seconds: does a loop in it never end, or is it waiting, or slow?"
 GONE = (
     "Python itself came to an end while your answer ran: does it call os._exit, replace functions "
     "of Python, or need more memory than there is?"

@@ -159,14 +159,14 @@ def check_inputs(function: Callable[..., Any], what: str, names: str) -> None:
         ) from None
 
 
-def call(answer: Callable[..., Any], point: Point) -> Outcome:
+def call(answer: Callable[..., Any], point: Point, what: str = "your function returns") -> Outcome:
     """Call a learner's function at one point, with a copy, so that it can't change the point."""
     try:
         given = answer(*deepcopy(point))
         try:
             return outcome_of(given)
         except Misfit as misfit:
-            raise Misfit(f"What your function returns can't be graded. {misfit}") from None
+            raise Misfit(f"What {what} can't be graded. {misfit}") from None
     except (KeyboardInterrupt, Misfit):
         raise
     except BaseException as error:
@@ -305,7 +305,7 @@ class Network(Parts):
 
     def difference(self, point: Point, got: Outcome, expected: Outcome, first: int) -> str:
         """Count parameters and outputs, if one of these numbers is wrong."""
-        if first > 0:
+        if first > 0 or got.problem:
             return Parts.difference(self, point, got, expected, first)
         have, asked = map(_counted, (got, expected))
         return f"Your model has {have}; asked for are {asked}."
@@ -321,14 +321,19 @@ class Network(Parts):
         model = deepcopy(answer)
         for parameter in model.parameters():
             parameter.data = point[0]
-        try:
-            given = model(list(point[1:]))
-        except TinygradEduError as error:
-            raise Misfit(
-                f"Your model can't be called with {len(point) - 1} numbers: "
-                f"{str(error).splitlines()[0]}"
-            ) from None
-        out = outcome_of(given)
+
+        def run(*inputs: float) -> Any:
+            try:
+                return model(list(inputs))
+            except TinygradEduError as error:
+                raise Misfit(
+                    f"Your model can't be called with {len(inputs)} numbers: "
+                    f"{str(error).splitlines()[0]}"
+                ) from None
+
+        out = call(run, point[1:], "your model gives")
+        if out.problem:
+            return out
         return Outcome((1 + len(out.numbers),), (len(model.parameters()), *out.numbers))
 
     def plant(self, wrong: Any) -> Any:

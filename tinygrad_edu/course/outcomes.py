@@ -143,8 +143,10 @@ def ending(error: BaseException) -> str:
         return "it ends the program: remove exit()"
     if isinstance(error, MemoryError):
         return "it stops with MemoryError: it needs more memory than there is"
+    if isinstance(error, RecursionError):
+        return "it stops with RecursionError: does it call itself without end?"
     try:
-        what = str(error).partition("\n")[0][:WIDEST]
+        what = str(error).partition("\n")[0][:WIDEST].rstrip(".")
     except Exception:
         what = ""
     return f"it stops with {type(error).__name__}: {what or 'no message'}"
