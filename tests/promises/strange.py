@@ -85,7 +85,8 @@ STRANGE = [
           "    threading.Thread(target=on, daemon=daemon).start()"),
      "right", ""),
     # what ends too soon
-    ("sys.exit", "chain_rule_2", body("import sys", "sys.exit(0)"), "wrong", "remove exit()"),
+    ("sys.exit", "chain_rule_2", body("import sys", "sys.exit(0)"),
+     "wrong", "At x = 0.66, y = 2.21 it ends the program: remove exit()."),
     ("quit", "chain_rule_2", body("raise SystemExit"), "wrong", "remove exit()"),
     ("os._exit", "chain_rule_2", body("import os", "os._exit(0)"), "wrong", "os._exit"),
     ("abort", "chain_rule_2", body("import os", "os.abort()"), "wrong", "came to an end"),
@@ -237,7 +238,7 @@ STRANGE = [
      from tinygrad_edu import Value
      x, y = Value(3.0, "x"), Value(-2.0, "y")
      answer = x * y + x * x.detach()
-     """, "wrong", ""),
+     """, "wrong", "the gradient of x is 1, right is 4"),
     ("another graph", "remember_2",
      """
      from tinygrad_edu import Value
