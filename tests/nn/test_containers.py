@@ -93,3 +93,5 @@ def test_a_sequential_that_the_first_edition_pickled_still_loads():
     assert model.layers is model.parts is parts
     assert not model.training
     assert model.layer1 is parts[0]
+    model.parts = [nn.Layer(1, 1)]
+    assert model.layers is model.parts

@@ -238,6 +238,7 @@ def test_a_link_to_a_read_only_file_is_refused(tmp_path):
     ("path", "message"),
     [
         ("missing/a.txt", "No such file or directory"),
+        ("missing/../a.txt", "No such file or directory"),
         ("file/a.txt", "Not a directory"),
         ("folder", "it is a folder, not a file"),
         (".", "it is a folder, not a file"),

@@ -57,6 +57,10 @@ class Sequential(Module):
         """Return ``layers``, which went by this name in the first edition."""
         return self.layers
 
+    @parts.setter
+    def parts(self, parts: list[Part]) -> None:
+        self.layers = parts
+
     def forward(self, x: Any) -> Any:
         """Compute the last part's output; a list of one Value is returned as that Value."""
         for part in self.layers:

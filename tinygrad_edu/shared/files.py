@@ -59,7 +59,9 @@ def replaceable(path: Any) -> tuple[Path, os.stat_result | None]:
         status = real.stat()
         if stat.S_ISREG(status.st_mode):
             os.close(os.open(real, os.O_WRONLY))  # as open would, but the content stays
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if not path.parent.is_dir():  # "missing/.." is a place for realpath, and none for open
+            raise _unwritable(path, error) from None
         return real, None
     except PermissionError as error:
         raise _read_only(path, str(error.strerror)) from None
@@ -80,7 +82,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Replace a file by new content, or leave it as it was: never half of it.
 
     The mode and the owner of the file before are kept, as far as the system permits. A link stays
-    one: the file it leads to is replaced.
+    one: the file it leads to is replaced. Other hard links to the file before keep its content.
 
     Raises
     ------
