@@ -469,13 +469,16 @@ def test_the_innermost_block_is_that_of_the_innermost_generator():
 
 
 def test_graphs_die_with_a_generator_that_is_dropped_inside_its_block():
-    """At once, with the garbage collector off: the block does not keep the generator's frame."""
+    """At once, with the garbage collector off: the block does not keep the generator's frame.
+
+    (In Python 3.10 contextlib's own generators do, whatever is in them, so none is used here.)
+    """
 
     class Marked(Value):
         pass
 
     def story():
-        with recording(), detect_anomaly():
+        with Block(Notes()), Block(Notes()):
             graph = [Marked(1.0)]
             died.append(weakref.ref(graph[0]))
             yield graph
