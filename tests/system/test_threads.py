@@ -5,12 +5,13 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from threading import Barrier, Event, Thread
 
 import pytest
 
-from tinygrad_edu import Value, compile_graph, draw, nn
+from tinygrad_edu import Value, compile_graph, diagnose, draw, nn
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.expression import evaluate
 from tinygrad_edu.train import fit
@@ -212,6 +213,15 @@ def test_backward_of_graphs_that_share_leaves():
 
     right = [passes * (grad + 3.0) for grad in alone[:1]] + [passes * (alone[1] + 2.0)]
     assert [w.grad, x.grad] == pytest.approx(right, rel=1e-12)
+
+
+def test_diagnoses_of_one_model_take_turns():
+    """Each tries other weights, and would measure those of another one."""
+    model = nn.MLP(2, [3, 1], rng=Random(0))
+    work = partial(diagnose.gradient_flow, model, nn.mse, X, y)
+    right = str(work())
+
+    assert {str(flow) for flow in at_once(work)} == {right}
 
 
 def test_expressions_leave_the_filters_of_warnings_alone(monkeypatch):

@@ -19,8 +19,9 @@ class Predictor:
     """A model's outputs for rows of features; the program is compiled once, at the first call.
 
     Each call traces the model again, so that its weights, and any change of its structure, are
-    noticed. Several threads may call at once; a copy or a pickle carries the model, and compiles
-    its own program.
+    noticed. Several threads may call at once, also while another one trains the model: outputs are
+    those of the weights it has then (as ``fit`` and diagnoses begin, they try others for a moment).
+    A copy or a pickle carries the model, and compiles its own program.
 
     Parameters
     ----------

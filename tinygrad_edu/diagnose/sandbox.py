@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import partial
+from threading import RLock
 from typing import Any
 
 from tinygrad_edu.compiled.program import check_compiled
@@ -20,6 +21,8 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
 from tinygrad_edu.shared.samples import by_position
 from tinygrad_edu.train.optim import SGD, Optimizer
+
+_TURN = RLock()
 
 
 @dataclass(frozen=True)
@@ -116,37 +119,40 @@ def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[lis
     and running means come back, and whatever else the modules hold; so do the Values that the
     optimizer moves, should some not be the model's. The model is not copied: a loss may refer to
     its parameters, as a penalty does, and an optimizer to its Values; both go on meaning the model
-    they are tried on. While it is lent, other threads see the changes. The collector rests
-    meanwhile, since graphs have no cycles.
+    they are tried on. While it is lent, other threads see the changes, so that diagnoses take
+    turns. The collector rests meanwhile, since graphs have no cycles.
     """
-    parameters = model.parameters()
-    moved = [*parameters, *(optimizer.parameters if optimizer is not None else ())]
-    data, grads = [p.data for p in moved], [p.grad for p in moved]
-    modules = [part for _, part in model.named_modules()]
-    states = [vars(part) for part in modules]
-    memo: dict[int, Any] = {id(kept): kept for kept in [*parameters, *modules]}
-    copies = [{name: _copied(held, memo) for name, held in state.items()} for state in states]
-    numpy, python_state = sys.modules.get("numpy"), random.getstate()
-    numpy_state = numpy.random.get_state() if numpy is not None else None
+    with _TURN:
+        parameters = model.parameters()
+        moved = [*parameters, *(optimizer.parameters if optimizer is not None else ())]
+        data, grads = [p.data for p in moved], [p.grad for p in moved]
+        modules = [part for _, part in model.named_modules()]
+        states = [vars(part) for part in modules]
+        memo: dict[int, Any] = {id(kept): kept for kept in [*parameters, *modules]}
+        copies = [{name: _copied(held, memo) for name, held in state.items()} for state in states]
+        numpy, python_state = sys.modules.get("numpy"), random.getstate()
+        numpy_state = numpy.random.get_state() if numpy is not None else None
 
-    def restore() -> None:
-        _set_states(modules, states)
-        set_numbers(moved, "data", data)
-        set_numbers(moved, "grad", grads)
-        random.setstate(python_state)
-        if numpy is not None:
-            numpy.random.set_state(numpy_state)
+        def restore() -> None:
+            _set_states(modules, states)
+            set_numbers(moved, "data", data)
+            set_numbers(moved, "grad", grads)
+            random.setstate(python_state)
+            if numpy is not None:
+                numpy.random.set_state(numpy_state)
 
-    try:
-        _set_states(modules, copies)
-        with collector_paused():
-            yield parameters
-    finally:
         try:
-            restore()
-        except KeyboardInterrupt:  # Ctrl-C came meanwhile, and is passed on when all is as before
-            restore()
-            raise
+            _set_states(modules, copies)
+            with collector_paused():
+                yield parameters
+        finally:
+            try:
+                restore()
+            except (
+                KeyboardInterrupt
+            ):  # Ctrl-C came meanwhile, and is passed on when all is as before
+                restore()
+                raise
 
 
 def _copied(held: Any, memo: dict[int, Any]) -> Any:
