@@ -148,9 +148,7 @@ def untouched(model: Module, optimizer: Optimizer | None = None) -> Iterator[lis
         finally:
             try:
                 restore()
-            except (
-                KeyboardInterrupt
-            ):  # Ctrl-C came meanwhile, and is passed on when all is as before
+            except KeyboardInterrupt:  # it came meanwhile, and is passed on when all is as before
                 restore()
                 raise
 
