@@ -109,6 +109,7 @@ def products_slope(x):
 
 
 P = network().parameters()
+FIGURE = te.draw(Value(2.0).exp().sin(), engine="builtin")
 COUNTS = {
     "step decay": (2, lambda n: schedules.step_decay(n)(3)),
     "linear": (4, lambda n: schedules.linear(n)(3)),
@@ -123,6 +124,16 @@ COUNTS = {
     "mlp": (3, lambda n: numbers(nn.MLP(n, [n, 1]))),
     "batch norm": (3, lambda n: numbers(nn.BatchNorm(n))),
     "layer norm": (3, lambda n: numbers(nn.LayerNorm(n))),
+    "restarts": (3, lambda n: schedules.cosine_restarts(n, n)(5)),
+    "an initial weight": (
+        *(200,),
+        lambda n: [f(Random(0), n, n) for f in nn.INITIALIZERS.values()],
+    ),
+    "a step": (1, lambda n: FIGURE.svg(step=n)),
+    "samples of a flow": (
+        *(3,),
+        lambda n: str(diagnose.gradient_flow(network(), squared, X, Y, samples=n)),
+    ),
     "paths": (2, lambda n: str(te.explain(P[0], Value(2.0) * P[0], k=n))),
     "depth": (2, lambda n: te.draw(Value(2.0).exp().sin(), depth=n, engine="builtin").svg()),
     "most nodes": (2, lambda n: te.draw(P[0] * P[1], max_nodes=n, engine="builtin").svg()),
@@ -180,6 +191,8 @@ AMOUNTS = {
     "a sample": (0.5, lambda x: trained(samples=[[x, 1.0]] * 4, targets=[x] * 4)),
     "a sample's weight": (0.5, lambda x: trained(sample_weight=[x, 1.0] * 6)),
     "stop_below": (0.5, lambda x: trained(stop_below=x)),
+    "min_delta": (0.5, lambda x: trained(min_delta=x, patience=2)),
+    "a validation share": (0.5, lambda x: trained(validation=x)),
     "mse": (0.5, lambda x: nn.mse(1.0, x).data),
     "hinge": (1.0, lambda x: nn.hinge(0.5, x).data),
     "binary cross entropy": (0.5, lambda x: nn.binary_cross_entropy(x, x).data),

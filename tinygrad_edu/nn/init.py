@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import real
 
 Initializer: TypeAlias = Callable[[random.Random, int, int], float]
 
@@ -32,24 +33,24 @@ def glorot_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
     >>> round(glorot_uniform(random.Random(0), 3, 3), 3)
     0.689
     """
-    bound = math.sqrt(6.0 / (fan_in + fan_out))
+    bound = math.sqrt(6.0 / (real(fan_in) + real(fan_out)))
     return rng.uniform(-bound, bound)
 
 
 def glorot_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
     """Draw from a normal distribution with variance 2 / (fan_in + fan_out)."""
-    return rng.gauss(0.0, math.sqrt(2.0 / (fan_in + fan_out)))
+    return rng.gauss(0.0, math.sqrt(2.0 / (real(fan_in) + real(fan_out))))
 
 
 def he_uniform(rng: random.Random, fan_in: int, fan_out: int) -> float:
     """Draw uniformly within sqrt(6 / fan_in) of 0: variance 2 / fan_in, as relu drops half."""
-    bound = math.sqrt(6.0 / fan_in)
+    bound = math.sqrt(6.0 / real(fan_in))
     return rng.uniform(-bound, bound)
 
 
 def he_normal(rng: random.Random, fan_in: int, fan_out: int) -> float:
     """Draw from a normal distribution with variance 2 / fan_in, since relu drops half."""
-    return rng.gauss(0.0, math.sqrt(2.0 / fan_in))
+    return rng.gauss(0.0, math.sqrt(2.0 / real(fan_in)))
 
 
 def zeros(rng: random.Random, fan_in: int, fan_out: int) -> float:

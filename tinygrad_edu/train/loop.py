@@ -17,7 +17,7 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import same_length, whole, within
-from tinygrad_edu.shared.samples import by_position
+from tinygrad_edu.shared.samples import by_position, is_single
 from tinygrad_edu.train.data import minibatches, split, weighted
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.interrupts import Interrupts
@@ -190,7 +190,7 @@ def held_out(
     """
     if validation is None:
         return X, y, weights, None
-    if isinstance(validation, Iterable):
+    if not is_single(validation):
         pair = [*validation]
         if len(pair) != 2:
             raise SettingError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Rational
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.guards import is_bool, scalar
 from tinygrad_edu.shared.arguments import one_of, whole
 from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.viz import raster, styles
@@ -233,13 +235,15 @@ class Drawing:
 
     def _step(self, step: int) -> int:
         count = len(self.steps)
-        if isinstance(step, bool) or not isinstance(step, int) or not -count <= step < count:
+        number = scalar(step)
+        whole_number = isinstance(number, Rational) and not is_bool(number)
+        if not whole_number or number not in range(-count, count):
             raise SettingError(
                 f"there is no step {step!r:.40}.",
                 expected=f"0 to {count - 1}, or from the end -1 to -{count}",
                 fix="pass the number of a step, for example step=-1.",
             )
-        return step % count
+        return int(number.numerator) % count
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.text, "text/html": self.html()}
