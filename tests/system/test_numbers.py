@@ -238,7 +238,7 @@ def test_a_number_of_any_type_does_what_a_plain_one_does(number, through, kind):
 
 @pytest.mark.promise(name="numbers")
 @pytest.mark.parametrize("true", [True, np.True_, np.array(True), lambda: tensor(True)])
-@pytest.mark.parametrize("door", ["epochs", "mlp", "SGD", "dropout", "an experiment"])
+@pytest.mark.parametrize("door", ["epochs", "mlp", "clips", "penalties", "an experiment"])
 def test_a_flag_is_not_a_setting(door, true):
     """A switch that stands in the wrong place is found, in whatever type it comes."""
     _, through = (COUNTS | AMOUNTS)[door]
