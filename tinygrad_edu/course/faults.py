@@ -40,6 +40,9 @@ class Bug(Fault):
 def fault(name: str) -> Iterator[str]:
     """Switch on a bug inside the block, and yield its description.
 
+    Only the thread, asyncio task or generator that opened the block has the bug. Nothing runs
+    compiled there: training, predictions and :func:`tinygrad_edu.compile_graph` show the bug, too.
+
     Parameters
     ----------
     name : str, a key of ``FAULTS``
@@ -47,7 +50,13 @@ def fault(name: str) -> Iterator[str]:
     Raises
     ------
     SettingError
-        If there is not a fault of this name; the error lists all names.
+        If there is not a fault of this name; the error lists all names. Also by a program that was
+        compiled outside the block and runs inside.
+
+    Warns
+    -----
+    UserWarning
+        If ``compiled=True`` is asked for inside the block: the graph is used all the same.
 
     Examples
     --------
