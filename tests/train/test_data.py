@@ -118,7 +118,7 @@ def test_a_split_takes_arrays():
         ([[1.0], [2.0, 3.0]], [1, 2], LengthError, r"X\[1\] has 2 features, X\[0\] has 1"),
         ([1.0, 2.0], [1, 2], OperandError, r"X\[0\] is 1.0"),
         ([[1.0], ["a"]], [1, 2], OperandError, r"X\[1\] is \['a'\]"),
-        ([[1.0], [float("nan")]], [1, 2], OperandError, r"X\[1\] has a missing number: nan"),
+        ([[1.0], [float("nan")]], [1, 2], OperandError, r"X\[1\]\[0\] has a missing number: nan"),
     ],
 )
 def test_data_that_do_not_fit_together_are_refused(X, y, error, message):

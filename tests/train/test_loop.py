@@ -398,3 +398,32 @@ def test_a_callback_may_change_the_rate(compiled):
     )  # fmt: skip
 
     assert history.learning_rate == [0.1, 0.05, 0.025]
+
+
+@pytest.mark.promise(name="settings")
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"optimizer": "adam"}, "optimizer is 'adam'"),
+        ({"optimizer": SGD}, "optimizer is <class"),
+        ({"history": []}, r"history is \[\]"),
+        ({"history": {}}, "history is {}"),
+        ({"metrics": [len]}, "metrics is"),
+        ({"metrics": {"f1": 3}}, "metrics is"),
+        ({"rng": 3}, "rng is 3"),
+    ],
+)
+def test_settings_of_another_kind_are_refused_in_words(setting, message):
+    """Before training, with an example that works."""
+    with pytest.raises(SettingError, match=message):
+        fit(line_model(), nn.mse, *LINE, progress=False, **setting)
+
+
+@pytest.mark.parametrize("place", [(3, 1), (0, 0)])
+def test_a_nan_among_several_features_is_named_by_its_column(place):
+    """Sample and feature, both counted from 0."""
+    X = [[x, 1.0] for (x,) in LINE[0]]
+    X[place[0]][place[1]] = math.nan
+
+    with pytest.raises(OperandError, match=rf"X\[{place[0]}\]\[{place[1]}\] .*nan"):
+        fit(nn.MLP(2, [1]), nn.mse, X, LINE[1], progress=False)

@@ -114,7 +114,7 @@ def _plain(entry: Any, name: str, i: int) -> Any:
             fix="drop or fill these rows first, for example table = table.dropna().",
         )
     if isinstance(entry, list | tuple):
-        parts = [_plain(part, name, i) for part in entry]
+        parts = [_plain(part, f"{name}[{i}]", j) for j, part in enumerate(entry)]
         return entry if all(map(is_, parts, entry)) else parts
     if isinstance(entry, Iterator):
         return _plain(list(entry), name, i)

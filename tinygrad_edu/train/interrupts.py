@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -40,11 +38,24 @@ class Interrupts:
         self.before(number, frame)  # type: ignore[operator, misc]
         self.held = False
 
-    @contextmanager
-    def held_back(self) -> Iterator[None]:
+    def held_back(self) -> _Held:
         """Let Ctrl-C wait until the block is done."""
-        self.held = True
-        yield  # an error in the block ends the run: then it stays held
-        self.held = False
-        if self.waiting:
-            self(signal.SIGINT, None)
+        return _Held(self)
+
+
+class _Held:
+    """A block in which Ctrl-C waits; written out, it costs a third of a generator."""
+
+    __slots__ = ("ctrl_c",)
+
+    def __init__(self, ctrl_c: Interrupts) -> None:
+        self.ctrl_c = ctrl_c
+
+    def __enter__(self) -> None:
+        self.ctrl_c.held = True
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:  # an error in the block ends the run: then it stays held
+            self.ctrl_c.held = False
+            if self.ctrl_c.waiting:
+                self.ctrl_c(signal.SIGINT, None)

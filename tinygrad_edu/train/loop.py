@@ -123,6 +123,8 @@ def fit(
     X, y, weights, validation = held_out(X, y, weights, validation)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
+    expect("optimizer", optimizer, Optimizer, "SGD(model.parameters(), 0.1)")
+    expect("history", history, History, "History()")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     task = Task(model, loss, X, y, optimizer, batch_size, penalty, validation, weights)
@@ -178,6 +180,16 @@ def fit(
     finally:
         model.eval()
     return history
+
+
+def expect(name: str, given: Any, kind: type, example: str) -> None:
+    """Raise SettingError unless a setting is of its kind."""
+    if not isinstance(given, kind):
+        raise SettingError(
+            f"{name} is {given!r:.60}.",
+            expected=f"a {kind.__name__} of tinygrad_edu.train",
+            fix=f"pass {name}=train.{example}.",
+        )
 
 
 def held_out(

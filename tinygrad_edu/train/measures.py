@@ -76,7 +76,15 @@ class Scores:
     def __init__(
         self, y: Sequence[Any], loss: Loss, metrics: Mapping[str, Metric] | None = None
     ) -> None:
-        self.y, self.loss, self.metrics = y, loss, metrics or {}
+        self.y, self.loss = y, loss
+        self.metrics: Mapping[str, Metric] = {} if metrics is None else metrics
+        named = isinstance(self.metrics, Mapping) and all(map(callable, self.metrics.values()))
+        if not named:
+            raise SettingError(
+                f"metrics is {metrics!r:.60}.",
+                expected="functions of (targets, predictions) by name",
+                fix="pass a dict, for example metrics={'mine': lambda y, p: 0.0}.",
+            )
         self.width: int | None = None  # how many outputs there are is known with the first of them
         self.start()
 

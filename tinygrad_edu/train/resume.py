@@ -13,7 +13,7 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from tinygrad_edu.engine.errors import AnomalyError, FileError
+from tinygrad_edu.engine.errors import AnomalyError, FileError, SettingError
 from tinygrad_edu.nn import load, read, save
 from tinygrad_edu.nn.generators import generators, get_state, global_generators, set_state
 from tinygrad_edu.shared.arguments import one_of
@@ -51,6 +51,12 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         one_of("keep", self.keep, ("last", "best"))
+        if isinstance(self.changed, str):
+            raise SettingError(
+                f"changed is {self.changed!r:.60}.",
+                expected="a list of names",
+                fix=f"put it in a list, as in changed=[{self.changed!r:.60}].",
+            )
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from math import isfinite, sqrt
 from numbers import Real
 from typing import Any, TypeAlias
@@ -228,13 +227,12 @@ class CompiledStepper:
         """Change the vector of all weights; layers such as BatchNorm observe the run."""
         program, some = self.program, self.places
         with self.np.errstate(all="ignore"):  # whatever a user's np.seterr says, as on Values
-            step = partial(self.task.optimizer.step_arrays, self.np, self.trained, finite=True)
-            if some is None:
-                step(program.vector, program.gradient)
-            else:  # the others are frozen
-                weights = program.vector[some]
-                step(weights, program.gradient[some])
-                program.vector[some] = weights
+            # where some are left as they are, the optimizer gets a copy of the others
+            w = program.vector if some is None else program.vector[some]
+            g = program.gradient if some is None else program.gradient[some]
+            self.task.optimizer.step_arrays(self.np, self.trained, w, g, finite=True)
+            if some is not None:
+                program.vector[some] = w
             self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
