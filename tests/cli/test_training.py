@@ -69,7 +69,7 @@ def test_a_report_is_of_one_run_whenever_ctrl_c_is_pressed(tmp_path):
     assert main(words) == 2  # a finished run is not overwritten
     words = [*words[:-3], "300", "--seed", "1", *words[-2:], "--overwrite", "--quiet"]
 
-    for wait in (0.7, 1.5, 2.5):
+    for wait in (0.8, 2.0):
         for presses in (1, 2):
             run = start(*words)
             for _ in range(presses):

@@ -200,13 +200,12 @@ def test_what_the_settings_let_pass_can_be_saved(tmp_path):
     assert size_of(path, small, history) - sizes[0] <= 100 * history_size(7, 5)
 
 
-@pytest.mark.parametrize("data", ["moons", "circles", "breast_cancer"])
+@pytest.mark.parametrize("data", ["moons", "circles"])
 def test_the_defaults_learn(data):
-    """At least 97 % of moons, for every seed: what a newcomer sees first."""
+    """At least 97 %, for every seed: what a newcomer sees first."""
     for seed in range(5):
         settings = Experiment(data=data, seed=seed)
         model, split = settings.network(), settings.load()
         history = settings.train(model, split, progress=False)
 
-        least = {"moons": 0.97, "circles": 0.97, "breast_cancer": 0.94}[data]
-        assert history.validation_accuracy[-1] >= least
+        assert history.validation_accuracy[-1] >= 0.97

@@ -79,6 +79,21 @@ def test_a_run_without_an_epoch_has_a_report(tmp_path):
     assert "none was finished" in page
 
 
+def test_what_takes_minutes_with_a_large_network_is_left_out(tmp_path, monkeypatch):
+    """The page says so, and has all the rest."""
+    monkeypatch.setattr("tinygrad_edu.experiments.report.LARGE", 10)
+    settings = Experiment(samples=40, hidden=[4])
+    model, split = settings.network(), settings.load()
+    data = Data(settings.source, split, settings.loss)
+
+    files = write_report(tmp_path, "title", "headline", asdict(settings), model, History(), data)
+
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "would take minutes with 22 weights" in page
+    assert "network.svg" not in files
+    assert "<h2>The matrices in it</h2>" in page
+
+
 @pytest.mark.parametrize("validation", [[], [0.6, 0.4]])
 def test_curves_have_a_point_per_epoch(validation):
     """Training and, where there are any, held-out samples; the loss of each batch beneath."""

@@ -39,6 +39,11 @@ FILES = (  # all that a report may consist of; a new report replaces every one o
 RIGHT, WRONG, PALE = "#0f766e", "#c2410c", "#b6bcc3"
 SHOWN, MISTAKES = 50, 30  # how many digits are shown, and how many of them may be mistakes
 LONGEST_NAME = 24  # letters of a user's name in a picture
+LARGE = 20_000  # weights; the graphs of larger networks take minutes
+LEFT_OUT = (
+    "How the gradient flows, and the drawing of the network, would take minutes with {weights:,} "
+    "weights, each a single Value; tinygrad-edu diagnose computes the flow."
+)
 COUNTED = 20  # up to so many classes, a table of confusions has its numbers
 ABOUT_MATRICES = (
     "The network was written in single numbers. These equations were found in the graph of one "
@@ -101,12 +106,17 @@ def write_report(
             digits = plot_digits(predicted, split)
             page.add_plot("digits.png", "Held-out digits, the mistakes first", digits)
     page.add_plot("gradients.png", "Size of the gradient in each layer", plot_gradients(history))
-    flow = gradient_flow(model, data.loss, split.X, split.y)
-    page.add("How the gradient flows now", flow._repr_html_())
+    weights = len(model.parameters())
+    large = weights > LARGE
+    if large:
+        page.add("Left out", "", LEFT_OUT.format(weights=weights))
+    else:
+        flow = gradient_flow(model, data.loss, split.X, split.y)
+        page.add("How the gradient flows now", flow._repr_html_())
     with suppress(TinygradEduError):  # without NumPy the run was on Values, and there are none
         found = network_equations(model, data.loss, split.X[0], split.y[0])
         page.add("The matrices in it", equations_table(found), ABOUT_MATRICES)
-    for figure in (*figures, network_figure(model, data)):
+    for figure in (*figures, *([] if large else [network_figure(model, data)])):
         page.add_figure(figure)
     if isinstance(kind, Table):
         page.add("The table", about_table(kind))
