@@ -8,9 +8,10 @@ A generator has no context of its own in Python (PEP 568 was not accepted): a Co
 sets stays set for its caller when it yields. So what is opened while a generator runs is not kept
 in the ContextVar but held for the generator, and is in force where its frame is on the stack:
 nowhere while it is suspended or when it has ended, and again as soon as it goes on, in whichever
-thread, task or context. Only tasks that start inside such a block are outside it. A generator that an ``__enter__``
-runs, as that of ``contextlib.contextmanager`` does, or a fixture of pytest, opens blocks for the
-code that asked for it. A coroutine that no task runs, but ``send`` by hand, counts as its caller.
+thread, task or context. Only tasks that start inside such a block are outside it. A generator that
+an ``__enter__`` runs, as that of ``contextlib.contextmanager`` does, or a fixture of pytest, opens
+blocks for the code that asked for it. A coroutine that no task runs, but ``send`` by hand, counts
+as its caller.
 
 Blocks may end in any order and in any thread. One that has ended is in force nowhere.
 """
