@@ -40,7 +40,7 @@ def deepcopy(root: Any, memo: dict[int, Any]) -> Any:
     del twins[None]
     before = set(memo)
     memo.update(zip(map(id, twins), twins.values(), strict=True))
-    if any(map(_added_slots, set(map(type, order)))):
+    if any(map(_added_slots, dict.fromkeys(map(type, order)))):
         for node in order:
             if id(node) not in before:
                 for name, attribute in copy.deepcopy(_added(node), memo).items():

@@ -197,5 +197,8 @@ def operand(x: Operand) -> Value:
 
 
 def set_numbers(nodes: Iterable[Value], slot: str, numbers: Iterable[float]) -> None:
-    """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two."""
-    deque(map(getattr(Value, f"_{slot}").__set__, nodes, [*map(real, numbers)]), maxlen=0)
+    """Set ``data`` or ``grad`` of all or none: one call in C, which Ctrl-C can't cut in two.
+
+    The numbers have to be floats: nothing checks them.
+    """
+    deque(map(getattr(Value, f"_{slot}").__set__, nodes, numbers), maxlen=0)
