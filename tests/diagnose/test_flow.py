@@ -123,9 +123,12 @@ CUTS = {"detach": Value.detach, "float": lambda v: Value(v.data), "stop": lambda
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_model_that_no_gradient_reaches_is_not_healthy(cut):
     """No step would change anything, whatever the learning rate."""
-    flow = gradient_flow(Cut(CUTS[cut]), nn.mse, X, Y)
+    flow, tried = (
+        gradient_flow(Cut(CUTS[cut]), nn.mse, X, Y, learning_rate=rate) for rate in (None, 0.1)
+    )
 
     assert "no gradient" in flow.faults
+    assert flow.faults == tried.faults
 
 
 def test_a_model_without_any_loss_needs_no_gradient():

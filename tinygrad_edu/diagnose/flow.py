@@ -177,7 +177,7 @@ def gradient_flow(
         passes = Passes(subject)
         step = [] if rate is None else _first_step(subject, parameters, passes.gradient, rate)
     with subject.untouched():  # once more, so that the trials begin as the passes did
-        trials = [] if rate is None else run_trials(subject, rate)
+        trials = run_trials(subject, rate) if rate is not None and passes.reached else []
 
     layers = passes.flows(step)
     size = ratio(step, passes.weights)
