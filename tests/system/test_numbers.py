@@ -286,3 +286,13 @@ def test_rows_of_small_types_are_read_as_floats(method, kind):
     run = operator.methodcaller(method, [[kind(200)], [kind(100)]])
 
     assert run(compile_graph(w * x - 300.0, [x])) == 0.0
+
+
+def test_weights_stay_floats_whatever_an_optimizer_computes_with():
+    """A clip that a user writes with NumPy hands its small floats to the step, not to the model."""
+    model = network()
+    (model([1.0, 2.0]) ** 2).backward()
+
+    SGD(model.parameters(), 0.1, clip=lambda xp, gradient, norm: np.float16(gradient)).step()
+
+    assert {type(p.data) for p in model.parameters()} == {float}

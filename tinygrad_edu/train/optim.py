@@ -8,6 +8,7 @@ from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, set_numbers
 from tinygrad_edu.engine.errors import AnomalyError, SettingError
+from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.schedules import Schedule
 
@@ -92,7 +93,7 @@ class Optimizer:
             (p.data, *state) if p.constant else self._change(ieee, norm, p.data, p.grad, *state)
             for p, state in zip(self.parameters, self.state, strict=True)
         ]  # a frozen parameter keeps its number and its state
-        weights = [numbers[0] for numbers in new]
+        weights = [real(numbers[0]) for numbers in new]
         if finite:
             self._check_finite(self.parameters, weights, [p.grad for p in self.parameters])
         set_numbers(self.parameters, "data", weights)
