@@ -257,6 +257,24 @@ def test_ctrl_c_keeps_the_epochs_that_are_done_and_warns(monkeypatch):
     assert facts(net)["weights"] == facts(short)["weights"]
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_ctrl_c_in_the_first_step_leaves_the_old_fit(compiled, monkeypatch):
+    """The weights have changed, but no loss is known yet: there is nothing to keep."""
+    net = MLPClassifier((3,), **SETTINGS, compiled=compiled).fit(OLD_X, OLD_Y)
+    before, name = facts(net), "step_arrays" if compiled else "step"
+    step = getattr(estimators._Decaying, name)
+
+    def interrupted(*args, **settings):
+        step(*args, **settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimators._Decaying, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(NEW_X, NEW_Y)
+
+    assert facts(net) == before
+
+
 @pytest.mark.slow
 def test_a_mixture_is_noticed(monkeypatch):
     """A fit that writes to the estimator itself, as scikit-learn's do, is found out."""

@@ -146,8 +146,9 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
                     sample_weight=weights, compiled=self.compiled,
                 )  # fmt: skip
             except KeyboardInterrupt:
-                if [p.data for p in optimizer.parameters] == start:
-                    raise  # nothing is learned that could be kept
+                same = [p.data for p in optimizer.parameters] == start
+                if same or not history.batch_loss:
+                    raise  # not one batch is done, so nothing is learned that could be kept
                 interrupted = True
         stopping.restore()
         self.model_, self._predictor = model, Predictor(model, self.compiled)
