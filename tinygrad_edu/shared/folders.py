@@ -85,7 +85,8 @@ def replacing(folder: Path, names: Collection[str]) -> Iterator[Path]:
             fix="choose a folder that is writable and has room, for example with --out.",
         ) from None
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        with uninterrupted():
+            shutil.rmtree(staged, ignore_errors=True)
 
 
 @contextmanager
