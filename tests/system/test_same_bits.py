@@ -49,7 +49,7 @@ def order_taken(node: ast.AST) -> list[ast.expr]:
 def is_hidden_dice(node: ast.AST) -> bool:
     """random.random(), from random import random, Random() without a seed."""
     if isinstance(node, ast.Attribute) and name_of(node.value) == "random":
-        return node.attr != "Random"
+        return node.attr not in ("Random", "getstate", "setstate")
     if isinstance(node, ast.ImportFrom) and node.module == "random":
         return any(alias.name != "Random" for alias in node.names)
     if isinstance(node, ast.Call) and not node.args:

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_GENERATOR
 from threading import RLock
 from types import FrameType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -214,17 +214,8 @@ def replacing(**fields: Any) -> Iterator[None]:
         )
 
 
-def one_at_a_time(function: F) -> F:
-    """Let threads take turns in a function, since they would write to the same objects."""
-    lock = RLock()
-
-    @wraps(function)
-    def in_turn(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            return function(*args, **kwargs)
-
-    return cast(F, in_turn)
-
+# Threads take turns in backward passes, which may add to the same leaves.
+ONE_AT_A_TIME = RLock()
 
 _ON_BEHALF = frozenset({"__enter__", "__aenter__", "call_fixture_func"})  # the last is pytest's
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import context, ieee, ops, walk
-from tinygrad_edu.engine.context import here, one_at_a_time
+from tinygrad_edu.engine.context import ONE_AT_A_TIME, here
 from tinygrad_edu.engine.copying import own_code
 from tinygrad_edu.engine.guards import Guarded, Number, answers, no_leaves, real, stale, text
 
@@ -141,7 +141,6 @@ class Value(Guarded):
         """List what the value was computed from, in operand order; ``x * x`` has x twice."""
         return tuple(v for v in (self._left, self._right) if v is not None)
 
-    @one_at_a_time
     def backward(self, cotangent: float = 1.0) -> None:
         """Add ``cotangent`` * d(self)/d(leaf) to the ``grad`` of every leaf below this value.
 
@@ -155,25 +154,26 @@ class Value(Guarded):
         StaleGraphError
             If the data of a value was changed after the graph was built.
         """
-        order = walk.topological_order(self)
-        leaves = [v for v in order if v.op is None]
-        if all(v.constant for v in leaves):
-            no_leaves(self)
-        before = [v._grad for v in leaves]
-        try:
-            for node in order:
-                node._grad = 0.0
-            self.grad = cotangent
-            if walk.send_back(order) is not None:
-                stale(order)
-            for watcher in here().watchers:
-                watcher.walked(order)
-            grads = zip(leaves, before, strict=True)
-            after = [0.0 if v.constant else g + v._grad for v, g in grads]
-            set_numbers(leaves, "grad", after)
-        except BaseException:
-            set_numbers(leaves, "grad", before)
-            raise
+        with ONE_AT_A_TIME:
+            order = walk.topological_order(self)
+            leaves = [v for v in order if v.op is None]
+            if not [v for v in leaves if not v.constant]:
+                no_leaves(self)
+            before = [v._grad for v in leaves]
+            try:
+                for node in order:
+                    node._grad = 0.0
+                self.grad = cotangent
+                if walk.send_back(order) is not None:
+                    stale(order)
+                for watcher in here().watchers:
+                    watcher.walked(order)
+                grads = zip(leaves, before, strict=True)
+                after = [0.0 if v.constant else g + v._grad for v, g in grads]
+                set_numbers(leaves, "grad", after)
+            except BaseException:
+                set_numbers(leaves, "grad", before)
+                raise
 
     def zero_grad(self) -> None:
         """Set the gradient of every value of this graph to 0."""

@@ -321,7 +321,7 @@ def _task(goal: Sequence[Cell], comma: bool) -> str:
     texts = [cell.text.replace(",", ".") if comma else cell.text for cell in goal]
     if not all(map(_is_number, texts)):
         return "classification"
-    different = {float(text) for text in texts}
+    different = sorted({float(text) for text in texts})
     few = len(different) <= max(2, min(WHOLE_CLASSES, len(texts) // 3))
     return "classification" if few and all(x.is_integer() for x in different) else "regression"
 
