@@ -68,12 +68,18 @@ class Whole:
     def __index__(self):
         return 7
 
+    def __repr__(self):
+        return "seven"  # in the name of a test, the same in every process
+
 
 class Measured:
     """Says of itself that it can be read as a float."""
 
     def __float__(self):
         return 0.1
+
+    def __repr__(self):
+        return "a tenth"
 
 
 class Symbol(Measured):

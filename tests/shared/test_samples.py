@@ -30,7 +30,7 @@ TABLES = {
     "object": A.astype(object),
     "masked, nothing hidden": np.ma.array(A),
     "matrix": np.asmatrix(A),
-    "sparse": sparse.csr_matrix(A),
+    "sparse": sparse.csr_array(A),
     "list of arrays": list(A),
     "list of numbers of arrays": [[*row] for row in A],
     "list of arrays without dimensions": [[np.array(x) for x in row] for row in ROWS],

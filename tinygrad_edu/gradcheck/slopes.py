@@ -281,7 +281,7 @@ def _best(steps: list[_Step], noise: float) -> tuple[float, float]:
     triples = [*zip(steps[2:], good, good[1:], good[2:], strict=False)]
     for step, before, (spread, value), after in reversed(triples):
         doubt = max(spread, abs(value - before[1]), abs(value - after[1]))
-        doubt += (noise + EPSILON * step.size) / step.h
+        doubt += (noise + max(EPSILON * step.size, TINY)) / step.h  # TINY: where f underflows
         if doubt < least and not abs(value - best) > 30.0 * (doubt + least):
             best, least = value, doubt
     return best, least

@@ -402,7 +402,7 @@ def _parts(
                 _check_visible(path, i, part)
     elif isinstance(whole, (dict, Module)):
         held = whole if isinstance(whole, dict) else vars(whole)
-        for name, part in [*held.items()]:  # a copy: another thread may give it a new attribute
+        for name, part in held.copy().items():  # another thread may give it an attribute
             if isinstance(part, kinds):
                 yield f"{path}{separator}{name}" if path else str(name), part
             else:
