@@ -29,7 +29,7 @@ TABLES = {
     "longdouble": A.astype(np.longdouble),
     "object": A.astype(object),
     "masked, nothing hidden": np.ma.array(A),
-    "matrix": np.asmatrix(A),
+    "matrix": A.view(np.matrix),
     "sparse": sparse.csr_array(A),
     "list of arrays": list(A),
     "list of numbers of arrays": [[*row] for row in A],
