@@ -149,15 +149,18 @@ def fit(
             run.set_generators()
             while len(history.loss) < last and not history.stopped:  # step 2: repeat E times
                 scores.start()
-                for batch in minibatches(len(X), batch_size, rng):  # step 3: for M / B batches
-                    # (a) forward pass, (b) backward pass, (c) the gradient of every weight
-                    batch_loss, outputs = stepper.forward_backward(batch)
-                    check_loss(batch_loss, run, scores, first=len(history.batch_loss) == done)
-                    with ctrl_c.held_back():
-                        stepper.update()  # (d) change the weights
-                        history.batch_loss.append(batch_loss)
-                    scores.add(batch, batch_loss, outputs, task.weight(batch))
-                    bar.advance(batch_loss)
+                with stepper.epoch():
+                    for batch in minibatches(len(X), batch_size, rng):  # step 3: for M / B batches
+                        # (a) forward pass, (b) backward pass, (c) the gradient of every weight
+                        batch_loss, outputs = stepper.forward_backward(batch)
+                        if not isfinite(batch_loss):
+                            first = len(history.batch_loss) == done
+                            raise lost(batch_loss, len(scores.losses), task, history, first=first)
+                        with ctrl_c.held_back():
+                            stepper.update()  # (d) change the weights
+                            history.batch_loss.append(batch_loss)
+                        scores.add(batch, batch_loss, outputs, task.weight(batch))
+                        bar.advance(batch_loss)
                 epoch = scores.total() | {
                     "gradient": stepper.gradient_sizes(),
                     "learning_rate": optimizer.rate,
@@ -230,19 +233,16 @@ def held_out(
     return [X[i] for i in mine], parts.y, weights, ([X[i] for i in theirs], parts.y_test)
 
 
-def check_loss(loss: float, run: Run, scores: Scores, *, first: bool) -> None:
-    """Raise AnomalyError before a loss that is nan or infinite reaches the weights."""
-    if isfinite(loss):
-        return
-    history, task = run.history, run.task
+def lost(loss: float, batches: int, task: Task, history: History, *, first: bool) -> AnomalyError:
+    """Describe a loss that is nan or infinite, after so many batches of its epoch."""
     bad = [name for name, p in task.model.named_parameters() if not isfinite(p.data)]
     fix = "detect_anomaly() around fit names the first bad node."
     if bad:
         fix = f"start from finite weights: {bad[0]} is not finite before this batch."
     elif not first:  # the data are finite, so that the weights have grown too large
         fix = f"lower the learning rate, which is {task.optimizer.rate:.4g}; {fix}"
-    raise AnomalyError(
-        f"the loss became {loss} in epoch {len(history.loss) + 1}, batch {len(scores.losses) + 1}.",
+    return AnomalyError(
+        f"the loss became {loss} in epoch {len(history.loss) + 1}, batch {batches + 1}.",
         where="the forward pass; the weights are those before this batch",
         fix=fix,
     )

@@ -116,17 +116,19 @@ class Optimizer:
         norm = float(np.hypot.reduce(g)) if self.clip else 0.0
         self._set_rate()
         new, *state = self._change(np, norm, w, g, *self._arrays[1])
-        if finite and not isfinite(np.add.reduce(new)):  # of finite ones it may be infinite, too
+        if finite and not isfinite(np.vdot(new, new)):  # of finite ones it may be infinite, too
             self._check_finite(parameters, new.tolist(), g.tolist())
         np.copyto(w, new)
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
     def _set_rate(self) -> None:
         """Set the learning rate of the step to come."""
-        factor = self.schedule(self.steps) if self.schedule is not None else 1.0
         if not (type(self.learning_rate) is float and 0.0 < self.learning_rate < inf):
             self.learning_rate = within("learning_rate", self.learning_rate, above=0.0)
-        self.rate = self.learning_rate * within(f"schedule({self.steps})", factor, least=0.0)
+        self.rate = self.learning_rate
+        if self.schedule is not None:
+            factor = within(f"schedule({self.steps})", self.schedule(self.steps), least=0.0)
+            self.rate = self.learning_rate * factor
 
     def _change(self, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """Clip the gradient, then :meth:`update`: on one float, or on an array of all."""

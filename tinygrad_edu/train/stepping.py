@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from numbers import Real
@@ -129,6 +129,10 @@ class EagerStepper:
         values = [*task.model.parameters(), *task.optimizer.parameters]
         self.parameters = list(dict.fromkeys(values))
 
+    def epoch(self) -> AbstractContextManager[Any]:
+        """Open a block for the steps of an epoch: on Values nothing has to be set for them."""
+        return nullcontext()
+
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Compute the gradient; return the loss of the batch, and the outputs as rows."""
         task = self.task
@@ -209,6 +213,10 @@ class CompiledStepper:
             self.held_out = self.judge.rows(*task.validation)
         self.may_have_changed = False  # a callback has seen the Values since the last step
 
+    def epoch(self) -> AbstractContextManager[Any]:
+        """Compute through overflows, as Values do, whatever a user's ``np.seterr`` says."""
+        return self.np.errstate(all="ignore")  # type: ignore[no-any-return]
+
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Run the program on the rows of the batch, with what callbacks have changed before."""
         if self.may_have_changed:
@@ -226,22 +234,22 @@ class CompiledStepper:
     def update(self) -> None:
         """Change the vector of all weights; layers such as BatchNorm observe the run."""
         program, some = self.program, self.places
-        with self.np.errstate(all="ignore"):  # whatever a user's np.seterr says, as on Values
-            # where some are left as they are, the optimizer gets a copy of the others
-            w = program.vector if some is None else program.vector[some]
-            g = program.gradient if some is None else program.gradient[some]
-            self.task.optimizer.step_arrays(self.np, self.trained, w, g, finite=True)
-            if some is not None:
-                program.vector[some] = w
-            self.compiled.observe()
+        # where some are left as they are, the optimizer gets a copy of the others
+        w = program.vector if some is None else program.vector[some]
+        g = program.gradient if some is None else program.gradient[some]
+        self.task.optimizer.step_arrays(self.np, self.trained, w, g, finite=True)
+        if some is not None:
+            program.vector[some] = w
+        self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
         """Return the root mean square of each layer's part of the gradient."""
+        gradient = self.program.gradient
         with self.np.errstate(all="ignore"):
-            norms = {
-                n: self.np.hypot.reduce(self.program.gradient[s]) for n, s in self.layers.items()
+            return {
+                name: float(self.np.hypot.reduce(gradient[places])) / sqrt(len(places) or 1)
+                for name, places in self.layers.items()
             }
-        return {n: float(norms[n]) / sqrt(len(s) or 1) for n, s in self.layers.items()}
 
     def settle(self, *, may_change: bool = False) -> None:
         """Write the vectors to the Values; what is changed there counts from the next step."""
