@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiled.program import ModelProgram
-from tinygrad_edu.compiled.symbolic import batch_loss, encoded, sample_loss, undisturbed
+from tinygrad_edu.compiled.symbolic import batch_loss, changeable, encoded, sample_loss, undisturbed
 from tinygrad_edu.compiler import compile_graph, recording
 from tinygrad_edu.engine import Value, set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
@@ -48,7 +48,7 @@ class Agreement:
     """Compares losses of a program with those of graphs; SettingError where they differ."""
 
     def __init__(self, compiled: ModelProgram) -> None:
-        self.compiled = compiled
+        self.compiled, self.changeable = compiled, changeable(compiled.model)
         self.settings = settings_of(compiled.model, compiled.penalty)
 
     def check(self) -> None:
@@ -61,6 +61,7 @@ class Agreement:
         """Compare a sample once more; a whole batch only where a setting was changed."""
         now = settings_of(self.compiled.model, self.compiled.penalty)
         if not self.compiled.batch or now != self.settings:
+            self.changeable = changeable(self.compiled.model)
             some = self._batch() or [0]
             self._compare(some, self._eager(some), ", since a callback ran", MODE)
 
@@ -142,7 +143,7 @@ class Agreement:
     def _eager(self, some: Sequence[int]) -> float:
         """Compute the mean loss of samples as a graph, with the penalty."""
         mine = self.compiled
-        with undisturbed(mine.model):
+        with undisturbed(*self.changeable):
             total, _ = batch_loss(mine.model, mine.loss, *self._samples(some), mine.penalty)
         return total.data
 
@@ -150,7 +151,7 @@ class Agreement:
         self, some: Sequence[int], eager: float, when: str = "", where: str = READS_NUMBERS
     ) -> None:
         """Compare the mean loss of samples by the program with the graph's."""
-        with undisturbed(self.compiled.model):
+        with undisturbed(*self.changeable):
             found = self.compiled.forward(self.compiled.rows(*self._samples(some)))
         what = f"sample {some[0]}" if len(some) == 1 else f"{len(some)} samples"
         compare(f"the loss of {what}", found, eager, when, where)

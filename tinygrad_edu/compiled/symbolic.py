@@ -123,7 +123,8 @@ def symbolic_loss(
     samples = [[Symbol(float(x)) for x in as_list(X[i], f"X[{i}]")] for i in range(max(batch, 1))]
     # in evaluation mode nothing has to come back; what came back would undo what another thread,
     # which trains the same model, does to generators and buffers meanwhile
-    with undisturbed(model) if model.training else nullcontext(), recording() as trace:
+    kept = undisturbed(*changeable(model)) if model.training else nullcontext()
+    with kept, recording() as trace:
         outputs = model.batch(samples) if batch else [model(samples[0])]
         pairs = [sample_loss(loss, out, t) for out, t in zip(outputs, y, strict=False)]
         if weighted:
@@ -138,18 +139,23 @@ def symbolic_loss(
     return SymbolicLoss(total, inputs, outputs, trace)
 
 
+def changeable(model: Module) -> tuple[list[Value], list[Any]]:
+    """Find the buffers and the generators of layers: what running a model changes."""
+    buffers = [buffer for _, buffer in model.named_buffers()]
+    return buffers, [source for _, source in generators(model)]
+
+
 @contextmanager
-def undisturbed(model: Module) -> Iterator[None]:
-    """Leave the buffers and generators of layers as they are found."""
-    buffers, sources = model.named_buffers(), generators(model)
-    data = [buffer.data for _, buffer in buffers]
-    states = [get_state(source) for _, source in sources]
+def undisturbed(buffers: Sequence[Value], sources: Sequence[Any]) -> Iterator[None]:
+    """Leave buffers and generators, those that are :func:`changeable`, as they are found."""
+    data = [buffer.data for buffer in buffers]
+    states = [get_state(source) for source in sources]
     try:
         yield
     finally:
-        for (_, buffer), number in zip(buffers, data, strict=True):
+        for buffer, number in zip(buffers, data, strict=True):
             buffer.data = number
-        for (_, source), state in zip(sources, states, strict=True):
+        for source, state in zip(sources, states, strict=True):
             set_state(source, state)
 
 

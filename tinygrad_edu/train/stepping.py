@@ -11,7 +11,13 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.agreement import Agreement
 from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
-from tinygrad_edu.compiled.symbolic import Loss, batch_loss, undisturbed, whole_batch_part
+from tinygrad_edu.compiled.symbolic import (
+    Loss,
+    batch_loss,
+    changeable,
+    undisturbed,
+    whole_batch_part,
+)
 from tinygrad_edu.engine import set_numbers, topological_order
 from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import Module
@@ -74,7 +80,7 @@ class Task:
         known = {value for _, value in self.model.named_parameters()}
         others = [p for p in self.optimizer.parameters if p not in known and not p.constant]
         if others:  # a loss or a penalty may have some
-            with undisturbed(self.model):
+            with undisturbed(*changeable(self.model)):
                 batch = min(self.batch_size, len(self.X))
                 some = [self.X[i] for i in range(batch)], [self.y[i] for i in range(batch)]
                 total, _ = batch_loss(self.model, self.loss, *some, self.penalty)
