@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_edu import nn
 from tinygrad_edu.train import SGD, History, fit
-from tinygrad_edu.train.stopping import Stopping, named_numbers
+from tinygrad_edu.train.stopping import Stopping
 
 X = [[i / 20, (i % 7) / 7] for i in range(40)]
 Y = [int(3 * a > 2 * b) for a, b in X]
@@ -23,7 +23,7 @@ def train(**settings):
 
 def numbers(net):
     """Parameters and buffers."""
-    return [value.data for _, value in named_numbers(net)]
+    return [value.data for _, value in net.named_values()]
 
 
 @pytest.mark.parametrize("compiled", [True, False])

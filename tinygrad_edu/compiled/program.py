@@ -17,6 +17,7 @@ from tinygrad_edu.shared.arguments import extra, one_of, same_length
 from tinygrad_edu.shared.samples import by_position, rows_of_numbers
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class ModelProgram:
@@ -173,7 +174,9 @@ def check_compiled(compiled: bool | str) -> bool | str:
     return one_of("compiled", compiled, choices)
 
 
-def compiled_or_graph(compiled: bool | str, make: Callable[[], T], otherwise: Callable[[], T]) -> T:
+def compiled_or_graph(
+    compiled: bool | str, make: Callable[[], T], otherwise: Callable[[], U]
+) -> T | U:
     """Return what ``make`` compiles; for False, or "auto" where it fails, use ``otherwise``.
 
     Code that was written for numbers may raise anything when it is traced on symbols. Graphs then

@@ -132,7 +132,8 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
         with collector_paused():
             model = self._model(X.shape[1], outputs, rng)
             X, y, weights, held_out = self._held_out(X, y, weights, state, partial)
-            size, optimizer = self._batch_size(len(X)), self._solver(model, len(X), weights)
+            size = self._batch_size(len(X))
+            optimizer = self._solver(model, size, weights)
             if partial and "_optimizer" in self._before:
                 optimizer.go_on_from(self._before["_optimizer"])
             stopping = _Stopping(self, optimizer.parameters, held_out)
@@ -180,14 +181,13 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
             set_numbers(model.parameters(), "data", [p.data for p in before.parameters()])
         return model
 
-    def _solver(self, model: MLP, samples: int, weights: Any) -> _Decaying:
+    def _solver(self, model: MLP, size: int, weights: Any) -> _Decaying:
         """Build the solver; it adds the gradient of scikit-learn's L2 penalty for each weight.
 
         That is alpha times the weight, over the sum of a batch's sample weights.
         """
         mean_weight = 1.0 if weights is None else float(weights.mean())
-        size = self._batch_size(samples) * mean_weight
-        strength = within("alpha", self.alpha, least=0.0) / size
+        strength = within("alpha", self.alpha, least=0.0) / (size * mean_weight)
         rate = within("learning_rate_init", self.learning_rate_init, above=0.0)
         nesterov = bool(self.nesterovs_momentum and self.momentum)
         own: Any = {"momentum": self.momentum, "nesterov": nesterov} if self.solver == "sgd" else {}

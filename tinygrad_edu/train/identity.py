@@ -14,7 +14,6 @@ from typing import Any
 
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.generators import get_state, held_by
-from tinygrad_edu.train.optim import Optimizer
 from tinygrad_edu.train.stepping import Task
 
 DEEP = 4  # so many functions and objects in one another are described
@@ -35,7 +34,7 @@ def facts_of(task: Task, rng: Random) -> dict[str, Any]:
         "batch_size": task.batch_size,
         "loss": described(task.loss),
         "penalty": described(task.penalty),
-        **_settings(task.optimizer),
+        **{name: described(x) for name, x in vars(task.optimizer).items() if name not in STATE},
         **_layers(task.model),
         "rng": digest(get_state(rng)),
     }
@@ -81,11 +80,6 @@ def _bytes_of(sample: Any) -> bytes:
 def digest(state: Any) -> str:
     """Return a SHA-256 of lists of numbers, the state of a generator."""
     return sha256(repr(state).encode()).hexdigest()[:12]
-
-
-def _settings(optimizer: Optimizer) -> dict[str, Any]:
-    held = {name: x for name, x in vars(optimizer).items() if name not in STATE}
-    return {name: described(x) for name, x in held.items()}
 
 
 def _layers(model: Module) -> dict[str, Any]:

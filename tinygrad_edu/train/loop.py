@@ -168,9 +168,8 @@ def fit(
                 if looked_at:
                     stepper.settle(may_change=stopping.may_change_weights)
                 if on_others is not None:  # step 4: the loss on validation data
-                    on_others.start()
-                    on_others.add(range(len(on_others.y)), *stepper.validate())
-                    epoch |= {f"validation_{name}": x for name, x in on_others.total().items()}
+                    held_out_scores = on_others.of_all(*stepper.validate())
+                    epoch |= {f"validation_{name}": x for name, x in held_out_scores.items()}
                 run.check(epoch)
                 with ctrl_c.held_back():
                     history.add(epoch | {"seconds": perf_counter() - start})

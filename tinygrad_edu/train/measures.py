@@ -28,9 +28,7 @@ def evaluate(
     """
     X, y = by_position(X), by_position(y, "y")
     same_length("y", y, "X", X)
-    scores = Scores(y, loss)
-    scores.add(range(len(y)), *forward(model, loss, X, y))
-    found = scores.total()
+    found = Scores(y, loss).of_all(*forward(model, loss, X, y))
     return found["loss"], found.get("accuracy")
 
 
@@ -130,6 +128,12 @@ class Scores:
                 ) from None
             measures.setdefault("metrics", {})[name] = number
         return measures
+
+    def of_all(self, loss: float, outputs: Any) -> dict[str, Any]:
+        """Return the measures of all samples at once, in their order."""
+        self.start()
+        self.add(range(len(self.y)), loss, outputs)
+        return self.total()
 
     def _predictions(self, outputs: Any) -> list[Any]:
         """Return the class that each row of outputs predicts, or else the numbers themselves."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from math import inf, isfinite
@@ -21,7 +21,7 @@ from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.identity import digest, facts_of
 from tinygrad_edu.train.stepping import Task
-from tinygrad_edu.train.stopping import Best, Stopping, named_numbers
+from tinygrad_edu.train.stopping import Best, Stopping
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Run:
         optimizer = self.task.optimizer
         numbers = {name: x for name, x in entry.items() if isinstance(x, float)}
         numbers |= {f"the gradient of {name}": x for name, x in entry["gradient"].items()}
-        numbers |= {name: value.data for name, value in named_numbers(self.task.model)}
+        numbers |= {name: value.data for name, value in self.task.model.named_values()}
         for i, state in enumerate(optimizer.state):
             numbers |= {f"state {j} of parameter {i}": float(x) for j, x in enumerate(state)}
         for name, x in numbers.items():
@@ -151,7 +151,7 @@ class Run:
             rng=get_state(self.rng),
             layers=self._layers(),
             process={name: x for name, x in _process().items() if x != self.random.get(name, x)},
-            history=_encoded(asdict(self.history)),
+            history=_each(asdict(self.history), _encoded),
             best=asdict(best),
         )
         self.saved = monotonic()
@@ -183,10 +183,10 @@ class Run:
         for name, source in generators(self.task.model):
             set_state(source, layers[name])
         self.random = facts.get("process", {})
-        vars(self.history).update(_decoded(history) | {"stopped": stopped})
+        vars(self.history).update(_each(history, _decoded) | {"stopped": stopped})
         kept = facts["best"]
         if "run" not in facts and kept["numbers"]:  # then parameters stood before constants
-            values = [value for _, value in named_numbers(self.task.model)]
+            values = [value for _, value in self.task.model.named_values()]
             order = sorted(values, key=lambda value: value.constant)
             numbers = dict(zip(order, kept["numbers"], strict=True))
             kept["numbers"] = [numbers[value] for value in values]
@@ -289,19 +289,17 @@ def _as_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _encoded(part: Any) -> Any:
-    """Return lists and dicts with nan and infinities as text: JSON has no numbers for them."""
+def _each(part: Any, change: Callable[[Any], Any]) -> Any:
+    """Change every entry of lists and dicts, at any depth."""
     if isinstance(part, dict):
-        return {name: _encoded(value) for name, value in part.items()}
-    if isinstance(part, list):
-        return [*map(_encoded, part)]
-    return str(part) if isinstance(part, float) and not isfinite(part) else part
+        return {name: _each(value, change) for name, value in part.items()}
+    return [_each(value, change) for value in part] if isinstance(part, list) else change(part)
 
 
-def _decoded(part: Any) -> Any:
-    """Return what was encoded, with the floats that stood as text."""
-    if isinstance(part, dict):
-        return {name: _decoded(value) for name, value in part.items()}
-    if isinstance(part, list):
-        return [*map(_decoded, part)]
-    return float(part) if isinstance(part, str) else part
+def _encoded(entry: Any) -> Any:
+    """Return nan and infinities as text, since JSON has no numbers for them."""
+    return str(entry) if isinstance(entry, float) and not isfinite(entry) else entry
+
+
+def _decoded(entry: Any) -> Any:
+    return float(entry) if isinstance(entry, str) else entry

@@ -22,7 +22,7 @@ from tinygrad_edu.engine import set_numbers, topological_order
 from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.shared.arguments import same_length, whole
+from tinygrad_edu.shared.arguments import same_length
 from tinygrad_edu.shared.arithmetic import exact_sum
 from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
 from tinygrad_edu.train.optim import Optimizer
@@ -46,7 +46,6 @@ class Task:
 
     def __post_init__(self) -> None:
         same_length("y", self.y, "X", self.X)
-        whole("batch_size", self.batch_size)
         data = {"X": self.X, "y": self.y}
         if self.validation is not None:
             held_out, targets = self.validation
@@ -208,9 +207,9 @@ class CompiledStepper:
         self.agreement = Agreement(self.compiled)
         self.agreement.check()
         self.rows = self.compiled.rows(X, y)
+        place = self.compiled.place
         self.layers = {
             name: self.np.array([place[p] for p in layer if p in place], dtype=int)
-            for place in [self.compiled.place]
             for name, layer in parameters_by_layer(model).items()
         }
         if task.validation is not None:
@@ -279,11 +278,7 @@ def stepper_for(task: Task, compiled: bool | str) -> Iterator[Stepper]:
 
     ``compiled`` is True for matrices, False for graphs, "auto" for matrices where possible.
     """
-
-    def on_matrices() -> Stepper:
-        return CompiledStepper(task)
-
-    stepper = compiled_or_graph(compiled, on_matrices, lambda: EagerStepper(task))
+    stepper = compiled_or_graph(compiled, lambda: CompiledStepper(task), lambda: EagerStepper(task))
     try:
         yield stepper
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import is_bool
 from tinygrad_edu.nn import Module
@@ -38,12 +38,12 @@ class Best:
             self.mark, self.since = loss, epoch
         if loss < (inf if self.loss is None else self.loss):
             self.loss, self.epoch = loss, epoch
-            self.numbers = [value.data for _, value in named_numbers(model)]
+            self.numbers = [value.data for _, value in model.named_values()]
 
     def restore(self, model: Module) -> None:
         """Give the model the numbers of the best epoch."""
         if self.numbers:
-            set_numbers([value for _, value in named_numbers(model)], "data", self.numbers)
+            set_numbers([value for _, value in model.named_values()], "data", self.numbers)
 
 
 @dataclass
@@ -121,8 +121,3 @@ class Stopping:
             return "threshold"
         waited = len(history.loss) - self.best.since
         return "patience" if self.patience is not None and waited >= self.patience else ""
-
-
-def named_numbers(model: Module) -> list[tuple[str, Value]]:
-    """Return parameters and buffers: all the numbers of a model that training may change."""
-    return model.named_values()
