@@ -3,7 +3,7 @@
 import inspect
 import re
 
-from tinygrad_edu.compiler.layout import plan
+from tinygrad_edu.compiler.plan import plan
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import Kind, Tape
 from tinygrad_edu.engine import ieee, ops

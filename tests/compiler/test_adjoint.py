@@ -1,26 +1,33 @@
-"""Which instructions are differentiated, and by what."""
+"""The gradient as loops: which there are, in which order, and who assigns first."""
 
 from tests.tapes import NETWORK, picture, planned
-from tinygrad_edu.compiler.adjoint import adjoints
+from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.sums import gather_maxima
 
 
-def shown(plan):
-    """One line for each instruction, with the operands whose gradients it adds to."""
-    return [f"{it}  -> {' '.join(map(str, targets))}" for it, targets in adjoints(plan)]
-
-
-def test_the_backward_order_is_as_pictured():
+def test_the_gradient_is_as_pictured():
     """Last to first, and no gradient of the inputs."""
-    before, after = picture(adjoints)
-    plan = planned(NETWORK.replace("mul %12 %13", "add %12 %13"))
+    before, after = picture(gradient)
+    plan = planned(NETWORK)
 
-    assert str(plan).splitlines()[:2] == before.splitlines()[:2]
-    assert shown(plan)[1:] == after.splitlines()[1:]
+    assert str(plan) == before
+    assert "\n".join(map(str, gradient(plan))) == after
 
 
 def test_below_a_stop_nothing_is_differentiated():
     """Neither the stopped maximum nor what it is made from alone."""
     before, _ = picture(gather_maxima)
 
-    assert shown(planned(before)) == ["u[5] = sub u[0] u[4]  -> u[0]"]
+    assert [str(it) for it in gradient(planned(before))] == ["du[0] = du[5]"]
+
+
+def test_a_gradient_that_is_written_in_part_first_is_set_to_zero():
+    """sin gives %0 alone a gradient, exp adds to those of %0 and %1: that of %1 starts at 0."""
+    text = (
+        "%0 = parameter\n%1 = parameter\n%2 = exp %0\n%3 = exp %1\n%4 = mul %2 %3\n"
+        "%5 = sin %0\n%6 = mul %4 %5\nreturn %6"
+    )
+
+    lines = [str(it) for it in gradient(planned(text))]
+
+    assert lines[-2:] == ["du[1] = 0", "du[j] += du[2 + j] · u[2 + j]  # j < 2"]

@@ -1,63 +1,113 @@
-"""Stage 5: which instructions have to be differentiated, and by which of their operands.
-
-How an instruction is differentiated, the rows of ``ops.py`` and the stages that write code say.
-"""
+"""Stage 5: the gradient, as loops like those of the forward pass, last to first."""
 
 from __future__ import annotations
 
-from itertools import chain, repeat
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tinygrad_edu.compiler.layout import Elementwise, Instruction, Operand, Plan
-from tinygrad_edu.compiler.tape import CONSTANT, INPUT
+from tinygrad_edu.compiler.loops import Loop, Ref, adjoint, ref_to
+from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.engine import symbols
 
+Marks = dict[str, bytearray]  # of each store, by place
 
-def adjoints(plan: Plan) -> list[tuple[Instruction, tuple[Operand, ...]]]:
-    """Return the instructions to differentiate, last to first, each with the operands to do it by.
 
-    Left out is what has no parameter below it, such as features made of inputs, and what no
-    gradient reaches, such as the inside of stop_gradient.
+def gradient(plan: Plan) -> Iterator[Loop]:
+    """Write the loops that compute the gradient of the result.
+
+    The gradients of the results themselves are given. All others are assigned where they are
+    written first, then added to.
 
     Before::
 
-        b[0:2] = product u[0:4] i[0:2]  # 2x2 by 2x1
-        b[2:4] = relu b[0:2]
-        b[4] = sum b[2:4]
+        b[r] = Σ_k u[2r + k] · i[k]  # r < 2, k < 2
+        b[2 + j] = max(b[j], 0)  # j < 2
+        b[4] = b[2] · b[3]
 
-    After, with the operands behind an arrow::
+    After::
 
-        b[4] = sum b[2:4]  -> b[2:4]
-        b[2:4] = relu b[0:2]  -> b[0:2]
-        b[0:2] = product u[0:4] i[0:2]  # 2x2 by 2x1  -> u[0:4]
+        db[2] = db[4] · b[3]
+        db[3] = db[4] · b[2]
+        db[j] = db[2 + j] · [b[j] > 0]  # j < 2
+        du[2r + k] = Σ_rows db[r] · i[k]  # r < 2, k < 2
     """
-    wanted = {name: np.zeros(size, bool) for name, size in plan.sizes.items()}
-    reached = {name: np.zeros(size, bool) for name, size in plan.sizes.items()}
-    wanted["u"][: len(plan.parameters)] = True
+    results = [("d" + plan.kinds[slot].store, plan.place[slot]) for slot in plan.results]
+    loops = (it for loop, names in differentiated(plan) for it in adjoint(loop, names))
+    return _assigned_first(loops, plan.sizes, results)
 
-    def has(marks: dict[str, NDArray[np.bool_]], operand: Operand) -> bool:
-        if operand.kind in (CONSTANT, INPUT):
-            return False
-        return bool(marks[operand.store][operand.places].any())
 
-    def open_to(it: Instruction) -> list[Operand]:
-        """Return the operands of an instruction that are wanted and that a gradient can reach."""
-        shut = symbols.stops(it.op) if isinstance(it, Elementwise) else ()
-        ways = zip(it.reads, chain(shut, repeat(False)), strict=False)
-        return [operand for operand, closed in ways if not closed and has(wanted, operand)]
+def differentiated(plan: Plan) -> Iterator[tuple[Loop, list[str]]]:
+    """Yield the loops to differentiate, last to first, each with the names to do it by.
 
-    for it in plan.instructions:
-        if open_to(it):
-            wanted[it.out.store][it.out.places] = True
+    Left out is what has no parameter below it, such as features made of inputs, and what no
+    gradient reaches, such as the inside of stop_gradient.
+    """
+    wanted = {store: bytearray(size) for store, size in plan.sizes.items()}
+    reached = {store: bytearray(size) for store, size in plan.sizes.items()}
+    wanted["u"][: len(plan.parameters)] = b"\1" * len(plan.parameters)
+    ways = []
+    for loop in plan.forward:
+        stops = symbols.stops(loop.row) if loop.row is not None else (loop.largest,)
+        names = [
+            name
+            for i, (name, ref) in enumerate(loop.reads.items())
+            if not stops[i] and _any(wanted, ref, loop)
+        ]
+        ways.append(names)
+        if names:
+            _mark(wanted, loop.out, loop)
     for slot in plan.results:
-        reached[plan.kinds[slot].store][plan.place[slot]] = True
-    found: list[tuple[Instruction, tuple[Operand, ...]]] = []
-    for it in reversed(plan.instructions):
-        if has(wanted, it.out) and has(reached, it.out):
-            targets = tuple(open_to(it))
-            found.append((it, targets))
-            for operand in targets:
-                reached[operand.store][operand.places] = True
-    return found
+        reached[plan.kinds[slot].store][plan.place[slot]] = 1
+    for loop, names in zip(reversed(plan.forward), reversed(ways), strict=True):
+        if names and _any(reached, loop.out, loop):
+            for name in names:
+                _mark(reached, loop.reads[name], loop)
+            yield loop, names
+
+
+def _any(marks: Marks, ref: Ref, loop: Loop) -> bool:
+    """Check whether one of the places of a reference is marked."""
+    if ref.store not in marks:  # an input
+        return False
+    marked = marks[ref.store]
+    if not ref.axes:
+        return bool(marked[ref.offset])
+    if (span := ref.span(loop.axes)) is not None:
+        return 1 in marked[span]
+    return any(marked[place] for place in ref.places(loop.axes))
+
+
+def _mark(marks: Marks, ref: Ref, loop: Loop) -> None:
+    """Mark all places of a reference."""
+    marked = marks[ref.store]
+    if not ref.axes:
+        marked[ref.offset] = 1
+    elif (span := ref.span(loop.axes)) is not None:
+        marked[span] = b"\1" * (span.stop - span.start)
+    else:
+        for place in ref.places(loop.axes):
+            marked[place] = 1
+
+
+def _assigned_first(
+    loops: Iterable[Loop], sizes: dict[str, int], given: Sequence[tuple[str, int]]
+) -> Iterator[Loop]:
+    """Let the first loop that writes to a place assign.
+
+    Where a loop finds some places written and some not, those that are not are set to 0 first.
+    """
+    written = {"d" + store: bytearray(size) for store, size in sizes.items()}
+    for store, place in given:
+        written[store][place] = 1
+    for loop in loops:
+        marked = written[loop.out.store]
+        old = _any(written, loop.out, loop)
+        if (
+            old
+            and loop.out.axes
+            and (new := {p for p in loop.out.places(loop.axes) if not marked[p]})
+        ):
+            axes = {"j": len(new)} if len(new) > 1 else {}
+            yield Loop(axes, ref_to(loop.out.store, sorted(new), axes), {}, 0.0)
+        _mark(written, loop.out, loop)
+        loop.accumulate = old
+        yield loop

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from tinygrad_edu.compiler.adjoint import adjoints
+from tinygrad_edu.compiler.adjoint import differentiated
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.layout import Instruction, Operand, Plan, Product, Total
-from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, PARAMETER, UNBATCHED
+from tinygrad_edu.compiler.loops import Loop, Ref
+from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.engine import symbols
-from tinygrad_edu.engine.ops import STOP_GRADIENT
+from tinygrad_edu.engine.ops import MUL, STOP_GRADIENT
 
 FEW = 4  # a sum of at most so many products of single numbers is written out
-Lines = list[tuple[Operand, str]]  # whose gradient, and what is added to it
+Lines = list[tuple["Operand", str]]  # whose gradient, and what is added to it
+
+
+class Operand:
+    """The numbers that a loop reads or writes: their store, and their places in it."""
+
+    def __init__(self, ref: Ref, places: Sequence[int]) -> None:
+        self.ref, self.store, self.places = ref, ref.store, tuple(places)
+        self.distinct = tuple(sorted(set(places)))
 
 
 def equations_of(plan: Plan, constants: Sequence[float]) -> Equations:
@@ -23,163 +29,185 @@ def equations_of(plan: Plan, constants: Sequence[float]) -> Equations:
 
 
 class _EquationWriter:
-    """Names the parts of a plan, and writes an equation for each instruction."""
+    """Names the parts of a plan, and writes an equation for each loop."""
 
     def __init__(self, plan: Plan, constants: Sequence[float]) -> None:
         self.plan = plan
-        self.constants = np.array(constants)
-        self.names: dict[tuple[str, bytes], str] = {}
+        self.constants = constants
+        self.names: dict[tuple[str, tuple[int, ...]], str] = {}
         self.counts: dict[str, int] = {}
 
     def equations(self) -> Equations:
         """Write the forward equations in order, then the gradients, last to first."""
         forward: list[str] = []
-        for it in self.plan.instructions:
+        for it in self.plan.forward:
             line = self._forward(it)
-            if isinstance(it, Total) and not it.first:  # it goes on with the sum before it
+            if it.accumulate:  # it goes on with the sum before it
                 longer = forward[-1] + line
                 forward[-1] = longer.replace(" = 0 + ", " = ").replace(" = 0 − ", " = −")
             elif line:
                 forward.append(line)
-        begun = {store: np.zeros(size, bool) for store, size in self.plan.sizes.items()}
+        begun: dict[str, set[int]] = {store: set() for store in self.plan.sizes}
         backward: list[str] = []
-        for it, targets in adjoints(self.plan):
+        for it, targets in differentiated(self.plan):
             for operand, text in self._backward(it, targets):
                 name, before = self.name(operand), begun[operand.store]
-                target = f"∂L/∂{name}" if operand.kind is PARAMETER else f"Δ{name}"
-                again = before[operand.places].any()
+                target = f"∂L/∂{name}" if self._is_parameter(operand) else f"Δ{name}"
+                again = not before.isdisjoint(operand.distinct)
                 backward.append(f"{target} {'+=' if again else '='} {text}")
-                before[operand.places] = True
+                before.update(operand.distinct)
         return Equations(tuple(forward), tuple(backward))
+
+    def _is_parameter(self, operand: Operand) -> bool:
+        return operand.store == "u" and operand.places[0] < len(self.plan.parameters)
+
+    def _is_constant(self, operand: Operand) -> bool:
+        count = len(self.plan.parameters)
+        return operand.store == "u" and 0 <= operand.places[0] - count < len(self.plan.constants)
 
     # names
 
     def name(self, operand: Operand, prefix: str = "v") -> str:
         """Return the name of a set of places; the first caller chooses the letter."""
-        places = np.unique(operand.places)
-        if operand.kind is CONSTANT:
-            numbers = self.constants[places - len(self.plan.parameters)]
-            if (numbers == numbers[0]).all():
-                return symbols.plain(float(numbers[0]))
+        if self._is_constant(operand):
+            at = len(self.plan.parameters)
+            numbers = {self.constants[place - at] for place in operand.places}
+            if len(numbers) == 1:
+                return symbols.plain(float(*numbers))
             prefix = "C" if prefix == "v" else prefix
-        key = (operand.store, places.tobytes())
+        key = (operand.store, operand.distinct)
         if key not in self.names:
-            self.names[key] = self._new_name(operand, places.tolist(), prefix)
+            self.names[key] = self._new_name(operand, prefix)
         return self.names[key]
 
-    def _new_name(self, operand: Operand, places: list[int], prefix: str) -> str:
+    def _new_name(self, operand: Operand, prefix: str) -> str:
         """Choose a name: L for the loss, R for a penalty, θ for all parameters, else a new one."""
-        results = [[int(self.plan.place[slot])] for slot in self.plan.results]
-        if operand.kind in (UNBATCHED, BATCHED) and places in results:
-            return "LR"[results.index(places)]
-        whole = operand.kind is PARAMETER and len(places) == len(self.plan.parameters)
-        if whole and len(places) > 1 and prefix == "W":
+        for letter, slot in zip("LR", self.plan.results, strict=False):
+            if operand.distinct == (self.plan.place[slot],) and (
+                operand.store == self.plan.kinds[slot].store
+            ):
+                return letter
+        whole = self._is_parameter(operand) and len(operand.distinct) == len(self.plan.parameters)
+        if whole and len(operand.distinct) > 1 and prefix == "W":
             return "θ"
         self.counts[prefix] = self.counts.get(prefix, 0) + 1
         return f"{prefix}{self.counts[prefix]}"
 
     # forward
 
-    def _forward(self, it: Instruction) -> str:
+    def _forward(self, it: Loop) -> str:
         """Write an equation; of a sum that goes on, the new terms; "" where nothing is new."""
-        if isinstance(it, Product):
-            return self._product(it)
-        if isinstance(it, Total):
-            terms = self.name(it.terms, "b")
-            text = f"Σ {terms}" if it.terms.places.shape[-1] > 1 else terms
-            if it.first:
-                return f"{self.name(it.out, 's')} = {'' if it.sign > 0 else '−'}{text}"
+        out, reads = _operand(it.out, it), [_operand(ref, it) for ref in it.reads.values()]
+        if _is_product(it):
+            return self._product(it, out, *reads)
+        if it.largest:
+            return f"{self.name(out, 'Z')} = rowmax({self.name(reads[0])})"
+        if it.row is None:
+            terms = self.name(reads[0], "b")
+            text = f"Σ {terms}" if "k" in it.axes else terms
+            if not it.accumulate:
+                return f"{self.name(out, 's')} = {'' if it.sign > 0 else '−'}{text}"
             return "" if text == "0" else f" {'+' if it.sign > 0 else '−'} {text}"
-        if it.op is STOP_GRADIENT:  # the same numbers, so the same name
-            key = (it.out.store, np.unique(it.out.places).tobytes())
-            self.names[key] = self.name(it.reads[0])
+        if it.row is STOP_GRADIENT:  # the same numbers, so the same name
+            self.names[out.store, out.distinct] = self.name(reads[0])
             return ""
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.reads)}
-        if len(of) > it.op.arity:  # a maximum of many
-            every = np.concatenate([operand.places for operand in it.reads])
-            many = self.name(Operand(it.reads[0].kind, every))
-            return f"{self.name(it.out, 'Z')} = rowmax({many})"
-        atom = symbols.forward_of(it.op, *symbols.inputs_of(len(of), it.literal))
-        return f"{self.name(it.out, 'Z')} = {symbols.as_math(atom, of)}"
+        of = {f"x{i}": self.name(operand) for i, operand in enumerate(reads)}
+        return f"{self.name(out, 'Z')} = {symbols.as_math(it.body, of)}"
 
-    def _product(self, it: Product) -> str:
+    def _product(self, it: Loop, out: Operand, left: Operand, right: Operand) -> str:
         """Write a short sum, a dot product, a dot product per row, or a product of matrices."""
         sign = "" if it.sign > 0 else "−"
-        if pairs := _written_out(it):
+        if pairs := _written_out(it, out):
             terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
             between = f" {sign or '+'} "
-            return f"{self.name(it.out, 's')} = {sign}{between.join(terms)}"
-        leaf = it.right.kind not in (UNBATCHED, BATCHED)
-        left = self.name(it.left, "W" if it.left.kind is PARAMETER else "v")
-        right = self.name(it.right, "X" if leaf else "v")
+            return f"{self.name(out, 's')} = {sign}{between.join(terms)}"
+        leaf = right.store == "i" or self._is_parameter(right) or self._is_constant(right)
+        x = self.name(left, "W" if self._is_parameter(left) else "v")
+        y = self.name(right, "X" if leaf else "v")
         if _is_dot(it):
-            return f"{self.name(it.out, 's')} = {sign}{left} · {right}"
-        if _is_rowwise(it):
-            return f"{self.name(it.out, 's')} = {sign}Σ {left} ⊙ {right}"
-        return f"{self.name(it.out, 'A')} = {sign}{right} {left}ᵀ"
+            return f"{self.name(out, 's')} = {sign}{x} · {y}"
+        if _is_rowwise(it, out):
+            return f"{self.name(out, 's')} = {sign}Σ {x} ⊙ {y}"
+        return f"{self.name(out, 'A')} = {sign}{y} {x}ᵀ"
 
     # backward
 
-    def _backward(self, it: Instruction, targets: tuple[Operand, ...]) -> Lines:
-        """Write what an instruction adds to the gradient of each of its targets."""
-        up = "Δ" + self.name(it.out)
-        if isinstance(it, Product):
-            return self._product_adjoint(it, up, targets)
-        if isinstance(it, Total):
-            shared = np.unique(it.terms.places).size < it.out.places.size
-            summed = shared or (it.out.batched and not it.terms.batched)
+    def _backward(self, it: Loop, targets: Sequence[str]) -> Lines:
+        """Write what a loop adds to the gradient of each of its targets."""
+        out = _operand(it.out, it)
+        reads = {name: _operand(ref, it) for name, ref in it.reads.items()}
+        up = "Δ" + self.name(out)
+        if _is_product(it):
+            return self._product_adjoint(it, up, out, reads, targets)
+        if it.row is None:
+            (terms,) = reads.values()
+            shared = len(terms.distinct) < len(out.places)
+            summed = shared or (it.out.per_row and not terms.ref.per_row)
             text = ("" if it.sign > 0 else "−") + (f"Σ {up}" if summed else up)
-            return [(it.terms, text)] if targets else []
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(it.reads)}
-        of |= {"out": self.name(it.out), "up": up}
-        inputs = symbols.inputs_of(len(it.reads), it.literal)
-        partials = symbols.partials_of(it.op, symbols.variable("out"), *inputs)
+            return [(terms, text)]
+        of = {f"x{i}": self.name(operand) for i, operand in enumerate(reads.values())}
+        of |= {"out": self.name(out), "up": up}
+        inputs = symbols.inputs_of(len(reads), it.literal)
+        partials = symbols.partials_of(it.row, symbols.variable("out"), *inputs)
         return [
-            (operand, symbols.as_math(symbols.times(symbols.variable("up"), partial), of))
-            for operand, partial in zip(it.reads, partials, strict=False)
-            if operand in targets
+            (reads[name], symbols.as_math(symbols.times(symbols.variable("up"), partial), of))
+            for name, partial in zip(reads, partials, strict=False)
+            if name in targets
         ]
 
-    def _product_adjoint(self, it: Product, up: str, targets: tuple[Operand, ...]) -> Lines:
+    def _product_adjoint(
+        self, it: Loop, up: str, out: Operand, reads: dict[str, Operand], targets: Sequence[str]
+    ) -> Lines:
         """Write the gradients of both sides in the same form as the product."""
         sign = "" if it.sign > 0 else "−"
-        if pairs := _written_out(it):
-            both = [*pairs, *((b, a) for a, b in pairs)]
-            kept = {operand.kind for operand in targets}
-            return [(a, sign + _times(self.name(b), up)) for a, b in both if a.kind in kept]
-        left, right = self.name(it.left), self.name(it.right)
+        if pairs := _written_out(it, out):
+            wanted = {"x0": pairs, "x1": [(b, a) for a, b in pairs]}
+            return [
+                (a, sign + _times(self.name(b), up)) for name in targets for a, b in wanted[name]
+            ]
+        x, y = (self.name(operand) for operand in reads.values())
         if _is_dot(it):
-            texts = [f"{up} {right}", f"{up} {left}"]
-            if left == right:
-                return [(it.left, f"{sign}2 {up} {left}")]
-        elif _is_rowwise(it):
-            texts = [f"{up} ⊙ {right}", f"{up} ⊙ {left}"]
+            texts = {"x0": f"{up} {y}", "x1": f"{up} {x}"}
+            if x == y:
+                return [(reads["x0"], f"{sign}2 {up} {x}")]
+        elif _is_rowwise(it, out):
+            texts = {"x0": f"{up} ⊙ {y}", "x1": f"{up} ⊙ {x}"}
         else:
-            texts = [f"{up}ᵀ {right}", f"{up} {left}"]
-        sides = zip((it.left, it.right), texts, strict=True)
-        return [(operand, sign + text) for operand, text in sides if operand in targets]
+            texts = {"x0": f"{up}ᵀ {y}", "x1": f"{up} {x}"}
+        return [(reads[name], sign + texts[name]) for name in targets]
 
 
-def _written_out(it: Product) -> list[tuple[Operand, Operand]]:
+def _operand(ref: Ref, it: Loop) -> Operand:
+    return Operand(ref, ref.places(it.axes))
+
+
+def _is_product(it: Loop) -> bool:
+    """Check for products that are added up."""
+    return it.row is MUL and "k" in it.axes
+
+
+def _written_out(it: Loop, out: Operand) -> list[tuple[Operand, Operand]]:
     """Return the factors of each product of a short sum; [] for a long sum."""
-    count = it.left.places.size
-    if count > FEW or it.out.places.size > 1 or it.out.batched:
+    if it.axes["k"] > FEW or len(it.axes) > 1 or out.ref.per_row:
         return []
     sides = [
-        [Operand(side.kind, side.places.reshape(-1)[i : i + 1]) for i in range(count)]
-        for side in (it.left, it.right)
+        [
+            Operand(ref, [place])
+            for place in [*ref.places(it.axes)] * (1 if "k" in ref.axes else it.axes["k"])
+        ]
+        for ref in it.reads.values()
     ]
     return list(zip(*sides, strict=True))
 
 
-def _is_dot(it: Product) -> bool:
+def _is_dot(it: Loop) -> bool:
     """Check for one number from two vectors, the same for all rows."""
-    return it.out.places.shape[1:] == (1, 1) and not it.out.batched
+    return not {"c", "r"} & it.axes.keys() and not it.out.per_row
 
 
-def _is_rowwise(it: Product) -> bool:
+def _is_rowwise(it: Loop, out: Operand) -> bool:
     """Check for a dot product of two vectors that each row of data has for itself."""
-    return it.out.places.size == 1 and it.left.batched and it.right.batched
+    return len(it.axes) == 1 and all(ref.per_row for ref in it.reads.values())
 
 
 def _times(x: str, y: str) -> str:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.layout import plan
 from tinygrad_edu.compiler.notation import equations_of
-from tinygrad_edu.compiler.numpy_code import Code, View, code_of
+from tinygrad_edu.compiler.numpy_writer import code_of
+from tinygrad_edu.compiler.plan import plan
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import BATCHED, Tape
 
 Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
-    "abs add copyto cos cosh divide einsum equal exp greater greater_equal less less_equal log "
-    "log1p logical_and logical_or matmul maximum minimum multiply negative sin sqrt square "
+    "abs add copyto cos cosh divide einsum empty equal exp greater greater_equal less less_equal "
+    "log log1p logical_and logical_or matmul maximum minimum multiply negative sin sqrt square "
     "subtract take tanh true_divide where"
 )
 
@@ -34,15 +35,24 @@ class NumpyBackend:
         nodes, kinds = gather_sums(tape)
         lap("gather")
         self.plan = plan(tape, nodes, kinds)
-        lap("layout")
+        lap("plan")
+        self.backwards = [*gradient(self.plan)]
+        lap("adjoint")
         self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
         self.kind = kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
-        self.code = code_of(self.plan)
-        lap("emit")
+        code = code_of(self.plan.forward, self.backwards)
+        lap("write")
+        self.source = code.source
+        names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
+        names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
+        names |= {"power": power, "gate": gate, "strided": strided, **code.tables}
+        exec(compile(self.source, "<compiled graph>", "exec"), names)
+        self.bind = names.pop("bind")  # so that no circle keeps the tables in memory
+        lap("compile")
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
-        self.instructions = len(self.plan.instructions)
+        self.instructions = len(self.plan.forward)
         self.matrix_products = self.plan.matrix_products
         self.u = np.zeros(self.plan.sizes["u"], self.dtype)
         self.du = np.zeros_like(self.u)
@@ -102,11 +112,6 @@ class NumpyBackend:
         return [stores[self.plan.kinds[s].store][self.plan.place[s]].copy() for s in slots]
 
     @property
-    def source(self) -> str:
-        """Return the two functions as they are run."""
-        return source_of(self.code)
-
-    @property
     def equations(self) -> Equations:
         """Return the plan as equations of matrices."""
         return equations_of(self.plan, self.u[len(self.parameter_slots) :].tolist())
@@ -120,23 +125,18 @@ class Workspace:
 
     def __init__(self, backend: NumpyBackend, batch: int) -> None:
         rows = max(batch, 1)
-        dtype = backend.dtype
-        self.b = np.zeros((backend.plan.sizes["b"], rows), dtype)
+        self.b = np.zeros((backend.plan.sizes["b"], rows), backend.dtype)
         self.db = np.zeros_like(self.b)
-        self.x = np.zeros((rows, max(backend.columns, 1)), dtype)
-        stores = {"u": backend.u, "du": backend.du, "b": self.b, "db": self.db, "i": self.x.T}
-        names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
-        names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
-        names |= {"power": power, "gate": gate}
-        names |= stores | backend.code.tables
-        for name, view in backend.code.views.items():
-            array = _array(view, stores, rows, dtype)
-            if view.places is not None:
-                flat = (view.places.size, rows) if view.batched else (view.places.size,)
-                names[f"flat_{name}"] = array.reshape(flat)
-            names[name] = array[..., None] if view.lift else array
-        exec(compile(source_of(backend.code), "<compiled graph>", "exec"), names)
-        self.forward, self.backward = names["forward"], names["backward"]
+        self.x = np.zeros((rows, max(backend.columns, 1)), backend.dtype)
+        self.forward, self.backward = backend.bind(backend.u, backend.du, self.b, self.db, self.x.T)
+
+
+def strided(
+    store: Array, offset: int, lengths: Sequence[int], steps: Sequence[int | None]
+) -> Array:
+    """Return a view of a store: steps are in places, None for the rows of data."""
+    strides = [store.strides[1] if step is None else store.strides[0] * step for step in steps]
+    return as_strided(store[offset:], lengths, strides)
 
 
 def power(x: Array, y: Any, out: Array) -> None:
@@ -159,29 +159,3 @@ def gate(condition: NDArray[np.bool_], x: Array, out: Array) -> None:
     """
     bits = np.int64 if out.itemsize == 8 else np.int32
     np.multiply(x.view(bits), condition, out=out.view(bits))
-
-
-def source_of(code: Code) -> str:
-    """Write the two functions as Python."""
-    return "\n".join(
-        [
-            "def forward():",
-            *(f"    {line}" for line in code.forward or ["pass"]),
-            "",
-            "def backward():",
-            *(f"    {line}" for line in code.backward or ["pass"]),
-            "",
-        ]
-    )
-
-
-def _array(view: View, stores: dict[str, Array], rows: int, dtype: Any) -> Any:
-    """Make the array that a name stands for: a view of a store, or a buffer of its own."""
-    shape = (*view.shape, rows) if view.batched else view.shape
-    if view.store == "?":
-        return np.empty(shape, bool)
-    if view.store == "t" or view.places is not None:
-        return np.empty(shape, dtype)
-    base = stores[view.store]
-    steps = [base.strides[0] * step for step in view.strides]
-    return as_strided(base[view.offset :], shape, steps + [*base.strides[1:]] * view.batched)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
 from tinygrad_edu.engine import ieee
-from tinygrad_edu.engine.ops import ADD, NEG, SUB, Primitive
+from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 
 
 def fold_constants(tape: Tape) -> Tape:
@@ -61,10 +61,47 @@ def share_common(tape: Tape) -> Tape:
         %3 = mul %1 %1
         return %3
     """
+    return _shared(tape, apart=frozenset())
+
+
+def share_rows(tape: Tape) -> Tape:
+    """Compute the same operation once, but leave sums and products apart.
+
+    What two sums have in common would be in neither of them any more, and a matrix product is less
+    work than its shared pieces. Whole sums are shared when they have been gathered.
+
+    Before::
+
+        %0 = parameter
+        %1 = exp %0
+        %2 = exp %0
+        %3 = mul %1 %1
+        %4 = mul %1 %1
+        %5 = add %3 %2
+        %6 = add %4 %2
+        %7 = div %5 %6
+        return %7
+
+    After::
+
+        %0 = parameter
+        %1 = exp %0
+        %2 = exp %0
+        %3 = mul %1 %1
+        %4 = mul %1 %1
+        %5 = add %3 %1
+        %6 = add %4 %1
+        %7 = div %5 %6
+        return %7
+    """
+    return _shared(tape, apart=ADDITIVE | {MUL.name})
+
+
+def _shared(tape: Tape, apart: frozenset[str]) -> Tape:
     first: dict[tuple[str, int, int], int] = {}
     same = list(range(len(tape)))  # for each slot, the first that computes the same
     for slot, (op, left, right) in enumerate(zip(tape.ops, tape.left, tape.right, strict=True)):
-        if op is not None:
+        if op is not None and op.name not in apart:
             key = (op.name, same[left], same[right] if right >= 0 else -1)
             same[slot] = first.setdefault(key, slot)
     return _rewired(tape, range(len(tape)), same)

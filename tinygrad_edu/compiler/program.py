@@ -7,7 +7,13 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_common, split_penalty
+from tinygrad_edu.compiler.passes import (
+    drop_dead,
+    fold_constants,
+    share_common,
+    share_rows,
+    split_penalty,
+)
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import Tape
@@ -19,7 +25,8 @@ from tinygrad_edu.engine.ops import POW
 from tinygrad_edu.shared.arguments import extra, one_of
 from tinygrad_edu.shared.samples import in_rows
 
-PASSES = (fold_constants, share_common, split_penalty, drop_dead)
+PASSES = (fold_constants, share_rows, split_penalty, drop_dead)
+NUMBERS = (fold_constants, share_common, split_penalty, drop_dead)  # of straight-line code
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 
@@ -133,7 +140,7 @@ class Program:
         clock.lap("record")
         self._structure = _structure(recorded)
         self.tape, faulty = recorded, here().fault is not None
-        for change in _EXACT[reduce] if faulty else PASSES:
+        for change in _EXACT[reduce] if faulty else NUMBERS if target == "python" else PASSES:
             self.tape = change(self.tape)
         clock.lap("passes")
         _check(self.tape, inputs)

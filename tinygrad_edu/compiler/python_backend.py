@@ -6,9 +6,11 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.python_code import python_source
-from tinygrad_edu.compiler.tape import CONSTANT, Tape
+from tinygrad_edu.compiler.plan import Plan, plan_of_numbers
+from tinygrad_edu.compiler.python_writer import python_source
+from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arithmetic import exact_sum
@@ -17,7 +19,7 @@ FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin s
 
 
 class PythonBackend:
-    """Runs a tape as straight-line Python."""
+    """Runs a plan as straight-line Python, one row of data after the other."""
 
     matrix_products = 0
     equations = Equations((), ())
@@ -26,22 +28,29 @@ class PythonBackend:
         self, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
     ) -> None:
         self.tape, self.columns, self.reduce = tape, columns, reduce
-        self.parameter_slots = list(tape.parameters)
-        self.constant_slots = [s for s, kind in enumerate(tape.kinds) if kind is CONSTANT]
-        self.source, self.forward, self.backward = self._emit(tape, lap)
-        self.instructions = sum(op is not None for op in tape.ops)
-        self.v = [0.0] * len(tape)
-        self.g = [0.0] * len(tape)
+        self.plan = plan_of_numbers(tape)
+        lap("plan")
+        self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
+        self.stores = {
+            "u": [0.0] * self.plan.sizes["u"],
+            "b": [0.0] * self.plan.sizes["b"],
+            "i": [0.0] * columns,
+        }
+        self.stores |= {"d" + store: self.stores[store][:] for store in "ub"}
+        self.source, self.forward, self.backward = self._emit(self.plan, lap)
+        self.instructions = len(self.plan.forward)
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
 
     def _emit(
-        self, tape: Tape, lap: Callable[[str], None]
+        self, plan: Plan, lap: Callable[[str], None]
     ) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
         """Write the code; return it and its two functions."""
-        source = python_source(tape)
-        lap("emit")
+        results = [f"{plan.kinds[slot].store}{plan.place[slot]}" for slot in self.tape.results()]
+        gradients = [f"du{place}" for place in range(len(plan.parameters))]
+        source = python_source(plan.forward, gradient(plan), results, gradients)
+        lap("write")
         names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
         names |= {"inf": ieee.INF, "nan": ieee.NAN}
         # one by one, since a parser's memory grows fast with the length of the text
@@ -51,10 +60,9 @@ class PythonBackend:
         return source, names["forward"], names["backward"]
 
     def load(self, parameters: list[float], constants: list[float]) -> None:
-        """Put the numbers of the leaves into their slots."""
+        """Put the numbers of the leaves into their places."""
         self.vector[:] = array("d", parameters)
-        for slot, number in zip(self.constant_slots, constants, strict=True):
-            self.v[slot] = number
+        self.stores["u"][len(parameters) : len(parameters) + len(constants)] = constants
 
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
@@ -63,31 +71,39 @@ class PythonBackend:
 
     def run(self, *, backward: bool = True) -> float:
         """Run forward and backward, row by row; return the loss. Gradients of all rows add up."""
-        v, g = self.v, self.g
-        for slot, number in zip(self.parameter_slots, self.vector, strict=True):
-            v[slot] = number
-        losses, total = [], [0.0] * len(self.parameter_slots)
+        tape, stores, count = self.tape, self.stores, len(self.rows)
+        parameters = len(self.parameter_slots)
+        stores["u"][:parameters] = self.vector
+        losses, total = [], [0.0] * parameters
         self.seen: list[list[float]] = []
-        count = len(self.rows)
         seed = 1.0 / count if self.reduce == "mean" else 1.0
-        batched = self.tape.kinds[self.tape.root].per_row
+        batched = tape.kinds[tape.root].per_row
         for row in self.rows:
-            for slot, number in zip(self.tape.inputs, row, strict=True):
-                if slot >= 0:
-                    v[slot] = number
-            self.forward(v, g)
-            losses.append(v[self.tape.root])
-            self.seen.append([v[slot] for slot in self.tape.outputs])
+            stores["i"][:] = row
+            self.forward(**stores)
+            losses.append(self.number(tape.root))
+            self.seen.append([self.number(slot) for slot in tape.outputs])
             if not backward:
                 continue
-            g[self.tape.root] = seed if batched else 1.0 / count
-            if self.tape.penalty >= 0:  # it is added once, so each row adds its share
-                g[self.tape.penalty] = 1.0 / count
-            self.backward(v, g)
-            total = [t + g[s] for t, s in zip(total, self.parameter_slots, strict=True)]
+            self._give(tape.root, seed if batched else 1.0 / count)
+            if tape.penalty >= 0:  # it is added once, so each row adds its share
+                self._give(tape.penalty, 1.0 / count)
+            self.backward(**stores)
+            total = [t + g for t, g in zip(total, stores["du"], strict=False)]
         self.gradient[:] = array("d", total)
         loss = exact_sum(losses) * seed if batched else losses[-1]
-        return loss + (v[self.tape.penalty] if self.tape.penalty >= 0 else 0.0)
+        return loss + (self.number(tape.penalty) if tape.penalty >= 0 else 0.0)
+
+    def number(self, slot: int) -> float:
+        """Return what a slot holds after the last row."""
+        number: float = self.stores[self.tape.kinds[slot].store][self.plan.place[slot]]
+        return number
+
+    def _give(self, slot: int, cotangent: float) -> None:
+        """Give a result its gradient; an input keeps none."""
+        store = self.stores.get("d" + self.tape.kinds[slot].store)
+        if store is not None:
+            store[self.plan.place[slot]] = cotangent
 
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run: for each a list of one number per row."""

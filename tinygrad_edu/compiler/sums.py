@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
@@ -30,6 +31,25 @@ class Node:
         """Return every slot it needs."""
         flat = [slot for product in self.products for slot in product]
         return [*self.operands, *flat, *(slot for _, slot in self.plains)]
+
+    def what(self) -> object:
+        """Return what is computed, whatever the slot: equal for what is computed alike."""
+        if self.op is not None:
+            return self.op.name, repr(self.literal), self.operands
+        return self.sign, tuple(self.products), tuple(self.plains)
+
+    def renamed(self, new: Mapping[int, int]) -> Node:
+        """Return the same of other slots."""
+        to = new.get
+        return Node(
+            self.slot,
+            self.op,
+            tuple(to(slot, slot) for slot in self.operands),
+            self.literal,
+            self.sign,
+            [(to(a, a), to(b, b)) for a, b in self.products],
+            [(sign, to(slot, slot)) for sign, slot in self.plains],
+        )
 
     def __str__(self) -> str:
         if self.op is not None:
@@ -70,7 +90,12 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     uses, reader = uses_of(tape)
     additive = [op is not None and op.name in ADDITIVE for op in tape.ops]
     inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
-    absorbed = [False] * len(tape)  # slots that became part of a sum
+    added = [0] * len(tape)  # how often a slot is a term: a product may be one in several sums
+    for slot in range(len(tape)):
+        if additive[slot]:
+            for operand in tape.operands(slot):
+                added[operand] += 1
+    taken = [0] * len(tape)  # how often a slot became part of a sum
     sums: dict[int, list[Node]] = {}
     for slot in range(len(tape)):
         if not additive[slot] or inner[slot]:
@@ -79,21 +104,58 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
         products = {
             term: _oriented(tape, term)
             for _, term in terms
-            if (op := tape.ops[term]) is not None and op.name == MUL.name and uses[term] == 1
+            if (op := tape.ops[term]) is not None
+            and op.name == MUL.name
+            and uses[term] == added[term]
         }
-        gathered = _sum(slot, terms, products, kinds)
+        factored, inside, within = _factored(tape, terms, products, kinds, uses)
+        gathered = _sum(slot, factored, products, kinds)
         if gathered:
+            gathered = [*inside, *gathered]
+            for old in within:
+                taken[old] = uses[old]
             sums[slot] = gathered
             plain = {term for node in gathered for _, term in node.plains}
-            for old in (*chain, *(products.keys() - plain)):
-                absorbed[old] = True
+            for old in (*chain, *(term for _, term in terms if term in products)):
+                taken[old] += old not in plain
     nodes: list[Node] = []
     for slot, op in enumerate(tape.ops):
         if slot in sums:
             nodes.extend(sums[slot])
-        elif op is not None and not absorbed[slot]:
+        elif op is not None and (taken[slot] == 0 or taken[slot] < uses[slot]):
             nodes.append(Node(slot, op, *inputs_of(tape, slot)))
-    return gather_maxima(nodes, kinds, uses), kinds
+    return gather_maxima(share_nodes(nodes, tape.results()), kinds, uses), kinds
+
+
+def share_nodes(nodes: list[Node], results: Sequence[int]) -> list[Node]:
+    """Compute the same sum, or the same operation, once.
+
+    Before::
+
+        %4 = %0·%2 + %1·%3
+        %5 = %0·%2 + %1·%3
+        %6 = exp %4
+        %7 = exp %5
+        %8 = mul %6 %7
+
+    After::
+
+        %4 = %0·%2 + %1·%3
+        %6 = exp %4
+        %8 = mul %6 %6
+    """
+    first: dict[object, int] = {}
+    same: dict[int, int] = {}  # for each slot that is computed twice, the first of its kind
+    kept = []
+    for node in nodes:
+        if same:
+            node = node.renamed(same)
+        slot = first.setdefault(node.what(), node.slot)
+        if slot == node.slot or node.slot in results:
+            kept.append(node)
+        else:
+            same[node.slot] = slot
+    return kept
 
 
 def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list[Node]:
@@ -150,6 +212,44 @@ def inputs_of(tape: Tape, slot: int) -> tuple[tuple[int, ...], float | None]:
     if tape.ops[slot] is POW and tape.kinds[operands[1]] is CONSTANT:
         return operands[:1], tape.data[operands[1]]
     return operands, None
+
+
+def _factored(
+    tape: Tape,
+    terms: list[tuple[int, int]],
+    products: dict[int, tuple[int, int]],
+    kinds: list[Kind],
+    uses: list[int],
+) -> tuple[list[tuple[int, int]], list[Node], list[int]]:
+    """Take a factor out of products of three: Σ w_ij x_i y_j is Σ_j (Σ_i w_ij x_i) y_j.
+
+    Returns the terms that the sum has then, the sums inside, and the slots that are part of them.
+    """
+    by_factor: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for sign, term in terms:
+        for inner, factor in (pair, pair[::-1]) if (pair := products.get(term)) else ():
+            op = tape.ops[inner] if inner < len(tape) else None
+            if op is not None and op.name == MUL.name and uses[inner] == 1 and uses[term] == 1:
+                by_factor.setdefault((sign, factor), []).append((term, inner))
+                break
+    done: set[int] = set()
+    inside, gone, new = [], [], []
+    for (sign, factor), some in by_factor.items():
+        if len(some) > 1 and len({*map(_kinds_of(tape, kinds), some)}) == 1:
+            pairs = [_oriented(tape, inner) for _, inner in some]
+            kinds.append(Kind.computed_from(*(kinds[slot] for slot in pairs[0])))
+            inside.append(Node(len(kinds) - 1, None, products=pairs))
+            kinds.append(Kind.computed_from(kinds[-1], kinds[factor]))
+            a, b = len(kinds) - 2, factor
+            products[len(kinds) - 1] = (b, a) if kinds[a] > kinds[b] else (a, b)
+            new.append((sign, len(kinds) - 1))
+            done.update(term for term, _ in some)
+            gone += [slot for pair in some for slot in pair]
+    return [(sign, term) for sign, term in terms if term not in done] + new, inside, gone
+
+
+def _kinds_of(tape: Tape, kinds: list[Kind]) -> Callable[[tuple[int, int]], tuple[Kind, ...]]:
+    return lambda pair: tuple(kinds[slot] for slot in _oriented(tape, pair[1]))
 
 
 def _oriented(tape: Tape, product: int) -> tuple[int, int]:

@@ -1,28 +1,28 @@
-"""Stage 6, target "python": straight-line code of floats, one assignment for each node.
+"""Stage 6, target "python": loops become straight-line code of floats, one line for each number.
 
 Long programs are cut into functions, since CPython is slow to compile long ones; what one
-function computes and another reads goes through the lists ``v`` (values) and ``g`` (gradients).
+function computes and another reads goes through the stores.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from tinygrad_edu.compiler.sums import inputs_of
-from tinygrad_edu.compiler.tape import PARAMETER, Tape, uses_of
+from tinygrad_edu.compiler.loops import Loop
 from tinygrad_edu.engine import symbols
-from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 LONGEST = 500  # lines of one function
 DEEPEST = 20  # levels of one expression
 NESTED = 150  # parentheses inside each other: CPython's parser stops at 200
-_NAME = re.compile(r"\bv\d+\b")
+TERMS = 50  # of one line
+STORES = "u, b, i, du, db"
+_NAME = re.compile(r"\b(?:d?[ub]|i)\d+\b")
 _INFIX = {
     "add": "+",
     "subtract": "-",
@@ -45,115 +45,118 @@ class Line(NamedTuple):
     reads: tuple[str, ...]
 
 
-def python_source(tape: Tape) -> str:
-    """Write two functions, ``forward(v, g)`` and ``backward(v, g)``, and the pieces they call.
+def python_source(
+    forward: Iterable[Loop],
+    backward: Iterable[Loop],
+    results: Iterable[str] = (),
+    gradients: Iterable[str] = (),
+) -> str:
+    """Write two functions, ``forward`` and ``backward``, and the pieces that they call.
 
-    ``g`` starts with the gradients of the results; all others are assigned first, then added to.
+    They read and write the stores: u, b and i, and du and db for gradients. Of what is computed,
+    ``results`` and ``gradients`` are read from outside.
 
     Before::
 
-        %0 = parameter
-        %1 = parameter
-        %2 = mul %0 %1
-        return %2
+        u[2] = u[0] · u[1]
+
+        du[0] = du[2] · u[1]
+        du[1] = du[2] · u[0]
 
     After::
 
-        def forward_0(v, g):
-            v0 = v[0]
-            v1 = v[1]
-            v2 = v0 * v1
-            v[2] = v2
+        def forward_0(u, b, i, du, db):
+            u0 = u[0]
+            u1 = u[1]
+            u2 = u0 * u1
+            u[2] = u2
 
-        def backward_0(v, g):
-            g2 = g[2]
-            v1 = v[1]
-            g0 = g2 * v1
-            v0 = v[0]
-            g1 = g2 * v0
-            g[0] = g0
-            g[1] = g1
+        def backward_0(u, b, i, du, db):
+            du2 = du[2]
+            u1 = u[1]
+            du0 = du2 * u1
+            u0 = u[0]
+            du1 = du2 * u0
+            du[0] = du0
+            du[1] = du1
     """
-    forward, backward = _forward(tape), _backward(tape)
-    results = (tape.root, tape.penalty, *tape.outputs)
-    values = {f"v{slot}" for slot in results}.union(*(line.reads for line in backward))
-    forward = inline(forward, values)
-    gradients = {f"g{slot}" for slot in tape.parameters}
-    pieces = [*_functions("forward", forward, values), *_functions("backward", backward, gradients)]
+    first, second = [*_lines(forward)], [*_lines(backward)]
+    kept = {*results}.union(*(line.reads for line in second))
+    first = inline(first, kept)
+    pieces = [
+        *_functions("forward", first, kept),
+        *_functions("backward", second, {*gradients}),
+    ]
     return "\n\n".join(pieces) + "\n"
 
 
-@cache
-def _templates(op: Primitive, literal: float | None) -> tuple[str, list[tuple[str, list[str]]]]:
-    """Write the row's value, and for each gradient the text and the names of what is added to it.
-
-    Left to fill in are {x0}, {x1}, {out} and, for the gradient of the output, {up}.
-    """
-    names = [f"{{x{i}}}" for i in range(op.arity - (literal is not None))]
-    inputs: list[Atom] = [symbols.variable(name) for name in names]
-    inputs += [] if literal is None else [literal]
-    up, out = symbols.variable("{up}"), symbols.variable("{out}")
-    terms = [symbols.times(up, p) for p in symbols.partials_of(op, out, *inputs)]
-    texts = [(infix(term), sorted(symbols.names_in(term))) for term in terms]
-    return infix(symbols.forward_of(op, *inputs)), texts
-
-
-def _forward(tape: Tape) -> list[Line]:
-    """Write one line for each operation."""
-    lines = []
-    for slot, op in enumerate(tape.ops):
-        if op is not None:
-            operands, literal = inputs_of(tape, slot)
-            of = {f"x{i}": f"v{operand}" for i, operand in enumerate(operands)}
-            text = _templates(op, literal)[0].format(**of)
-            lines.append(Line(f"v{slot}", text, tuple(of.values())))
-    return lines
-
-
-def _backward(tape: Tape) -> list[Line]:
-    """Write the chain rule, node by node from the root; the first contribution assigns.
-
-    A gradient that equals the one it comes from, as below an addition, gets no line of its own: it
-    goes by the other's name.
-    """
-    lines: list[Line] = []
-    wanted, uses = _wanted(tape), uses_of(tape)[0]
-    name_of = {slot: f"g{slot}" for slot in (tape.root, tape.penalty) if slot >= 0}
-    for slot in range(len(tape) - 1, -1, -1):
-        op = tape.ops[slot]
-        if op is None or slot not in name_of:
+def _lines(loops: Iterable[Loop]) -> Iterator[Line]:
+    """Write each number of each loop."""
+    for loop in loops:
+        template, names = _template(loop.body)
+        out = loop.out.store
+        if not loop.axes:
+            of = {name: f"{loop.reads[name].store}{loop.reads[name].offset}" for name in names}
+            term = template.format(**of), [*of.values()]
+            yield from _sum(f"{out}{loop.out.offset}", [term], loop)
             continue
-        operands, literal = inputs_of(tape, slot)
-        of = {f"x{i}": f"v{operand}" for i, operand in enumerate(operands)}
-        of |= {"out": f"v{slot}", "up": name_of[slot]}
-        # not strict: the partial by a literal is not needed
-        terms = zip(operands, _templates(op, literal)[1], symbols.stops(op), strict=False)
-        for operand, (term, names), stopped in terms:
-            if stopped or not wanted[operand]:
-                continue
-            if term == "{up}" and uses[operand] == 1 and tape.ops[operand] is not None:
-                name_of[operand] = name_of[slot]
-                continue
-            target, text = f"g{operand}", term.format(**of)
-            reads = tuple(of[name[1:-1]] for name in names)
-            if operand in name_of:
-                text = f"{target} + ({text})" if " " in text else f"{target} + {text}"
-                reads = (target, *reads)
-            name_of[operand] = target
-            lines.append(Line(target, text, reads))
-    return lines
+        reads = {name: _every(loop, name) for name in names}
+        terms: dict[int, list[tuple[str, list[str]]]] = {}
+        for at, place in enumerate(_every(loop, "")):
+            of = {name: f"{loop.reads[name].store}{places[at]}" for name, places in reads.items()}
+            terms.setdefault(place, []).append((template.format(**of), [*of.values()]))
+        for place, some in terms.items():
+            yield from _sum(f"{out}{place}", some, loop)
 
 
-def _wanted(tape: Tape) -> list[bool]:
-    """Mark the slots that depend on a parameter by a way that lets gradients through."""
-    wanted: list[bool] = []
-    for slot, op in enumerate(tape.ops):
-        if op is None:
-            wanted.append(tape.kinds[slot] is PARAMETER)
-        else:
-            ways = zip(tape.operands(slot), symbols.stops(op), strict=True)
-            wanted.append(any(wanted[operand] and not stopped for operand, stopped in ways))
-    return wanted
+def _every(loop: Loop, name: str) -> list[int]:
+    """List the places that a loop reads under a name, or writes, one for each turn."""
+    ref = loop.reads[name] if name else loop.out
+    places = [*ref.places(loop.axes)]
+    have = 1
+    for axis, length in reversed(loop.axes.items()):  # repeat along each axis that it lacks
+        if axis not in ref.axes:
+            places = [
+                place
+                for start in range(0, len(places), have)
+                for place in places[start : start + have] * length
+            ]
+        have *= length
+    return places
+
+
+def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Iterator[Line]:
+    """Write a sum, or the largest of many, in lines of a few terms."""
+    begun = loop.accumulate
+    if loop.largest:
+        for text, reads in terms:
+            whole = f"maximum({target}, {text})" if begun else text
+            yield Line(target, whole, (*[target] * begun, *reads))
+            begun = True
+        return
+    for start in range(0, len(terms), TERMS):
+        some = terms[start : start + TERMS]
+        texts = [f"({text})" if " " in text else text for text, _ in some]
+        if len(texts) == 1 and not begun:
+            texts = [some[0][0]]
+        read = chain.from_iterable(reads for _, reads in some)
+        yield Line(target, " + ".join([*[target] * begun, *texts]), (*[target] * begun, *read))
+        begun = True
+
+
+@lru_cache(4096)
+def _template(body: Atom) -> tuple[str, list[str]]:
+    """Write an expression with its names left to fill in; return the names, too."""
+    names = sorted(symbols.names_in(body))
+    return infix(_bracketed(body)), names
+
+
+def _bracketed(atom: Atom) -> Atom:
+    if not isinstance(atom, Expression):
+        return atom
+    if not atom.arguments:
+        return symbols.variable(f"{{{atom.function}}}")
+    return Expression(atom.function, tuple(map(_bracketed, atom.arguments)))
 
 
 def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
@@ -163,12 +166,12 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
 
     Before::
 
-        v4 = v0 * v1
-        v5 = v4 + v2
+        u4 = u0 * u1
+        u5 = u4 + u2
 
     After::
 
-        v5 = (v0 * v1) + v2
+        u5 = (u0 * u1) + u2
     """
     uses = Counter(read for line in lines for read in line.reads)
     waiting: dict[str, tuple[Line, int, int]] = {}  # with its levels and parentheses
@@ -213,8 +216,8 @@ def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
         _function(f"{name}_{i}", chunk, loaded, stored)
         for i, (chunk, loaded) in enumerate(zip(chunks, loads, strict=True))
     ]
-    calls = "".join(f"    {name}_{i}(v, g)\n" for i in range(len(chunks)))
-    return [*pieces, f"def {name}(v, g):\n{calls or '    pass'}"]
+    calls = "".join(f"    {name}_{i}({STORES})\n" for i in range(len(chunks)))
+    return [*pieces, f"def {name}({STORES}):\n{calls or '    pass'}"]
 
 
 def _loads(lines: Sequence[Line]) -> set[str]:
@@ -229,17 +232,23 @@ def _loads(lines: Sequence[Line]) -> set[str]:
 
 def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[str]) -> str:
     """Write one function, which loads what others assign and stores what others read."""
-    body = [f"def {name}(v, g):"]
+    body = [f"def {name}({STORES}):"]
     waiting = set(loaded)
     for line in lines:
         for read in line.reads:
             if read in waiting:
                 waiting.remove(read)
-                body.append(f"    {read} = {read[0]}[{read[1:]}]")
+                body.append(f"    {read} = {_place(read)}")
         body.append(f"    {line.target} = {line.text}")
     targets = dict.fromkeys(line.target for line in lines if line.target in stored)
-    body += [f"    {target[0]}[{target[1:]}] = {target}" for target in targets]
+    body += [f"    {_place(target)} = {target}" for target in targets]
     return "\n".join(body)
+
+
+def _place(name: str) -> str:
+    """Write where a name is kept: u12 at u[12]."""
+    store = name.rstrip("0123456789")
+    return f"{store}[{name[len(store) :]}]"
 
 
 def infix(atom: Atom) -> str:

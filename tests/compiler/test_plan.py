@@ -1,4 +1,4 @@
-"""The layout: as pictured, and matrix products are found in what learners write."""
+"""The plan: as pictured, and matrix products are found in what learners write."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from tests.models import GRAPHS, affine, matrix, numbers
 from tests.tapes import NETWORK, picture, read
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.layout import grids, plan
+from tinygrad_edu.compiler.plan import grids, plan
 from tinygrad_edu.compiler.sums import gather_sums
 
 
@@ -40,7 +40,7 @@ def test_what_is_not_recognised_still_runs():
     np.testing.assert_allclose(program.gradient, [p.grad for p in program.parameters], rtol=1e-12)
 
 
-def test_the_layout_is_as_pictured():
+def test_the_plan_is_as_pictured():
     """Two neurons that read the same inputs are one matrix product, and one relu."""
     before, after = picture(plan)
     nodes, kinds = gather_sums(read(NETWORK))
@@ -49,7 +49,7 @@ def test_the_layout_is_as_pictured():
 
     assert len(before.splitlines()) == 4
     assert [str(node) for node in nodes[:2]] == ["%8 = %0·%4 + %1·%5", "%11 = %2·%4 + %3·%5"]
-    assert text.splitlines() == [*after.splitlines(), "b[4] = mul b[2] b[3]"]
+    assert text.splitlines() == [*after.splitlines(), "b[4] = b[2] · b[3]"]
 
 
 def test_a_penalty_waits_until_the_weights_have_met_the_data():
@@ -61,32 +61,39 @@ def test_a_penalty_waits_until_the_weights_have_met_the_data():
 
     program = compile_graph(loss, x)
 
-    assert "product u[0:6] b[0:2]  # 3x2 by 2x1" in str(program.backend.plan)
+    assert "Σ_k u[2r + k] · b[k]  # r < 3, k < 2" in str(program.backend.plan)
     found = {program.parameters[i : i + 2] for i in (0, 2, 4)}
     assert found == {tuple(row) for row in w}
 
 
+def pairs(left, right):
+    """Sums of one product each."""
+    return [[pair] for pair in zip(left, right, strict=True)]
+
+
 def test_grids_are_found_among_sums():
     """Four sums of two left and two right operands are one product; a pair alone is its own."""
-    left, right = np.array([[1], [2], [1], [2], [3]]), np.array([[7], [7], [8], [8], [9]])
-
-    found = grids(left, right)
-
-    assert [grid.tolist() for grid in found] == [[[[0, 1], [2, 3]]], [[[4]]]]
+    assert grids(pairs([1, 2, 1, 2, 3], [7, 7, 8, 8, 9])) == [[[[0, 1], [2, 3]]], [[[4]]]]
 
 
 @pytest.mark.parametrize(
-    ("left", "right"),
+    ("left", "right", "sizes"),
     [
-        ([1, 2, 1], [7, 7, 8]),
-        ([1, 2, 1, 2, 1], [7, 7, 8, 8, 8]),
-        ([1, 2, 1, 1], [7, 7, 8, 8]),
+        ([1, 2, 1], [7, 7, 8], [(1, 1), (1, 2)]),
+        ([1, 2, 3, 1, 2, 3, 1, 2], [7, 7, 7, 8, 8, 8, 9, 9], [(2, 3), (1, 2)]),
+        ([1, 2, 1, 2, 1], [7, 7, 8, 8, 8], [(2, 2), (1, 1)]),
+        ([1, 2, 3, 2, 3, 3], [7, 7, 7, 8, 8, 9], [(1, 3), (1, 2), (1, 1)]),
     ],
-    ids=["one pair is missing", "one pair comes twice", "one in place of another"],
+    ids=["a pair is missing", "a pair of many is missing", "a pair comes twice", "a triangle"],
 )
-def test_sums_that_fill_no_grid_stay_alone(left, right):
-    """Each is a product of one by one, and they are stacked."""
-    (alone,) = grids(np.array(left)[:, None], np.array(right)[:, None])
+def test_what_is_complete_in_a_grid_with_holes_stays_a_product(left, right, sizes):
+    """The rest are smaller products; each sum is in one of them, at its column and row."""
+    found = grids(pairs(left, right))
 
-    assert alone.shape == (len(left), 1, 1)
-    assert sorted(alone.ravel()) == list(range(len(left)))
+    assert len([grid for stack in found for grid in stack]) == len(sizes)
+    members = [n for stack in found for grid in stack for column in grid for n in column]
+    assert sorted(members) == list(range(len(left)))
+    for grid in (grid for stack in found for grid in stack):
+        for column in grid:
+            assert len({right[n] for n in column}) == 1
+            assert [left[n] for n in column] == [left[n] for n in grid[0]]

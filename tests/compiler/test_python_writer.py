@@ -3,16 +3,26 @@
 import pytest
 
 from tests.tapes import picture, read
-from tinygrad_edu.compiler.python_code import LONGEST, Line, infix, inline, python_source
+from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.plan import plan_of_numbers
+from tinygrad_edu.compiler.python_writer import LONGEST, Line, infix, inline, python_source
 from tinygrad_edu.engine.symbols import Expression, variable
 
 
+def source_of(text):
+    """The code of a tape that is printed so, and its plan."""
+    plan = plan_of_numbers(read(text))
+    results = [f"u{plan.place[slot]}" for slot in plan.results]
+    return plan, python_source(plan.forward, gradient(plan), results, ["du0", "du1"])
+
+
 def test_python_code_is_as_pictured():
-    """Straight-line code, one assignment for each node."""
+    """Straight-line code, one assignment for each number."""
     before, after = picture(python_source)
 
-    source = python_source(read(before))
+    plan, source = source_of("%0 = parameter\n%1 = parameter\n%2 = mul %0 %1\nreturn %2")
 
+    assert f"{plan}\n\n" + "\n".join(map(str, gradient(plan))) == before
     pieces = [
         piece for piece in source.split("def ") if piece.startswith(("forward_", "backward_"))
     ]
@@ -22,27 +32,27 @@ def test_python_code_is_as_pictured():
 def test_inlining_is_as_pictured():
     """A line with one reader becomes part of it; one that is read twice, or kept, stays."""
     before, after = picture(inline)
-    lines = [Line("v4", "v0 * v1", ("v0", "v1")), Line("v5", "v4 + v2", ("v4", "v2"))]
-    twice = [lines[0], Line("v5", "v4 * v4", ("v4", "v4"))]
+    lines = [Line("u4", "u0 * u1", ("u0", "u1")), Line("u5", "u4 + u2", ("u4", "u2"))]
+    twice = [lines[0], Line("u5", "u4 * u4", ("u4", "u4"))]
     pictured = "\n".join(f"{line.target} = {line.text}" for line in lines)
 
-    (merged,) = inline(lines, {"v5"})
+    (merged,) = inline(lines, {"u5"})
 
     assert pictured == before
     assert f"{merged.target} = {merged.text}" == after
-    assert merged.reads == ("v0", "v1", "v2")
-    assert inline(lines, {"v4", "v5"}) == lines
-    assert inline(twice, {"v5"}) == twice
+    assert merged.reads == ("u0", "u1", "u2")
+    assert inline(lines, {"u4", "u5"}) == lines
+    assert inline(twice, {"u5"}) == twice
 
 
 def test_long_programs_are_cut_into_functions():
     """Each of at most LONGEST lines; what one computes and the next reads goes through a list."""
     steps = [f"%{i} = add %{i - 1} %{i - 1}" for i in range(1, LONGEST + 11)]
-    source = python_source(read("\n".join(["%0 = parameter", *steps, f"return %{len(steps)}"])))
+    _, source = source_of("\n".join(["%0 = parameter", *steps, f"return %{len(steps)}"]))
 
-    assert "def forward_1(v, g):" in source
-    assert f"    v[{LONGEST}] = v{LONGEST}\n" in source
-    assert f"    v{LONGEST} = v[{LONGEST}]\n" in source
+    assert "def forward_1(u, b, i, du, db):" in source
+    assert f"    u[{LONGEST}] = u{LONGEST}\n" in source
+    assert f"    u{LONGEST} = u[{LONGEST}]\n" in source
     assert max(len(piece.splitlines()) for piece in source.split("\n\n")) < 3 * LONGEST
 
 

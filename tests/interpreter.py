@@ -1,0 +1,77 @@
+"""The oracle of every target: an interpreter of loops, number by number, on plain lists."""
+
+import operator
+from itertools import product
+
+from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.symbols import Expression
+
+FUNCTIONS = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "true_divide": ieee.divide,
+    "negative": operator.neg,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "logical_and": lambda x, y: x and y,
+    "logical_or": lambda x, y: x or y,
+}
+
+
+class Stores(dict):
+    """Numbers by store, place and row; stores without rows have them under the row 0."""
+
+    def __init__(self, plan, parameters, constants, rows=()):
+        super().__init__()
+        self.rows = range(max(len(rows), 1))
+        self.update({("u", place, 0): x for place, x in enumerate([*parameters, *constants])})
+        self.update({("i", j, row): x for row, xs in enumerate(rows) for j, x in enumerate(xs)})
+        self.plan = plan
+
+    def of(self, slot, row=0, kind=""):
+        """What a slot holds in a row; with the kind "d" its gradient."""
+        return self.get((kind + self.plan.kinds[slot].store, self.plan.place[slot], row), 0.0)
+
+    def run(self, loops):
+        """Run each loop: for all its turns, and all rows, add up what belongs to one place."""
+        for loop in loops:
+            turns = [
+                dict(zip(loop.axes, at, strict=True))
+                for at in product(*map(range, loop.axes.values()))
+            ]
+            terms = {}
+            for turn, row in product(turns, self.rows if loop.rows else (0,)):
+                of = {
+                    name: self[key(ref, turn, row, loop.axes)] for name, ref in loop.reads.items()
+                }
+                terms.setdefault(key(loop.out, turn, row, loop.axes), []).append(
+                    value(loop.body, of)
+                )
+            for where, some in terms.items():
+                new = max(some) if loop.largest else sum(some)
+                self[where] = self.get(where, 0.0) + new if loop.accumulate else new
+
+
+def key(ref, turn, row, lengths):
+    """Where a reference leads in one turn of its loop."""
+    place, entry = ref.offset, 0
+    for axis, step in zip(ref.axes, ref.steps, strict=True):
+        if step is None:
+            entry = entry * lengths[axis] + turn[axis]
+        else:
+            place += turn[axis] * step
+    place += ref.table[entry] if ref.table else 0
+    return ref.store, place, row if ref.per_row else 0
+
+
+def value(atom, of):
+    """Compute an expression of numbers."""
+    if not isinstance(atom, Expression):
+        return atom
+    if not atom.arguments:
+        return of[atom.function]
+    function = FUNCTIONS.get(atom.function) or getattr(ieee, atom.function)
+    return function(*[value(argument, of) for argument in atom.arguments])

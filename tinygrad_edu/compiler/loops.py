@@ -1,0 +1,221 @@
+"""The one kind of instruction: a loop over named axes, which adds up over those its result lacks.
+
+A matrix product is the loop ``out[r, c] = Σ_k left[r, k] right[k, c]``. A bias, a sum, a row of the
+table on many numbers, a mean over the rows of data, the lookup of an embedding and the scattering
+of its gradient are loops, too. So the gradient of a program is a list of the same instructions as
+the program: the adjoint of a loop runs over the same axes, and has one more factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.engine.symbols import Atom, Expression
+
+PER_ROW = frozenset(("i", "b", "db"))  # stores that hold a number for each row of data
+
+
+class Ref(NamedTuple):
+    """Numbers of a store, one for each combination of some axes of a loop.
+
+    A number lies at ``offset``, plus the index along each axis times its step, plus what the table
+    says for the indices along the axes whose step is None.
+
+    Parameters
+    ----------
+    store : "i" inputs, "b" one number per row for what depends on them, "u" one number for each of
+        the others; "du" and "db" hold gradients
+    axes : names of the axes, the last one the fastest; none along which the place is the same
+    """
+
+    store: str
+    axes: tuple[str, ...] = ()
+    offset: int = 0
+    steps: tuple[int | None, ...] = ()
+    table: tuple[int, ...] = ()
+
+    @property
+    def per_row(self) -> bool:
+        """Return True if there is a number for each row of data, so that rows are one more axis."""
+        return self.store in PER_ROW
+
+    @property
+    def gradient(self) -> Ref:
+        """Return the reference to the gradients of these numbers."""
+        return Ref("d" + self.store, self.axes, self.offset, self.steps, self.table)
+
+    def places(self, lengths: Mapping[str, int]) -> Sequence[int]:
+        """List the places of all combinations of its axes, in their order."""
+        places, entries = [self.offset], [0]
+        for axis, step in zip(self.axes, self.steps, strict=True):
+            along = range(lengths[axis])
+            if self.table:
+                wide = len(along) if step is None else 1
+                entries = [
+                    entry * wide + (i if step is None else 0) for entry in entries for i in along
+                ]
+            places = [place + i * (step or 0) for place in places for i in along]
+        if self.table:
+            places = [a + self.table[b] for a, b in zip(places, entries, strict=True)]
+        return places
+
+    def span(self, lengths: Mapping[str, int]) -> slice | None:
+        """Return the slice of the store that its places fill, each once; None if they do not."""
+        count = 1
+        if self.table:
+            return None
+        for step, axis in sorted(zip(self.steps, self.axes, strict=True)):
+            if step != count:
+                return None
+            count *= lengths[axis]
+        return slice(self.offset, self.offset + count)
+
+    def __str__(self) -> str:
+        terms = [str(self.offset)] if self.offset or not self.axes else []
+        pairs = [*zip(self.axes, self.steps, strict=True)]
+        if self.table:
+            terms.append(f"table({', '.join(axis for axis, step in pairs if step is None)})")
+        terms += [axis if step == 1 else f"{step}{axis}" for axis, step in pairs if step]
+        return f"{self.store}[{' + '.join(terms)}]".replace("+ -", "- ")
+
+
+def ref_to(store: str, places: Sequence[int], lengths: Mapping[str, int]) -> Ref:
+    """Describe places, given for all combinations of axes, by as few numbers as there may be.
+
+    Examples
+    --------
+    >>> ref_to("u", [5, 6, 8, 9], {"r": 2, "k": 2})
+    Ref(store='u', axes=('r', 'k'), offset=5, steps=(3, 1), table=())
+    >>> ref_to("u", [7, 8, 1, 2], {"r": 2, "k": 2})
+    Ref(store='u', axes=('r', 'k'), offset=0, steps=(None, 1), table=(7, 1))
+    """
+    places = [*places]
+    sizes = [*lengths.values()]
+    inner = [prod(sizes[at + 1 :]) for at in range(len(sizes))]  # how far apart neighbours stand
+    steps = [_step(places, *pair) for pair in zip(sizes, inner, strict=True)]
+    scattered = [at for at, step in enumerate(steps) if step is None]
+    table = tuple(
+        places[sum(inner[at] * i for at, i in zip(scattered, corner, strict=True))]
+        for corner in product(*(range(sizes[at]) for at in scattered))
+    )
+    axes = tuple(axis for axis, step in zip(lengths, steps, strict=True) if step != 0)
+    kept = tuple(step for step in steps if step != 0)
+    return Ref(store, axes, 0, kept, table) if scattered else Ref(store, axes, places[0], kept)
+
+
+def _step(places: list[int], length: int, inner: int) -> int | None:
+    """Return the distance of neighbours along an axis, if it is the same everywhere."""
+    if length == 1:
+        return 0
+    step = places[inner] - places[0]
+    block = length * inner
+    for start in range(0, len(places), block):
+        last = start + block - inner
+        if any(places[i + inner] - places[i] != step for i in range(start, last)):
+            return None
+    return step
+
+
+@dataclass(eq=False, slots=True)
+class Loop:
+    """``out = Σ body(reads)``, or ``out += ...``, over the axes that ``out`` lacks.
+
+    Parameters
+    ----------
+    axes : the length of each axis. The rows of data are one more axis, the last, if a store of
+        ``out`` or of what is read has a number for each row
+    out : what is computed; a place may come several times where it is added to
+    reads : what the names in ``body`` stand for
+    body : an expression, of rows of the table
+    row, literal, sign : what body is: sign * row(x0, x1), where the last input may be a number
+    largest : take the largest of all in place of their sum
+    """
+
+    axes: dict[str, int]
+    out: Ref
+    reads: dict[str, Ref]
+    body: Atom
+    accumulate: bool = False
+    row: Primitive | None = None
+    literal: float | None = None
+    sign: int = 1
+    largest: bool = False
+
+    @property
+    def rows(self) -> bool:
+        """Return True if the rows of data are an axis of it."""
+        return self.out.per_row or any(read.per_row for read in self.reads.values())
+
+    def __str__(self) -> str:
+        of = {name: str(read) for name, read in self.reads.items()}
+        summed = [axis for axis in self.axes if axis not in self.out.axes]
+        summed += ["rows"] * (self.rows and not self.out.per_row)
+        over = f"{'max' if self.largest else 'Σ'}_{' '.join(summed)} " if summed else ""
+        lengths = ", ".join(f"{axis} < {length}" for axis, length in self.axes.items())
+        text = symbols.as_math(self.body, of).replace("⊙", "·")
+        equal = "+=" if self.accumulate else "="
+        return f"{self.out} {equal} {over}{text}" + (f"  # {lengths}" if lengths else "")
+
+
+def apply(
+    axes: dict[str, int],
+    out: Ref,
+    reads: Sequence[Ref],
+    row: Primitive | None = None,
+    *,
+    literal: float | None = None,
+    sign: int = 1,
+    accumulate: bool = False,
+    largest: bool = False,
+) -> Loop:
+    """Make the loop of a row of the table, or without a row that of a copy."""
+    axes = {axis: length for axis, length in axes.items() if length > 1}
+    names = {f"x{i}": read for i, read in enumerate(reads)}
+    body = _rules(row, len(reads), repr(literal), sign)[0]
+    return Loop(axes, out, names, body, accumulate, row, literal, sign, largest)
+
+
+def adjoint(loop: Loop, wanted: Iterable[str]) -> Iterator[Loop]:
+    """Make the loops that add to the gradients of what a loop reads: the chain rule on loops.
+
+    Each runs over the same axes and reads the same numbers, and has one more factor, the gradient
+    of ``out``. Which of its axes are summed follows from the axes of its own result.
+    """
+    terms = _rules(loop.row, len(loop.reads), repr(loop.literal), loop.sign)[1]
+    known = {**loop.reads, "out": loop.out, "cotangent": loop.out.gradient}
+    for name, (body, needed) in zip(loop.reads, terms, strict=False):
+        if name in wanted:
+            reads = {name: known[name] for name in needed}
+            yield Loop(loop.axes, loop.reads[name].gradient, reads, body, accumulate=True)
+
+
+@lru_cache(4096)
+def _rules(
+    row: Primitive | None, count: int, number: str, sign: int
+) -> tuple[Atom, list[tuple[Atom, list[str]]]]:
+    """Write what is computed, and for each input what is added to its gradient, with its names.
+
+    The literal is given as text, since nan is not equal to itself, and 0.0 is to -0.0.
+    """
+    inputs = symbols.inputs_of(count, None if number == "None" else float(number))
+    body: Atom = inputs[0]
+    partials: Sequence[Atom] = (1.0,)
+    if row is not None:
+        body = symbols.forward_of(row, *inputs)
+        partials = symbols.partials_of(row, symbols.variable("out"), *inputs)
+    terms = []
+    for partial in partials:
+        term = _signed(symbols.times(symbols.variable("cotangent"), partial), sign)
+        terms.append((term, sorted(symbols.names_in(term))))
+    return _signed(body, sign), terms
+
+
+def _signed(body: Atom, sign: int) -> Atom:
+    return body if sign > 0 else symbols.simplify(Expression("negative", (body,)))

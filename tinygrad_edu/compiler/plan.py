@@ -1,0 +1,340 @@
+"""Stage 4: nodes become loops, and sums of products become matrix products.
+
+Slots that are computed alike, at the same depth, become one loop. The place where each value is
+kept is chosen here, so that what a loop reads is a slice of what was computed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_edu.compiler.loops import Loop, Ref, apply, ref_to
+from tinygrad_edu.compiler.sums import Node, inputs_of
+from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, INPUT, PARAMETER, UNBATCHED, Kind, Tape
+from tinygrad_edu.engine.ops import MUL, Primitive
+
+FAR = 1 << 40  # sorts what has no place yet behind what has
+Grid = list[list[int]]  # members of a sum by column and row
+
+
+@dataclass
+class Plan:
+    """Loops in order, and where each slot is kept.
+
+    There are three stores: "i" holds the inputs, "b" one number per row for each batched slot,
+    and "u" one number for each other slot: the parameters first, then the constants.
+    """
+
+    forward: Sequence[Loop]
+    place: list[int]  # by slot
+    kinds: list[Kind]
+    parameters: list[int]  # slots, in the order of their places
+    constants: list[int]
+    sizes: dict[str, int]  # how many places the stores "u" and "b" have
+    matrix_products: int
+    results: tuple[int, ...]  # slots: the root unless it is an input, and a penalty
+
+    def __str__(self) -> str:
+        """Print one loop per line."""
+        return "\n".join(map(str, self.forward))
+
+
+class Planner:
+    """Gives slots their places, and collects loops, level by level."""
+
+    def __init__(self, tape: Tape, kinds: list[Kind]) -> None:
+        self.kinds = kinds
+        self.place = [-1] * len(kinds)
+        parameters, constants = len(tape.parameters), kinds.count(CONSTANT)
+        self.next = {
+            PARAMETER: 0,
+            CONSTANT: parameters,
+            UNBATCHED: parameters + constants,
+            BATCHED: 0,
+        }
+        self.parameters: list[int] = []
+        self.constants: list[int] = []
+        self.loops: list[Loop] = []
+        self.matrix_products = 0
+        for column, slot in enumerate(tape.inputs):
+            if slot >= 0:
+                self.place[slot] = column
+
+    def put(self, slots: Iterable[int]) -> None:
+        """Give the next places of its kind to each slot that has none, in order."""
+        place, kinds = self.place, self.kinds
+        for slot in slots:
+            if place[slot] < 0:
+                kind = kinds[slot]
+                place[slot] = self.next[kind]
+                self.next[kind] += 1
+                if kind is PARAMETER:
+                    self.parameters.append(slot)
+                elif kind is CONSTANT:
+                    self.constants.append(slot)
+
+    def ref(self, slots: Sequence[int], axes: dict[str, int]) -> Ref:
+        """Return where slots of one kind are kept; those without a place get the next ones.
+
+        So what is first read together lies together, as the rows of a weight matrix do.
+        """
+        self.put(slots)
+        return ref_to(self.kinds[slots[0]].store, [self.place[slot] for slot in slots], axes)
+
+    def key(self, slot: int) -> int:
+        """Return what to sort a slot by: its place or, where it has none, the tape's order."""
+        place = self.place[slot]
+        return place if place >= 0 else FAR + slot
+
+    def plan(self, tape: Tape, loops: Sequence[Loop]) -> Plan:
+        """Return the plan of these loops."""
+        return Plan(
+            loops,
+            self.place,
+            self.kinds,
+            self.parameters,
+            self.constants,
+            {"u": self.next[UNBATCHED], "b": self.next[BATCHED]},
+            self.matrix_products,
+            tuple(
+                slot
+                for slot in (tape.root, tape.penalty)
+                if slot >= 0 and self.kinds[slot] is not INPUT
+            ),
+        )
+
+    def elementwise(self, op: Primitive, nodes: Sequence[Node]) -> None:
+        """Add one loop for nodes of the same row, in the order of their operands."""
+        columns = range(len(nodes[0].operands))
+        keys = [[self.key(node.operands[i]) for node in nodes] for i in columns]
+        # what has places decides first
+        first = sorted(columns, key=lambda i: max(keys[i]) >= FAR)
+        order = sorted(
+            range(len(nodes)), key=lambda n: (*[keys[i][n] for i in first], nodes[n].slot)
+        )
+        nodes = [nodes[n] for n in order]
+        axes = {"j": len(nodes)}
+        if len(columns) > op.arity:  # gathered maxima
+            axes["k"] = len(columns)
+            reads = [self.ref([slot for node in nodes for slot in node.operands], axes)]
+        else:
+            reads = [self.ref([node.operands[i] for node in nodes], axes) for i in columns]
+        out = self.ref([node.slot for node in nodes], {"j": len(nodes)})
+        many = len(columns) > op.arity
+        self.loops.append(
+            apply(axes, out, reads, None if many else op, literal=nodes[0].literal, largest=many)
+        )
+
+    def sums(self, nodes: Sequence[Node]) -> None:
+        """Add the matrix products that the products of the sums form, then the plain terms."""
+        if not nodes[0].products:
+            order = sorted(range(len(nodes)), key=lambda n: nodes[n].plains[0][1])
+            self.totals(nodes, [[order]], first=True)
+            return
+        key = self.key
+        by_right = [
+            sorted(node.products, key=lambda ab: (key(ab[1]), key(ab[0]))) for node in nodes
+        ]
+        stacks = grids(by_right)
+        if sum(map(len, stacks)) > 1:  # terms in another order may line up better
+            by_left = [
+                sorted(node.products, key=lambda ab: (key(ab[0]), key(ab[1]))) for node in nodes
+            ]
+            other = grids(by_left)
+            if sum(map(len, other)) < sum(map(len, stacks)):
+                by_right, stacks = by_left, other
+        for stack in stacks:
+            m, c, r, k = len(stack), len(stack[0]), len(stack[0][0]), len(nodes[0].products)
+            left = [a for grid in stack for n in grid[0] for a, _ in by_right[n]]
+            right = [b for grid in stack for column in grid for _, b in by_right[column[0]]]
+            reads = [
+                self.ref(left, {"m": m, "r": r, "k": k}),
+                self.ref(right, {"m": m, "c": c, "k": k}),
+            ]
+            slots = [nodes[n].slot for grid in stack for column in grid for n in column]
+            out = self.ref(slots, {"m": m, "c": c, "r": r})
+            self.loops.append(
+                apply({"m": m, "c": c, "r": r, "k": k}, out, reads, MUL, sign=nodes[0].sign)
+            )
+            self.matrix_products += c * r > 1
+            self.totals(nodes, stack, first=False)
+
+    def totals(self, nodes: Sequence[Node], stack: Sequence[Grid], *, first: bool) -> None:
+        """Add the plain terms, those of one kind and sign at once."""
+        members = [n for grid in stack for column in grid for n in column]
+        axes = {"m": len(stack), "c": len(stack[0]), "r": len(stack[0][0])}
+        out = self.ref([nodes[n].slot for n in members], axes)
+        columns: dict[tuple[str, int], dict[int, list[int]]] = {}
+        for n in members:
+            for sign, slot in nodes[n].plains:
+                columns.setdefault((self.kinds[slot].name, sign), {}).setdefault(n, []).append(slot)
+        for (_, sign), some in sorted(columns.items()):  # any order, but always the same one
+            k = len(some[members[0]])
+            terms = self.ref([slot for n in members for slot in some[n]], {**axes, "k": k})
+            self.loops.append(
+                apply({**axes, "k": k}, out, [terms], sign=sign, accumulate=not first)
+            )
+            first = False
+
+
+def grids(sums: Sequence[Sequence[tuple[int, int]]]) -> list[list[Grid]]:
+    """Find the matrix products among sums of products; return stacks of grids of one shape.
+
+    The left and the right factors of a sum are a row and a column. Rows and columns of which all
+    pairs occur are a matrix product: a grid of the sums' indices, by column and row. Where some
+    pairs are missing, what is complete is taken out of it.
+    """
+    rows = _numbered([tuple(a for a, _ in terms) for terms in sums])
+    columns = _numbered([tuple(b for _, b in terms) for terms in sums])
+    found: dict[tuple[int, int], list[Grid]] = {}
+    for members in _connected(rows, columns):
+        for grid in _complete(members, rows, columns):
+            found.setdefault((len(grid), len(grid[0])), []).append(grid)
+    return [*found.values()]
+
+
+def _complete(members: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> list[Grid]:
+    """Arrange members by column and row, in as few grids without holes as easily found."""
+    at = {}
+    again = []
+    for n in members:  # a pair that comes twice is a grid of its own
+        if (columns[n], rows[n]) in at:
+            again.append([[n]])
+        else:
+            at[columns[n], rows[n]] = n
+    across: dict[int, list[int]] = {}
+    down: dict[int, list[int]] = {}
+    for column, row in at:
+        across.setdefault(row, []).append(column)
+        down.setdefault(column, []).append(row)
+    if len(across) * len(down) == len(at):
+        return [[[at[c, r] for r in sorted(across)] for c in sorted(down)], *again]
+    by_row: dict[tuple[int, ...], list[int]] = {}
+    for row, some in across.items():
+        by_row.setdefault(tuple(sorted(some)), []).append(row)
+    by_column: dict[tuple[int, ...], list[int]] = {}
+    for column, some in down.items():
+        by_column.setdefault(tuple(sorted(some)), []).append(column)
+    if len(by_row) <= len(by_column):
+        return [[[at[c, r] for r in sorted(rs)] for c in cs] for cs, rs in by_row.items()] + again
+    return [[[at[c, r] for r in rs] for c in sorted(cs)] for rs, cs in by_column.items()] + again
+
+
+def _numbered(keys: Sequence[tuple[int, ...]]) -> list[int]:
+    """Number what is different, in sorted order."""
+    number = {key: i for i, key in enumerate(sorted(set(keys)))}
+    return [number[key] for key in keys]
+
+
+def _connected(rows: Sequence[int], columns: Sequence[int]) -> list[list[int]]:
+    """Collect the sums that share a left or a right tuple, directly or through others, in order."""
+    offset = max(rows) + 1
+    parent = list(range(offset + max(columns) + 1))
+
+    def find(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for row, column in zip(rows, columns, strict=True):
+        a, b = find(row), find(offset + column)
+        parent[max(a, b)] = min(a, b)
+    found: dict[int, list[int]] = {}
+    for i, row in enumerate(rows):
+        found.setdefault(find(row), []).append(i)
+    return [*found.values()]
+
+
+def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
+    """Plan loops for all nodes, level by level (the longest path from a leaf).
+
+    Before::
+
+        %6 = %0·%4 + %1·%5
+        %7 = %2·%4 + %3·%5
+        %8 = relu %6
+        %9 = relu %7
+
+    After::
+
+        b[r] = Σ_k u[2r + k] · i[k]  # r < 2, k < 2
+        b[2 + j] = max(b[j], 0)  # j < 2
+    """
+    groups: dict[tuple[Any, ...], list[Node]] = {}
+    for node, depth in zip(nodes, depths(nodes, kinds), strict=True):
+        if node.op is not None:
+            operands = [kinds[slot] for slot in node.operands]
+            # the literal as text, since nan is not equal to itself and 0.0 is to -0.0
+            what: tuple[Any, ...] = (node.op.name, repr(node.literal), *operands)
+        else:
+            pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
+            plains = sorted((kinds[slot], sign) for sign, slot in node.plains)
+            what = ("", node.sign, len(node.products), *pair, *plains)
+        groups.setdefault((depth, *what), []).append(node)
+    planner = Planner(tape, kinds)
+    for _, some in sorted(groups.items(), key=lambda item: item[0][0]):
+        op = some[0].op
+        if op is None:
+            planner.sums(some)
+        else:
+            planner.elementwise(op, some)
+    planner.put(tape.parameters)
+    planner.put(tape.results())
+    return planner.plan(tape, planner.loops)
+
+
+def depths(nodes: Sequence[Node], kinds: list[Kind]) -> list[int]:
+    """Measure how deep each node lies: the longest path from a leaf.
+
+    What reads parameters and constants alone (a penalty on the weights) waits until just before it
+    is needed, so that the weights get their places where they meet the data.
+    """
+    depth = [0] * len(kinds)
+    needed = [len(nodes)] * len(kinds)
+    for node in nodes:
+        depth[node.slot] = 1 + max(depth[slot] for slot in node.reads())
+    for node in reversed(nodes):
+        for slot in node.reads():
+            needed[slot] = min(needed[slot], depth[node.slot])
+    last = max(depth)
+    return [
+        min(needed[node.slot], last + 1) - 1
+        if depth[node.slot] == 1 and not any(kinds[slot].per_row for slot in node.reads())
+        else depth[node.slot]
+        for node in nodes
+    ]
+
+
+def plan_of_numbers(tape: Tape) -> Plan:
+    """Plan one loop without axes for each operation, for what has nothing to do side by side.
+
+    The loops are made when they are asked for, since there may be millions of them.
+    """
+    planner = Planner(tape, tape.kinds)
+    planner.put(tape.parameters)
+    planner.put(slot for slot, kind in enumerate(tape.kinds) if kind is CONSTANT)
+    planner.put(slot for slot, op in enumerate(tape.ops) if op is not None)
+    return planner.plan(tape, _Numbers(tape, planner.place))
+
+
+class _Numbers(Sequence[Loop]):
+    """The loops of a tape, one for each operation."""
+
+    def __init__(self, tape: Tape, place: list[int]) -> None:
+        self.tape, self.place = tape, place
+        self.slots = [slot for slot, op in enumerate(tape.ops) if op is not None]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def __getitem__(self, at: Any) -> Any:
+        slot = self.slots[at]
+        operands, literal = inputs_of(self.tape, slot)
+        reads = [self._ref(operand) for operand in operands]
+        return apply({}, self._ref(slot), reads, self.tape.ops[slot], literal=literal)
+
+    def _ref(self, slot: int) -> Ref:
+        return Ref(self.tape.kinds[slot].store, (), self.place[slot])
