@@ -52,7 +52,7 @@ def rows_of_numbers(X: Any, name: str = "X") -> list[list[Any]]:
     OperandError
         If an entry is not a sequence of real numbers, or one of them is missing: says which.
     """
-    return [_numbers(sample, name, i) for i, sample in enumerate(by_position(X, name))]
+    return [_numbers(sample, name, i) for i, sample in enumerate(as_list(X, name))]
 
 
 def in_rows(X: Any) -> Any:
@@ -139,6 +139,7 @@ def _as_plain(number: Any) -> Any:
 def _numbers(sample: Any, name: str, i: int) -> Any:
     if type(sample) is list and _is_row_of_floats(sample):
         return sample[:]
+    sample = _plain(sample, name, i)
     try:
         return [_number(feature) for feature in as_list(sample)]
     except TypeError:  # an OperandError is one

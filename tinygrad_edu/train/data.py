@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import frexp, fsum, isfinite, ldexp, sqrt
+from numbers import Real
 from random import Random
 from typing import Any
 
+from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import class_index, same_length, whole, within
@@ -188,16 +190,40 @@ def weighted(
     return X, y, None if equal else [weight / largest for weight in weights]
 
 
+def check_finite(name: str, data: Any) -> None:
+    """Raise OperandError if a number in the data, at any depth, is nan or infinite: says where."""
+    try:
+        if all(map(isfinite, data)):
+            return
+    except (TypeError, OverflowError):  # rows, or what is not made of numbers at all
+        pass
+    for i, x in enumerate(data):
+        if isinstance(x, Iterable) and not isinstance(x, str | bytes | Mapping):
+            check_finite(f"{name}[{i}]", x)
+        elif isinstance(x, Real) and not isfinite(x):
+            raise OperandError(
+                f"{name}[{i}] is {float(x)}.",
+                expected="finite numbers",
+                fix="leave such samples out, or replace the number, for example by a mean.",
+            )
+
+
+def check_no_names(y: Sequence[Any], loss: Loss) -> None:
+    """Raise SettingError if a target is text, which the losses of nn don't take."""
+    texts = [i for i, target in enumerate(y) if isinstance(target, str)]
+    if texts and getattr(loss, "__module__", "").startswith("tinygrad_edu."):
+        raise SettingError(
+            f"y[{texts[0]}] is {y[texts[0]]!r:.60}.",
+            expected="the index of a class, or other numbers",
+            fix="number the classes: names = sorted(set(y)); y = [names.index(t) for t in y].",
+        )
+
+
 def _rows(X: Sequence[Any]) -> Rows:
     """Return the samples as lists of finite floats, all of one length."""
     rows = rows_of_numbers(X)
+    check_finite("X", rows)
     for i, row in enumerate(rows):
-        if not all(map(isfinite, row)):
-            raise OperandError(
-                f"X[{i}] is {row!r:.60}.",
-                expected="a sequence of finite numbers, the features of one sample",
-                fix="drop samples with infinite numbers, or bound them first.",
-            )
         if len(row) != len(rows[0]):
             raise LengthError(
                 f"X[{i}] has {len(row)} features, X[0] has {len(rows[0])}.",

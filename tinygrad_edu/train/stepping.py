@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from math import isfinite, sqrt
-from numbers import Real
+from math import sqrt
 from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.agreement import Agreement
@@ -19,11 +18,12 @@ from tinygrad_edu.compiled.symbolic import (
     whole_batch_part,
 )
 from tinygrad_edu.engine import set_numbers, topological_order
-from tinygrad_edu.engine.errors import OperandError, SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import same_length
 from tinygrad_edu.shared.arithmetic import exact_sum
+from tinygrad_edu.train.data import check_finite, check_no_names
 from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
 from tinygrad_edu.train.optim import Optimizer
 
@@ -94,35 +94,6 @@ class Task:
                 fix=f"make the optimizer of this model: optimizer={kind}(model.parameters(), "
                 f"{self.optimizer.learning_rate:g}).",
             )
-
-
-def check_finite(name: str, data: Any) -> None:
-    """Raise OperandError if a number in the data, at any depth, is nan or infinite: says where."""
-    try:
-        if all(map(isfinite, data)):
-            return
-    except (TypeError, OverflowError):  # rows, or what is not made of numbers at all
-        pass
-    for i, x in enumerate(data):
-        if isinstance(x, Iterable) and not isinstance(x, str | bytes | Mapping):
-            check_finite(f"{name}[{i}]", x)
-        elif isinstance(x, Real) and not isfinite(x):
-            raise OperandError(
-                f"{name}[{i}] is {float(x)}.",
-                expected="finite numbers",
-                fix="leave such samples out, or replace the number, for example by a mean.",
-            )
-
-
-def check_no_names(y: Sequence[Any], loss: Loss) -> None:
-    """Raise SettingError if a target is text, which the losses of nn don't take."""
-    texts = [i for i, target in enumerate(y) if isinstance(target, str)]
-    if texts and getattr(loss, "__module__", "").startswith("tinygrad_edu."):
-        raise SettingError(
-            f"y[{texts[0]}] is {y[texts[0]]!r:.60}.",
-            expected="the index of a class, or other numbers",
-            fix="number the classes: names = sorted(set(y)); y = [names.index(t) for t in y].",
-        )
 
 
 class EagerStepper:
