@@ -25,6 +25,8 @@ def test_gradients_for_programs_is_json(capsys):
     assert answer["value"] == 1 / (1 + 2.718281828459045**-1)
     assert set(answer["gradients"]) == {"w0", "x0", "w1", "x1", "w2"}
 
+    assert main(["gradients", " -x ", "x=2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["expression"] == "-x"
     assert main(["gradients", "log(x)", "x=0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["value"] == "-inf"
 

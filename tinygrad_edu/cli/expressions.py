@@ -55,7 +55,7 @@ def add_commands(commands: Any) -> None:
     figure.set_defaults(run=_draw)
 
     for command in (gradients, figure):
-        command.add_argument("expression", help='for example "sigmoid(w*x + b)"')
+        command.add_argument("expression", type=str.strip, help='for example "sigmoid(w*x + b)"')
         command.add_argument("numbers", nargs="*", metavar="name=number", help="for each name")
 
 
