@@ -18,7 +18,7 @@ def test_without_dot_the_next_engine_draws(monkeypatch):
     monkeypatch.setitem(graphviz.COMMANDS, "pygraphviz", ("no such program",))
 
     assert draw(graphs.shared()).svg() == draw(graphs.shared(), engine="builtin").svg()
-    with pytest.raises(MissingExtraError, match="'dot' did not answer"):
+    with pytest.raises(MissingExtraError, match="engine='builtin': the built-in"):
         draw(graphs.shared(), engine="dot").svg()
 
 

@@ -54,7 +54,7 @@ def _by_graphviz(figure: Figure, engine: str) -> Placement:
     if placement is None:
         raise MissingExtraError(
             f"the layout engine {engine!r} did not answer here.",
-            fix="install Graphviz's dot program, or draw with engine=None: "
+            fix="install Graphviz's dot program, or draw with engine='builtin': "
             "the built-in layout needs nothing."
             if engine == "dot"
             else 'pip install "tinygrad_edu[dot]"',
