@@ -35,3 +35,11 @@ def test_pictures_are_inside_the_page_and_beside_it(tmp_path):
     assert (tmp_path / "graph.svg").read_text(encoding="utf-8").startswith("<svg")
     assert len(re.findall(r'src="data:image/', html)) == 2
     assert not re.search(r'(src|href)="(?!data:)', html)
+
+
+def test_a_telephone_shows_the_page_in_its_own_width(tmp_path):
+    """Without this line it draws the page 980 wide, and shrinks it until nothing can be read."""
+    Page("A page", "").write(tmp_path)
+
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html

@@ -65,7 +65,9 @@ class Page:
         """Write the page as ``index.html``, and its files, to a new folder; return their names."""
         parts = "\n".join(self.sections)
         html = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>tinygrad_edu: {escape(self.title)}</title>
+<html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>tinygrad_edu: {escape(self.title)}</title>
 <style>
 {STYLE}</style>
 <h1>{escape(self.title)}</h1>
