@@ -96,6 +96,17 @@ def test_samples_have_the_colour_and_marker_of_their_class():
     assert len({c.get_paths()[0].vertices.tobytes() for c in dots}) == 2
 
 
+def test_classes_have_the_names_that_are_given():
+    """One for each output, by its index, in the legend; as many as there are outputs."""
+    ax = decision_boundary(line(), X, [1] * len(X), resolution=10, class_names=["no", "over $5"])
+
+    (text,) = ax.get_legend().get_texts()
+
+    assert text.get_text() == r"target over \$5"
+    with pytest.raises(LengthError, match="class_names has 1 entries"):
+        decision_boundary(line(), X, [1] * len(X), resolution=10, class_names=["no"])
+
+
 def test_a_model_that_always_predicts_one_class_has_no_line():
     """One region fills the picture."""
     ax = decision_boundary(line(bias=100.0), X, Y, resolution=10)

@@ -9,7 +9,9 @@ from random import Random
 import pytest
 
 from tinygrad_edu.cli import main
-from tinygrad_edu.experiments import trained
+from tinygrad_edu.experiments import Experiment, trained
+from tinygrad_edu.experiments.report import Data, plot_boundary
+from tinygrad_edu.experiments.scaling import Scaling
 
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{x}$ & _^", "'; drop\ntable", "größe 名前 \u202e"]
 
@@ -124,3 +126,21 @@ def test_a_table_is_diagnosed_too(file, capsys):
     assert main(["diagnose", "--data", "my.csv", "--quiet"]) == 0
 
     assert "regression" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_boundary_speaks_of_the_users_columns_and_classes(raw, tmp_path):
+    """And says where its axes count standard deviations: nobody is 1.3 tall."""
+    people = "".join(f"{150 + i},{50 + i % 7},{'tall' if i > 20 else 'small'}\n" for i in range(40))
+    path = tmp_path / "people.csv"
+    path.write_text("height,weight,kind\n" + people)
+    settings = Experiment(data=str(path), raw=raw)
+    scaling = None if raw else Scaling.of(settings.drawn().X)
+    data = Data(settings.source, settings.load(), settings.loss, scaling)
+
+    (ax,) = plot_boundary(settings.network(), data).axes
+
+    unit = "" if raw else ", standardized"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (f"height{unit}", f"weight{unit}")
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["target small", "target tall"]

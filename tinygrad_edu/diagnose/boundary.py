@@ -35,6 +35,7 @@ def decision_boundary(
     y: Sequence[Any],
     *,
     resolution: int = 150,
+    class_names: Sequence[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the regions that a model of two features assigns to each class, and the samples.
@@ -48,6 +49,7 @@ def decision_boundary(
     y : their classes: the index of the output; or -1 and 1; or names or other numbers, as many as
         there are outputs and in their order when sorted; or rows with a single 1, at the index
     resolution : int, at least 2, points on each side of the grid
+    class_names : how the legend calls the class of each output; by default as y does
     ax : see :mod:`tinygrad_edu.diagnose`
 
     Raises
@@ -76,6 +78,8 @@ def decision_boundary(
     margins = [_margins(row) for row in scores]
     targets = [*map(_unwrapped, y)]
     classes = _classes(targets, len(scores[0]), names)
+    if len(class_names):
+        same_length("class_names", class_names, "the outputs", scores[0])
     with axes_or_new(ax, WHAT, (5.6, 4.6)) as ax:
         for k, (color, marker) in enumerate(class_looks(len(scores[0]))):
             column = [margin[k] for margin in margins]
@@ -85,7 +89,8 @@ def decision_boundary(
             if mine:
                 places = [X[i][0] for i in mine], [X[i][1] for i in mine]
                 dots = ax.scatter(*places, s=26, color=color, marker=marker, edgecolors="white")
-                dots.set(linewidths=0.6, zorder=3.0, label=f"target {plain(targets[mine[0]])}")
+                name = class_names[k] if class_names else targets[mine[0]]
+                dots.set(linewidths=0.6, zorder=3.0, label=f"target {plain(name)}")
         ax.set(xlabel="feature 0", ylabel="feature 1", title="Decision boundary")
         if lost := sum(isnan(margin[0]) for margin in margins):
             ax.set_title(f"Decision boundary; nan at {lost:,} of {len(margins):,} points")

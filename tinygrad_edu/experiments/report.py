@@ -93,11 +93,7 @@ def write_report(
         plot = plot_amounts(kind, data.unit, outputs, split.y_test)
         page.add_plot("amounts.png", "Predictions on held-out samples", plot)
     elif kind.features == 2:
-        with unseen():
-            boundary = decision_boundary(model, split.X_test, split.y_test)
-        if isinstance(kind, Table):
-            boundary.set(xlabel=plain(kind.columns[0]), ylabel=plain(kind.columns[1]))
-        page.add_plot("decision.png", "Predictions on held-out samples", boundary.figure)
+        page.add_plot("decision.png", "Predictions on held-out samples", plot_boundary(model, data))
     else:
         predicted = [out.index(max(out)) for out in outputs]
         confusion = plot_confusion(kind, predicted, split.y_test)
@@ -187,6 +183,18 @@ def plot_amounts(
     ax.plot(ends, ends, color=PALE, lw=1.0)
     name = plain(kind.target) if isinstance(kind, Table) else "target"
     ax.set(xlabel=f"{name}, true", ylabel=f"{name}, predicted", title="Held-out samples")
+    return ax.figure
+
+
+def plot_boundary(model: Module, data: Data) -> Any:
+    """Plot the regions of the classes, and the held-out samples, in the plane of two features."""
+    kind, split = data.kind, data.split
+    with unseen():
+        ax = decision_boundary(model, split.X_test, split.y_test, class_names=kind.class_names)
+    columns = kind.columns if isinstance(kind, Table) else ("feature 0", "feature 1")
+    scale = "" if data.scaling is None else ", standardized"
+    x, y = (plain(name) + scale for name in columns)
+    ax.set(xlabel=x, ylabel=y)
     return ax.figure
 
 
