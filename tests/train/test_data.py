@@ -190,3 +190,10 @@ def test_one_hot_refuses_what_is_not_a_class(target):
     """-1 would count from the end, and 1.2 is between two classes."""
     with pytest.raises(SettingError, match=r"y\[1\] is"):
         one_hot([0, target], classes=3)
+
+
+def test_a_split_is_shown_by_its_sizes():
+    """A notebook's cell that ends with a data set does not print all of its numbers."""
+    halves = split([[1.0], [2.0], [3.0]], [0, 1, 0], 0.34, rng=Random(0))
+
+    assert repr(halves) == "Split(2 samples to train on, 1 held out)"

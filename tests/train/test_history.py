@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from math import nan
 
 import pytest
 from matplotlib import pyplot
@@ -114,3 +115,11 @@ def test_a_history_is_copied_and_pickled(copied):
     old.begin()
     old.add({"loss": 0.25})
     assert old.judged == [0.25]
+
+
+def test_a_history_is_shown_in_one_line():
+    """A notebook's cell that ends with ``fit(...)`` shows what was reached, not every number."""
+    assert repr(History()) == "History(0 epochs, stopped='')"
+    history = History(loss=[1.0, 0.25], validation_loss=[1.0, nan], batch_loss=[1.0] * 999)
+    history.stopped = "epochs"
+    assert repr(history) == "History(2 epochs, loss=0.25, validation_loss=nan, stopped='epochs')"

@@ -19,7 +19,7 @@ from tinygrad_edu.shared.samples import as_list, by_position, rows_of_numbers
 Rows = list[list[float]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Samples to train on, and others that are held out to test on.
 
@@ -34,6 +34,10 @@ class Split:
     y: list[Any]
     X_test: Rows
     y_test: list[Any]
+
+    def __repr__(self) -> str:
+        """Count the samples, which a notebook would otherwise print all."""
+        return f"Split({len(self.X):,} samples to train on, {len(self.X_test):,} held out)"
 
 
 def split(

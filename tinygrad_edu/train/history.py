@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.shared.plots import drawable, legend, new_plot
+from tinygrad_edu.shared.tables import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 METRICS = ("metrics", "validation_metrics")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """One entry for each finished epoch; ``batch_loss`` has one for each batch.
 
@@ -51,6 +52,13 @@ class History:
     seconds: list[float] = field(default_factory=list)
     stopped: str = ""
     begun: int = 0
+
+    def __repr__(self) -> str:
+        """Show the last epoch in a line: a notebook would print every number that ``fit`` kept."""
+        names = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+        last = [f"{name}={kept[-1]:.4g}" for name in names if (kept := getattr(self, name))]
+        parts = [plural(len(self.loss), "epoch"), *last, f"stopped={self.stopped!r}"]
+        return f"History({', '.join(parts)})"
 
     def __setstate__(self, facts: dict[str, Any]) -> None:
         """Read a pickle, perhaps of an earlier version, which had fewer measures."""
