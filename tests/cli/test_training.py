@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.processes import start
 from tinygrad_edu.cli import main
+from tinygrad_edu.cli.training import EXAMPLES
 
 QUICK = ["train", "--samples", "40", "--hidden", "4", "--epochs", "2", "--quiet"]
 DIVERGES = ["--optimizer", "sgd", "--learning-rate", "1e300"]
@@ -249,3 +250,35 @@ def test_help_names_every_data_set(command, capsys):
     shown = capsys.readouterr().out
     assert f"tinygrad-edu {command} --data" in shown
     assert "breast_cancer" in shown
+
+
+def test_ctrl_c_while_a_report_is_written_says_how_to_get_it(tmp_path, capsys, monkeypatch):
+    """Exit code 130, nothing of a report; the run is kept, and --resume writes its report."""
+    words = [*QUICK, "--out", str(tmp_path)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinygrad_edu.experiments.report.save", press_ctrl_c)
+        assert main(words) == 130
+
+    err = capsys.readouterr().err
+    assert "run.json keeps the run: repeat the command with --resume" in err
+    assert os.listdir(tmp_path) == ["run.json"]
+    assert main([*words, "--resume"]) == 0
+    assert {*REPORT} <= {*os.listdir(tmp_path)}
+
+
+def press_ctrl_c(*words, **facts):
+    """Stand for a function in which the user presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_the_examples_of_train_work_in_their_order(tmp_path, monkeypatch):
+    """Pasted one after another into one folder, none is refused."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i * 7 % 5},{i % 3},{i * 1.5}\n" for i in range(40))
+    (tmp_path / "my.csv").write_text("rooms,floor,price\n" + rows)
+
+    for line in EXAMPLES["train"].splitlines():
+        words = re.split(r"\s{3,}", line.strip())[0].split()[1:]  # what follows is a remark
+        assert main([*words, "--quiet"]) == 0, line

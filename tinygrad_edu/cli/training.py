@@ -15,14 +15,14 @@ EXAMPLES = {
     "demo": """\
   tinygrad-edu demo                         learn handwritten digits, write report/
   tinygrad-edu demo --epochs 3 --out first  a shorter run, into another folder
-  tinygrad-edu demo --eager                 every multiplication a single Value: a minute
+  tinygrad-edu demo --eager --out eager     every multiplication a single Value: a minute
 """,
     "train": """\
   tinygrad-edu train --data my.csv          learn the last column of a file of your own
-  tinygrad-edu train --data my.csv --target price --task regression
-  tinygrad-edu train --data moons --hidden 16 16 --activation tanh --epochs 200
-  tinygrad-edu train --data digits --hidden 32 --optimizer adam --l2 1e-4 --patience 10
-  tinygrad-edu train --data digits --hidden 32 --epochs 60 --resume   go on where it stopped
+  tinygrad-edu train --data my.csv --target price --task regression --out prices
+  tinygrad-edu train --data moons --hidden 16 16 --activation tanh --epochs 200 --out tanh
+  tinygrad-edu train --data digits --hidden 32 --l2 1e-4 --patience 10 --out digits-32
+  tinygrad-edu train --data digits --hidden 32 --l2 1e-4 --out digits-32 --resume   go on with it
 """,
     "diagnose": """\
   tinygrad-edu diagnose --data moons --hidden 8 8 8 8 8 8 8 8 --activation sigmoid

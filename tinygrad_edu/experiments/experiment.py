@@ -432,6 +432,13 @@ def run(
             )
         except FileError as error:
             raise _failed(folder, error) from None
+        except KeyboardInterrupt:
+            print(
+                f"\nno report was written, but {state} keeps the run: repeat the command with "
+                "--resume for its report.",
+                file=sys.stderr,
+            )
+            raise
         return headline, [*files, *["run.json"] * state.exists()], stopped
 
 
