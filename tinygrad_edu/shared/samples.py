@@ -102,11 +102,13 @@ def _unpacked(data: Any, name: str) -> Any:
 def _plain(entry: Any, name: str, i: int) -> Any:
     """Return a sample or target, or a part of one, as plain Python; refuse what is missing."""
     kind = type(entry)
-    if (kind is float and entry == entry) or (kind is list and _is_row_of_floats(entry)):
+    if kind in PLAIN or (kind is float and entry == entry):
+        return entry
+    if kind is list and _is_row_of_floats(entry):
         return entry
     number = isinstance(entry, Real | Decimal)
-    if kind in PLAIN or (number and entry == entry):
-        return entry if kind in PLAIN else _as_plain(entry)
+    if number and entry == entry:
+        return _as_plain(entry)
     if number or kind.__name__ in MISSING:
         raise OperandError(
             f"{name}[{i}] has a missing number: {entry!r:.60}.",
