@@ -75,8 +75,21 @@ class Run:
     saved: float = -inf  # when the file was written, on the clock that only goes forwards
 
     def begin(self, epochs: int) -> int:
-        """Go on from the checkpoint if it is there; return the number of the last epoch."""
-        resumed = self._resumed()
+        """Go on from the checkpoint if it is there; return the number of the last epoch.
+
+        A path that can't be written to is refused now, and not when an epoch is done.
+        """
+        resumed = False
+        if self.checkpoint is not None:
+            path = as_path(self.checkpoint.path)
+            writable_folder(path.parent)
+            replaceable(path)
+            self.settings = _as_json(path, self.checkpoint.settings)
+            self._layers()  # an error if one has no state, as one of the system
+            self.facts = facts_of(self.task, self.rng)
+            resumed = self.checkpoint.resume and path.exists()
+            if resumed:
+                self._go_on(path)
         if not resumed:
             self.history.begin()
         self.stopping.begin(self.history)
@@ -93,21 +106,6 @@ class Run:
                 if name in self.random:
                     set_state(source, self.random[name])
             self.random = _process()
-
-    def _resumed(self) -> bool:
-        """Resume if there is a file to resume from; refuse a path that can't be written to."""
-        if self.checkpoint is None:
-            return False
-        path = as_path(self.checkpoint.path)
-        writable_folder(path.parent)
-        replaceable(path)
-        self.settings = _as_json(path, self.checkpoint.settings)
-        self._layers()  # an error if one has no state, as one of the system
-        self.facts = facts_of(self.task, self.rng)
-        if self.checkpoint.resume and path.exists():
-            self.resume(path)
-            return True
-        return False
 
     def check(self, entry: Mapping[str, Any]) -> None:
         """Raise AnomalyError if an epoch that is to be saved has left a number not finite."""
@@ -159,15 +157,8 @@ class Run:
     def _layers(self) -> dict[str, Any]:
         return {name: get_state(source) for name, source in generators(self.task.model)}
 
-    def resume(self, path: Path) -> None:
-        """Go back to where the file was written; nothing is changed if it does not fit.
-
-        Raises
-        ------
-        FileError
-            If the file can't be read, was damaged, or is of another model, optimizer or settings,
-            or of other data.
-        """
+    def _go_on(self, path: Path) -> None:
+        """Go back to where the file was written; nothing is changed if it does not fit."""
         facts, optimizer = read(path), self.task.optimizer
         layers, other = self._check_facts(path, facts)
         history = facts["history"]
