@@ -18,6 +18,12 @@ def test_gradients_prints_a_table(capsys):
     assert len(lines) == 11
 
 
+def test_an_expression_of_numbers_alone_has_its_value(capsys):
+    """It has neither names nor steps, but a result."""
+    assert main(["gradients", "1 + 2"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["1", "+", "2", "3", "1"]
+
+
 def test_gradients_for_programs_is_json(capsys):
     """All digits, and names for what JSON has no number for."""
     assert main([*NEURON, "--json"]) == 0

@@ -107,7 +107,8 @@ def _gradients(options: argparse.Namespace) -> int:
         }
         print(json.dumps(answer))
         return 0
-    rows = [(_cell(v.label), f"{v.data:.6g}", f"{v.grad:.6g}") for v in [*leaves.values(), *steps]]
+    shown = [*leaves.values(), *steps] or [root]  # an expression of numbers alone has no steps
+    rows = [(_cell(v.label), f"{v.data:.6g}", f"{v.grad:.6g}") for v in shown]
     print("\n".join(text_table([("", "value", "gradient"), *rows], "<>>")))
     return 0
 
