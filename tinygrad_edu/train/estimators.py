@@ -365,7 +365,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         known = unique_labels(classes) if partial else found
         if len(known) < 2:
             raise SettingError(
-                f"y holds only one class, {known[0]!r:.60}.",
+                f"y holds only one class, {known.tolist()[0]!r:.60}.",
                 expected="at least two, for there to be something to tell apart",
                 fix="print(set(y)), and select samples of at least two classes.",
             )
