@@ -115,6 +115,8 @@ def test_an_unknown_activation_is_refused_with_the_list_of_known_ones(activation
         MLP(2, [2, 1], activation=activation)
 
     assert all(name in str(info.value) for name in ACTIVATIONS)
+    with pytest.raises(SettingError, match="the activation is"):
+        MLP(2, [1], activation=activation)  # it has no hidden layer, but may get one later
 
 
 # --- wrong calls --------------------------------------------------------------------------------

@@ -263,6 +263,7 @@ def test_too_few_epochs_are_said():
         ({"tol": -1e-9}, "tol is -1e-09"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is 0"),
         ({"validation_fraction": 1.0, "early_stopping": True}, "validation_fraction is 1.0"),
+        ({"early_stopping": "False"}, "early_stopping is 'False'"),
         ({"momentum": 1.0, "solver": "sgd"}, "momentum is 1.0"),
         ({"compiled": "yes"}, "compiled is 'yes'"),
     ],

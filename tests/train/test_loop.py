@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from tinygrad_edu import nn
+from tinygrad_edu import Value, nn
 from tinygrad_edu.engine.errors import AnomalyError, LengthError, OperandError, SettingError
 from tinygrad_edu.train import SGD, History, evaluate, fit, one_hot
 from tinygrad_edu.train.loop import held_out
@@ -411,12 +411,37 @@ def test_a_callback_may_change_the_rate(compiled):
         ({"metrics": [len]}, "metrics is"),
         ({"metrics": {"f1": 3}}, "metrics is"),
         ({"rng": 3}, "rng is 3"),
+        ({"model": lambda x: x[0]}, "the model is <function"),
+        ({"model": None}, "the model is None"),
+        ({"model": nn.MLP}, "the model is <class"),
+        ({"loss": "mse"}, "loss is 'mse'"),
+        ({"penalty": 1e-4}, "penalty is 0.0001"),
     ],
 )
 def test_settings_of_another_kind_are_refused_in_words(setting, message):
     """Before training, with an example that works."""
     with pytest.raises(SettingError, match=message):
-        fit(line_model(), nn.mse, *LINE, progress=False, **setting)
+        fit(
+            **{"model": line_model(), "loss": nn.mse} | setting,
+            X=LINE[0],
+            y=LINE[1],
+            progress=False,
+        )
+
+
+@pytest.mark.parametrize("compiled", [False, "auto"])
+@pytest.mark.parametrize("answer", [1.0, None, [Value(1.0)], "1"])
+def test_a_loss_that_returns_no_value_is_refused_in_words(answer, compiled):
+    """A number that has left the graph, a forgotten return, a list of several."""
+    with pytest.raises(OperandError, match="the loss returned"):
+        fit(line_model(), lambda *_: answer, *LINE, compiled=compiled, progress=False)
+
+
+def test_a_whole_number_too_large_for_a_float_is_refused_in_words():
+    """In a feature and in a target."""
+    for X, y in (([[10**400]], [1.0]), ([[1.0]], [10**400])):
+        with pytest.raises(OperandError, match="cannot be stored as a float"):
+            fit(line_model(), nn.mse, X, y, progress=False)
 
 
 @pytest.mark.parametrize("place", [(3, 1), (0, 0)])

@@ -281,3 +281,12 @@ def test_a_schedule_is_cosine_again(tmp_path):
     train(path, 2, make=lambda p: SGD(p, 0.1, schedule=cosine(16)))
 
     assert len(train(path, 4, make=lambda p: SGD(p, 0.1, schedule=cosine(16)))[1].loss) == 4
+
+
+@pytest.mark.parametrize("some", [lambda p: p[::-1], lambda p: [p[1], p[0], *p[2:]]])
+def test_moments_of_parameters_in_another_order_are_refused(tmp_path, some):
+    """The file keeps them in the optimizer's order: they would go to other parameters."""
+    train(tmp_path / "run.json", 1, make=lambda p: Adam(p, 0.1))
+
+    with pytest.raises(FileError, match="trains other parameters, or in another order"):
+        train(tmp_path / "run.json", 2, make=lambda p: Adam(some(p), 0.1))

@@ -107,6 +107,7 @@ def test_clipping_by_value_is_numpys_clip(gradients, limit):
         lambda: cosine(2.5),
         lambda: step_decay(3, 0.0),
         lambda: warm_up(-1),
+        lambda: warm_up(3, then=0.5),
         lambda: ClipByNorm(0.0),
         lambda: ClipByValue(math.nan),
         lambda: linear(3, end=-1.0),

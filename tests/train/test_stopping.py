@@ -52,6 +52,13 @@ def test_numpys_true_ends_the_run_too():
     assert len(history.loss) == 2
 
 
+def test_an_array_of_one_boolean_ends_the_run_too():
+    """A comparison of an array or tensor without dimensions returns one."""
+    _, history = train(callbacks=[lambda *_: np.array(True)])
+
+    assert len(history.loss) == 1
+
+
 def test_a_callback_ends_the_run():
     """By True alone; other answers mean nothing."""
     answers = iter([None, 1, "stop", True])

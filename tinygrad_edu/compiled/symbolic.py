@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from tinygrad_edu.compiler import recording
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.context import Trace
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.generators import generators, get_state, set_state
 from tinygrad_edu.nn.penalties import Penalty
@@ -33,6 +33,14 @@ def batch_loss(
     """
     outputs = model.batch(X)
     losses = [loss(out, target) for out, target in zip(outputs, y, strict=True)]
+    other = next((one for one in losses if not isinstance(one, Value)), losses[0])
+    if not isinstance(other, Value):
+        raise OperandError(
+            f"the loss returned {type(other).__name__}: {other!r:.60}.",
+            expected="one Value, so that gradients flow back through it",
+            fix="compute it from the output, and return the result: loss=lambda output, target: "
+            "(output - target) ** 2.",
+        )
     if weights is not None:
         losses = [one * weight for one, weight in zip(losses, weights, strict=True)]
     return _total(losses, model, penalty), outputs

@@ -181,6 +181,7 @@ class MLP(Module):
     ) -> None:
         widths, rng = _widths(widths), choose_rng(rng)
         fans = [fan_in, *widths[:-1]]
+        known_activation("the activation", activation)  # also where a single layer has none of it
         activations = [activation] * (len(widths) - 1) + [output]
         self.layers = [
             Layer(inputs, outputs, kind, initializer, rng)

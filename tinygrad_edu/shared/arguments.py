@@ -102,6 +102,26 @@ def whole(name: str, number: Any, *, least: int | None = 1) -> int:
     )
 
 
+def function(name: str, given: Any, example: str) -> Any:
+    """Return what can be called; raise SettingError for anything else.
+
+    Examples
+    --------
+    >>> function("loss", "mse", "nn.mse")
+    Traceback (most recent call last):
+    tinygrad_edu.engine.errors.SettingError: loss is 'mse'.
+      Expected : a function
+      Fix      : pass the function itself, for example loss=nn.mse.
+    """
+    if callable(given):
+        return given
+    raise SettingError(
+        f"{name} is {given!r:.60}.",
+        expected="a function",
+        fix=f"pass the function itself, for example {name}={example}.",
+    )
+
+
 def class_index(x: Any) -> int | None:
     """Return the index of a class, which tables and arrays also hold as 2.0 or True; else None."""
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygrad_edu.compiled.symbolic import Loss
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.guards import real
 from tinygrad_edu.nn.init import choose_rng
 from tinygrad_edu.shared.arguments import class_index, same_length, whole, within
 from tinygrad_edu.shared.samples import as_list, by_position, rows_of_numbers
@@ -204,7 +205,7 @@ def check_finite(name: str, data: Any) -> None:
     for i, x in enumerate(data):
         if isinstance(x, Iterable) and not isinstance(x, str | bytes | Mapping):
             check_finite(f"{name}[{i}]", x)
-        elif isinstance(x, Real) and not isfinite(x):
+        elif isinstance(x, Real) and not isfinite(real(x)):
             raise OperandError(
                 f"{name}[{i}] is {float(x)}.",
                 expected="finite numbers",

@@ -203,7 +203,7 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _held_out(self, X: Any, y: Any, weights: Any, state: Any, partial: bool) -> Any:
         """Return X, y and weights to train on, and a pair of lists to validate on, or None."""
-        if not self.early_stopping:
+        if not one_of("early_stopping", self.early_stopping, (True, False)):
             return X, y, weights, None
         if partial:
             raise SettingError(

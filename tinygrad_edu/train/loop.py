@@ -121,6 +121,12 @@ def fit(
     X, y, rng = by_position(X), by_position(y, "y"), choose_rng(rng)
     X, y, weights = weighted(X, y, sample_weight)
     X, y, weights, validation = held_out(X, y, weights, validation)
+    if not isinstance(model, Module):
+        raise SettingError(
+            f"the model is {model!r:.60}.",
+            expected="a Module, such as MLP or Sequential",
+            fix="pass a model first, for example fit(nn.MLP(2, [1]), nn.mse, X, y).",
+        )
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
     expect("optimizer", optimizer, Optimizer, "SGD(model.parameters(), 0.1)")

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_edu.engine import Value, ieee, set_numbers
 from tinygrad_edu.engine.errors import AnomalyError, SettingError
 from tinygrad_edu.engine.guards import real
-from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.shared.arguments import function, whole, within
 from tinygrad_edu.train.schedules import Schedule
 
 
@@ -45,6 +45,10 @@ class Optimizer:
     ) -> None:
         self.parameters = _leaves(parameters)
         self.rate = self.learning_rate = within("learning_rate", learning_rate, above=0.0)
+        if schedule is not None:
+            function("schedule", schedule, "train.cosine(100)")
+        if clip is not None:
+            function("clip", clip, "train.ClipByNorm(1.0)")
         self.schedule, self.clip, self.steps = schedule, clip, 0
         size = whole(f"{type(self).__name__}.state_size", self.state_size, least=0)
         self._state = [(0.0,) * size for _ in self.parameters]
@@ -277,6 +281,12 @@ class Adam(Optimizer):
         **settings: Any,
     ) -> None:
         super().__init__(parameters, learning_rate, **settings)
+        if not isinstance(betas, Iterable) or len([*betas]) != 2:
+            raise SettingError(
+                f"betas is {betas!r:.60}.",
+                expected="two numbers of at least 0 and below 1",
+                fix="pass both, for example betas=(0.9, 0.999).",
+            )
         self.beta1 = within("betas[0]", betas[0], least=0.0, below=1.0)
         self.beta2 = within("betas[1]", betas[1], least=0.0, below=1.0)
         self.epsilon = within("epsilon", epsilon, above=0.0)

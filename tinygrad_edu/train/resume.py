@@ -142,6 +142,7 @@ class Run:
             run=self.facts,
             optimizer={
                 "kind": type(optimizer).__name__,
+                "trained": self._trained(),
                 "steps": optimizer.steps,
                 "learning_rate": optimizer.learning_rate,
                 "state": [[*map(float, numbers)] for numbers in optimizer.state],
@@ -156,6 +157,11 @@ class Run:
 
     def _layers(self) -> dict[str, Any]:
         return {name: get_state(source) for name, source in generators(self.task.model)}
+
+    def _trained(self) -> str:
+        """Describe which parameters the optimizer trains, in its order; a loss may have some."""
+        names = {value: name for name, value in self.task.model.named_values()}
+        return digest([names.get(p) for p in self.task.optimizer.parameters])
 
     def _go_on(self, path: Path) -> None:
         """Go back to where the file was written; nothing is changed if it does not fit."""
@@ -210,6 +216,13 @@ class Run:
             raise FileError(
                 f"{path}: written by {theirs} parameters, not by {ours}.",
                 fix=f"pass the same model and {kind}, or the name of a new file.",
+            )
+        trained = self._trained()
+        if facts["optimizer"].get("trained", trained) != trained:  # each has a state of its own
+            raise FileError(
+                f"{path}: its optimizer trains other parameters, or in another order.",
+                fix=f"make the {kind} as the script that wrote the file did, for example "
+                "of model.parameters().",
             )
         layers, mine = facts["layers"], [*self._layers()]
         if "run" not in facts and len(layers) == len(mine):  # paths of layers had other names then

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.nn import Module
-from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.shared.arguments import function, whole, within
 from tinygrad_edu.train.history import History
 
 Schedule: TypeAlias = Callable[[int], float]
@@ -132,7 +132,8 @@ def warm_up(steps: int, then: Schedule | None = None) -> Schedule:
     >>> rate(0), rate(3), rate(4)
     (0.25, 1.0, 1.0)
     """
-    return partial(_warm_up, whole("steps", steps), then or constant())
+    then = constant() if then is None else function("then", then, "train.cosine(100)")
+    return partial(_warm_up, whole("steps", steps), then)
 
 
 def _warm_up(steps: int, then: Schedule, step: int) -> float:

@@ -21,7 +21,7 @@ from tinygrad_edu.engine import set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.shared.arguments import same_length
+from tinygrad_edu.shared.arguments import function, same_length
 from tinygrad_edu.shared.arithmetic import exact_sum
 from tinygrad_edu.train.data import check_finite, check_no_names
 from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
@@ -45,6 +45,9 @@ class Task:
     weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
+        function("loss", self.loss, "nn.mse")
+        if self.penalty is not None:
+            function("penalty", self.penalty, "nn.L2(1e-4)")
         same_length("y", self.y, "X", self.X)
         data = {"X": self.X, "y": self.y}
         if self.validation is not None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu.engine import set_numbers
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.guards import is_bool
+from tinygrad_edu.engine.guards import is_bool, scalar
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import whole, within
 from tinygrad_edu.train.history import History
@@ -112,7 +112,7 @@ class Stopping:
         if self.looks_for_best:
             self.best.look(history.latest, len(history.loss), model, self.min_delta)
         answers = [callback(history, model) for callback in self.callbacks]
-        asked = any(is_bool(answer) and bool(answer) for answer in answers)
+        asked = any(is_bool(answer) and answer for answer in map(scalar, answers))
         return self._limit(history) or ("callback" if asked else "")
 
     def _limit(self, history: History) -> str:
