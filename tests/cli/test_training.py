@@ -267,6 +267,20 @@ def test_ctrl_c_while_a_report_is_written_says_how_to_get_it(tmp_path, capsys, m
     assert {*REPORT} <= {*os.listdir(tmp_path)}
 
 
+def test_ctrl_c_before_the_first_epoch_is_kept_leaves_an_older_run_whole(
+    tmp_path, capsys, monkeypatch
+):
+    """A report of a run without a file could not go on; beside the file of another it would lie."""
+    words = [*QUICK, "--out", str(tmp_path)]
+    assert main(words) == 0
+    old = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    monkeypatch.setattr("tinygrad_edu.train.resume.save", press_ctrl_c)
+    assert main([*words, "--overwrite", "--seed", "1"]) == 130
+
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == old
+
+
 def press_ctrl_c(*words, **facts):
     """Stand for a function in which the user presses Ctrl-C."""
     raise KeyboardInterrupt

@@ -399,7 +399,7 @@ def run(
         except FileError as error:
             raise (_failed(folder, error) if history.loss else error) from None
         except KeyboardInterrupt:
-            if not history.loss:
+            if len(history.loss) < 2 and not _keeps(state, history):  # the first write is whole
                 raise
             stopped = True
             print("\nstopping: writing the report …", file=sys.stderr, flush=True)
@@ -440,6 +440,14 @@ def run(
             )
             raise
         return headline, [*files, *["run.json"] * state.exists()], stopped
+
+
+def _keeps(state: Path, history: History) -> bool:
+    """Check whether a file has epochs of this run, rather than none, or those of an older one."""
+    kept: list[float] = []
+    with suppress(FileError):
+        kept = nn.read(state)["history"]["loss"]
+    return bool(kept) and kept == history.loss[: len(kept)]
 
 
 def _check_folder(settings: Experiment, folder: Path, resume: bool, overwrite: bool) -> None:
