@@ -290,3 +290,22 @@ def test_moments_of_parameters_in_another_order_are_refused(tmp_path, some):
 
     with pytest.raises(FileError, match="trains other parameters, or in another order"):
         train(tmp_path / "run.json", 2, make=lambda p: Adam(some(p), 0.1))
+
+
+def test_a_run_does_not_go_on_with_what_was_frozen_trained(tmp_path):
+    """Also if a callback froze it after the optimizer was made; a run that freezes it goes on."""
+
+    def run(epochs, *, frozen=False, callbacks=()):
+        model = nn.MLP(2, [3, 2], rng=Random(1))
+        optimizer = SGD(model.parameters(), 0.1)
+        if frozen:
+            model.layers[0].freeze()
+        settings = {"epochs": epochs, "callbacks": callbacks, "optimizer": optimizer}
+        checkpoint = tmp_path / "run.json"
+        return fit(model, nn.cross_entropy, X, Y, **settings, checkpoint=checkpoint, progress=False)
+
+    run(2, callbacks=[lambda history, model: model.layers[0].freeze() and None])
+
+    with pytest.raises(FileError, match=r"frozen was \['layer1"):
+        run(4)
+    assert len(run(4, frozen=True).loss) == 4

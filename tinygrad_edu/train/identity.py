@@ -12,6 +12,7 @@ from random import Random
 from types import FunctionType
 from typing import Any
 
+from tinygrad_edu.engine.guards import FROZEN
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.generators import get_state, held_by
 from tinygrad_edu.train.stepping import Task
@@ -36,8 +37,14 @@ def facts_of(task: Task, rng: Random) -> dict[str, Any]:
         "penalty": described(task.penalty),
         **{name: described(x) for name, x in vars(task.optimizer).items() if name not in STATE},
         **_layers(task.model),
+        "frozen": frozen(task.model),
         "rng": digest(get_state(rng)),
     }
+
+
+def frozen(model: Module) -> list[str]:
+    """List the parameters that are not trained, which a callback may change during a run."""
+    return [name for name, value in model.named_values() if value.constant == FROZEN]
 
 
 def described(thing: Any, deep: int = DEEP) -> Any:

@@ -19,7 +19,7 @@ from tinygrad_edu.nn.generators import generators, get_state, global_generators,
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, replaceable, writable_folder
 from tinygrad_edu.train.history import History
-from tinygrad_edu.train.identity import digest, facts_of
+from tinygrad_edu.train.identity import digest, facts_of, frozen
 from tinygrad_edu.train.stepping import Task
 from tinygrad_edu.train.stopping import Best, Stopping
 
@@ -139,7 +139,7 @@ class Run:
             self.task.model,
             checkpoint.path,
             settings=self.settings,
-            run=self.facts,
+            run=self.facts | {"frozen": frozen(self.task.model)},
             optimizer={
                 "kind": type(optimizer).__name__,
                 "trained": self._trained(),
