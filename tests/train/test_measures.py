@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value, nn
-from tinygrad_edu.engine.errors import LengthError, SettingError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
 from tinygrad_edu.train import one_hot
 from tinygrad_edu.train.measures import Scores, evaluate, gradient_sizes
 
@@ -151,3 +151,16 @@ def test_gradient_sizes_are_root_mean_squares_by_layer(unit):
 
     expected = [math.sqrt(12.5) * unit, math.sqrt(2.0) * unit]
     assert sizes == pytest.approx(expected, rel=1e-15)
+
+
+def test_evaluate_refuses_what_is_no_model_or_no_loss_in_words():
+    """A loss of plain numbers can be measured, though not trained by."""
+    model = nn.MLP(1, [1])
+
+    with pytest.raises(SettingError, match="the model is None"):
+        evaluate(None, nn.mse, [[1.0]], [1.0])
+    with pytest.raises(SettingError, match="loss is 'mse'"):
+        evaluate(model, "mse", [[1.0]], [1.0])
+    with pytest.raises(OperandError, match="got NoneType"):
+        evaluate(model, lambda output, target: None, [[1.0]], [1.0])
+    assert evaluate(model, lambda output, target: 2.0, [[1.0]], [0.5])[0] == 2.0

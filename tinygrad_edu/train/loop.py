@@ -21,7 +21,7 @@ from tinygrad_edu.shared.samples import by_position, is_single
 from tinygrad_edu.train.data import minibatches, split, weighted
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.interrupts import Interrupts
-from tinygrad_edu.train.measures import Metric, Scores
+from tinygrad_edu.train.measures import Metric, Scores, check_model
 from tinygrad_edu.train.optim import SGD, Optimizer
 from tinygrad_edu.train.progress import progress_bar
 from tinygrad_edu.train.resume import Checkpoint, Run
@@ -121,12 +121,7 @@ def fit(
     X, y, rng = by_position(X), by_position(y, "y"), choose_rng(rng)
     X, y, weights = weighted(X, y, sample_weight)
     X, y, weights, validation = held_out(X, y, weights, validation)
-    if not isinstance(model, Module):
-        raise SettingError(
-            f"the model is {model!r:.60}.",
-            expected="a Module, such as MLP or Sequential",
-            fix="pass a model first, for example fit(nn.MLP(2, [1]), nn.mse, X, y).",
-        )
+    check_model(model, loss)
     optimizer = optimizer or SGD(model.parameters(), learning_rate=0.1)
     history = history if history is not None else History()
     expect("optimizer", optimizer, Optimizer, "SGD(model.parameters(), 0.1)")

@@ -7,11 +7,11 @@ from operator import eq
 from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.symbolic import Loss
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, operand
 from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.nn import Module
-from tinygrad_edu.shared.arguments import same_length
+from tinygrad_edu.shared.arguments import function, same_length
 from tinygrad_edu.shared.arithmetic import exact_sum, root_mean_square
 from tinygrad_edu.shared.samples import by_position
 
@@ -26,10 +26,22 @@ def evaluate(
     The share is None where the targets are not classes but numbers to be learned; :class:`Scores`
     says which targets are classes.
     """
+    check_model(model, loss)
     X, y = by_position(X), by_position(y, "y")
     same_length("y", y, "X", X)
     found = Scores(y, loss).of_all(*forward(model, loss, X, y))
     return found["loss"], found.get("accuracy")
+
+
+def check_model(model: Any, loss: Any) -> None:
+    """Raise SettingError unless the model is a Module and the loss a function."""
+    if not isinstance(model, Module):
+        raise SettingError(
+            f"the model is {model!r:.60}.",
+            expected="a Module, such as MLP or Sequential",
+            fix="pass a model first, for example nn.MLP(2, [1]).",
+        )
+    function("loss", loss, "nn.mse")
 
 
 def forward(
@@ -40,7 +52,7 @@ def forward(
     with model.evaluating():
         for x, target in zip(X, y, strict=True):
             out = model(x)
-            losses.append(loss(out, target).data)
+            losses.append(operand(loss(out, target)).data)
             outputs.append(row_of(out))
     return exact_sum(losses) / len(losses), outputs
 

@@ -45,7 +45,6 @@ class Task:
     weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        function("loss", self.loss, "nn.mse")
         if self.penalty is not None:
             function("penalty", self.penalty, "nn.L2(1e-4)")
         same_length("y", self.y, "X", self.X)
