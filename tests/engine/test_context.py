@@ -537,3 +537,18 @@ def test_nodes_are_told_of_only_where_somebody_watches():
         assert not here().watchers
         story.close()
         assert not context.watched
+
+
+def test_only_a_watcher_that_looks_at_nodes_is_told_of_them():
+    """A recording refuses comparisons alone, so that building under it costs nothing more."""
+
+    class Looks(Watcher):
+        def built(self, node):
+            """Look at it."""
+
+    with Block(Watcher()):
+        assert (context.watched, context.building) == (True, False)
+        with Block(Looks()):
+            assert (context.watched, context.building) == (True, True)
+        assert (context.watched, context.building) == (True, False)
+    assert (context.watched, context.building) == (False, False)

@@ -78,7 +78,8 @@ class Fault:
 # The open blocks of everybody, weakly: a generator that is dropped takes its blocks along
 HELD: list[weakref.ref[Block]] = []  # those of generators
 WATCHING: list[weakref.ref[Block]] = []  # those with a watcher
-watched = False  # whether there is one; a node asks for a bool, which is faster than for a list
+BUILDING: list[weakref.ref[Block]] = []  # those whose watcher is told of each node
+watched = building = False  # whether there are any; a bool is read faster than a list
 
 
 class Block:
@@ -112,7 +113,8 @@ class Block:
     def _shared(self) -> list[list[weakref.ref[Block]]]:
         """List where the block stands for all threads to see."""
         watching, held = isinstance(self.thing, Watcher), self.generator is not None
-        return [WATCHING] * watching + [HELD] * held
+        told = watching and type(self.thing).built is not Watcher.built
+        return [WATCHING] * watching + [BUILDING] * told + [HELD] * held
 
 
 def _remove(shared: list[weakref.ref[Block]], block: weakref.ref[Block]) -> None:
@@ -122,9 +124,11 @@ def _remove(shared: list[weakref.ref[Block]], block: weakref.ref[Block]) -> None
 
 
 def _look_who_watches() -> None:
-    global watched
-    while watched != bool(WATCHING):  # again, if another thread was here at the same time
-        watched = bool(WATCHING)
+    global watched, building
+    now = bool(WATCHING), bool(BUILDING)
+    while (watched, building) != now:  # again, if another thread was here at the same time
+        watched, building = now
+        now = bool(WATCHING), bool(BUILDING)
 
 
 class Context:

@@ -40,7 +40,7 @@ def binary(op: ops.Primitive, reflection: str = "") -> Callable[[Value, Operand]
         out._label = ""
         out.constant = False
         out.origin = here().origin
-        if context.watched:
+        if context.building:
             here().tell_built(out)
         return out
 
@@ -61,7 +61,7 @@ def unary(op: ops.Primitive) -> Callable[[Value], Value]:
         out._label = ""
         out.constant = False
         out.origin = here().origin
-        if context.watched:
+        if context.building:
             here().tell_built(out)
         return out
 
