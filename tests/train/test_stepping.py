@@ -320,3 +320,18 @@ def test_the_model_is_in_evaluation_mode_afterwards():
 
     assert [v.data for v in model(X[0])] == [v.data for v in model(X[0])]
     assert not any(part.training for _, part in model.named_modules())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_layer_that_a_callback_replaced_is_not_left_untrained_in_silence(compiled):
+    """The optimizer still has the parameters of the one before."""
+    model = nn.MLP(1, [2, 1])
+
+    def replace(history, model):
+        model.layers[1] = nn.MLP(2, [1]).layers[0]
+
+    with pytest.raises(SettingError, match=r"belong neither to the model|does not depend on"):
+        fit(
+            model, nn.mse, [[0.0], [1.0]], [1.0, 2.0], epochs=3, callbacks=[replace],
+            compiled=compiled, progress=False,
+        )  # fmt: skip

@@ -63,7 +63,7 @@ class Task:
                 where=f"{part!r} takes the variance of each batch",
                 fix="choose a batch_size that leaves no single sample over.",
             )
-        self._check_optimizer()
+        self.check_optimizer()
 
     def weight(self, batch: Sequence[int]) -> float:
         """Return how much a batch counts: the sum of its weights, or the number of its samples."""
@@ -76,7 +76,7 @@ class Task:
         mean = self.weight(batch) / len(batch)
         return [self.weights[i] / mean for i in batch]
 
-    def _check_optimizer(self) -> None:
+    def check_optimizer(self) -> None:
         """Refuse an optimizer of parameters that neither the model nor the loss has."""
         known = {value for _, value in self.model.named_parameters()}
         others = [p for p in self.optimizer.parameters if p not in known and not p.constant]
@@ -106,6 +106,7 @@ class EagerStepper:
         # those that are not trained have a gradient as well
         values = [*task.model.parameters(), *task.optimizer.parameters]
         self.parameters = list(dict.fromkeys(values))
+        self.may_have_changed = False  # a callback has seen the model since the last step
 
     def epoch(self) -> AbstractContextManager[Any]:
         """Open a block for the steps of an epoch: on Values nothing has to be set for them."""
@@ -114,6 +115,9 @@ class EagerStepper:
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Compute the gradient; return the loss of the batch, and the outputs as rows."""
         task = self.task
+        if self.may_have_changed:
+            self.may_have_changed = False
+            task.check_optimizer()
         X, y = [task.X[i] for i in batch], [task.y[i] for i in batch]
         shares = task.shares(batch)
         total, outputs = batch_loss(task.model, task.loss, X, y, task.penalty, shares)
@@ -134,6 +138,7 @@ class EagerStepper:
 
         ``may_change`` says that callbacks will see the Values, and may change them.
         """
+        self.may_have_changed = may_change
 
     def validate(self) -> tuple[float, Any]:
         """Return mean loss and outputs on the validation data, once settled."""
