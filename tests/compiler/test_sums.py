@@ -3,6 +3,8 @@
 import pytest
 
 from tests.tapes import picture, read
+from tinygrad_edu import Value
+from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.sums import gather_maxima, gather_sums, inputs_of
 
 LEAVES = "%0 = parameter\n%1 = parameter\n%2 = input\n%3 = input\n"
@@ -56,3 +58,25 @@ def test_an_exponent_is_part_of_the_code_only_if_it_is_a_constant():
         ((2, 0), None),
         ((0, 1), None),
     ]
+
+
+@pytest.mark.parametrize("target", ["numpy", "python"])
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda v: v + v - v,
+        lambda v: v - 2.0 - v - v,
+        lambda v: (v - v) + (v - v) + v + 1.0,
+        lambda v: v * 2.0 - v - v + v,
+    ],
+)
+def test_a_product_that_one_sum_has_with_both_signs_counts_each_time(total, target):
+    """It is one Value used several times; the terms of one sign must not take the others along."""
+    w, x = Value(2.0), Value(3.0)
+    eager = total(w * x)
+    eager.backward()
+
+    program = compile_graph(eager, [x], target=target)
+
+    assert program.backward([[3.0]]) == eager.data
+    assert list(program.gradient) == [w.grad]

@@ -277,8 +277,8 @@ def _sum(
     big = {key: bundle for key, bundle in bundles.items() if len(bundle) > 1}
     if not big and len(terms) < SHORTEST:
         return []
-    bundled = {term for bundle in big.values() for term in bundle}
-    whole = Node(slot, None, plains=[(sign, term) for sign, term in terms if term not in bundled])
+    bundled = {(key[0], term) for key, bundle in big.items() for term in bundle}
+    whole = Node(slot, None, plains=[term for term in terms if term not in bundled])
     # the largest bundle stays here, the others become sums of their own. A slot that holds one
     # number per row can't stay with a bundle that has one number for all: its product is too small
     kind_of = {key: Kind.computed_from(key[1], key[2]) for key in big}
