@@ -42,7 +42,7 @@ REFUSED = [
     (np.array(None), "ndarray", "forgot to return"),
     (np.array(Value(2.0), dtype=object), "ndarray", "the Value itself"),
     (np.datetime64("2026-01-01", "ns"), "datetime64", "divide by a unit"),
-    (np.datetime64("NaT"), "datetime64", "divide by a unit"),
+    (np.datetime64("NaT", "D"), "datetime64", "divide by a unit"),
     (np.timedelta64(3, "ns"), "timedelta64", "divide by a unit"),
     (np.timedelta64(3, "s"), "timedelta64", "divide by a unit"),
     (object(), "object", "for x in xs"),
