@@ -91,6 +91,7 @@ def ref_to(store: str, places: Sequence[int], lengths: Mapping[str, int]) -> Ref
 
     Examples
     --------
+    >>> from tinygrad_edu.compiler.loops import ref_to
     >>> ref_to("u", [5, 6, 8, 9], {"r": 2, "k": 2})
     Ref(store='u', axes=('r', 'k'), offset=5, steps=(3, 1), table=())
     >>> ref_to("u", [7, 8, 1, 2], {"r": 2, "k": 2})

@@ -71,9 +71,9 @@ class _EquationWriter:
         """Return the name of a set of places; the first caller chooses the letter."""
         if self._is_constant(operand):
             at = len(self.plan.parameters)
-            numbers = {self.constants[place - at] for place in operand.places}
-            if len(numbers) == 1:
-                return symbols.plain(float(*numbers))
+            first, *others = [self.constants[place - at] for place in operand.distinct]
+            if all(number == first for number in others):
+                return symbols.plain(float(first))
             prefix = "C" if prefix == "v" else prefix
         key = (operand.store, operand.distinct)
         if key not in self.names:
