@@ -94,8 +94,8 @@ def ref_to(store: str, places: Sequence[int], lengths: Mapping[str, int]) -> Ref
     >>> from tinygrad_edu.compiler.loops import ref_to
     >>> ref_to("u", [5, 6, 8, 9], {"r": 2, "k": 2})
     Ref(store='u', axes=('r', 'k'), offset=5, steps=(3, 1), table=())
-    >>> ref_to("u", [7, 8, 1, 2], {"r": 2, "k": 2})
-    Ref(store='u', axes=('r', 'k'), offset=0, steps=(None, 1), table=(7, 1))
+    >>> ref_to("u", [7, 8, 1, 2, 4, 5], {"r": 3, "k": 2})
+    Ref(store='u', axes=('r', 'k'), offset=0, steps=(None, 1), table=(7, 1, 4))
     """
     places = [*places]
     sizes = [*lengths.values()]
