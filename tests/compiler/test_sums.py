@@ -1,11 +1,16 @@
 """Chains of additions become sums of products, rounds of maxima one maximum."""
 
+from functools import reduce
+from operator import add, mul
+from random import Random
+
 import pytest
 
 from tests.tapes import picture, read
-from tinygrad_edu import Value
+from tinygrad_edu import Value, maximum
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.sums import gather_maxima, gather_sums, inputs_of
+from tinygrad_edu.engine.functions import stop_gradient
 
 LEAVES = "%0 = parameter\n%1 = parameter\n%2 = input\n%3 = input\n"
 
@@ -80,3 +85,63 @@ def test_a_product_that_one_sum_has_with_both_signs_counts_each_time(total, targ
 
     assert program.backward([[3.0]]) == eager.data
     assert list(program.gradient) == [w.grad]
+
+
+def any_sum(rng):
+    """A sum of products of one to three of a few Values, with signs, some products used twice."""
+    pool, inputs = [Value(rng.uniform(-1.0, 1.0)) for _ in range(6)], [Value(0.5), Value(-0.75)]
+    made = []
+    total = Value(0.0).detach()
+    for _ in range(rng.randint(2, 14)):
+        term = rng.choice(pool)
+        for _ in range(rng.randint(0, 2)):
+            term = term * rng.choice(pool + inputs)
+        made.append(rng.choice([term, *made]))
+        total = total + made[-1] if rng.random() < 0.7 else total - made[-1]
+    return total.tanh() + 0.0 * sum(inputs, pool[0]), inputs
+
+
+@pytest.mark.parametrize("target", ["numpy", "python"])
+def test_random_sums_of_products_are_what_was_written(target):
+    """Factors taken out, both signs, products in several places: the value and slopes of eager."""
+    for seed in range(300):
+        loss, inputs = any_sum(Random(seed))
+        program = compile_graph(loss, inputs, target=target)
+        for leaf in program.parameters:
+            leaf.grad = 0.0
+        loss.backward()
+
+        assert program.backward([[v.data for v in inputs]]) == pytest.approx(loss.data, abs=1e-12)
+        slopes = [leaf.grad for leaf in program.parameters]
+        assert list(program.gradient) == pytest.approx(slopes, abs=1e-11), seed
+
+
+@pytest.mark.parametrize("plains", range(7))
+def test_one_factor_of_two_products_is_left_where_it_is(plains):
+    """Taken out, it would leave a product that is in no sum of products: nothing computed it."""
+    values = [Value(0.1 * i + 0.3) for i in range(5 + plains)]
+    a, b, c, d, y, *rest = values
+    loss = sum(rest, a * b * y + c * d * y).tanh()
+    loss.backward()
+
+    program = compile_graph(loss)
+
+    assert program.backward() == pytest.approx(loss.data, rel=1e-14)
+    assert list(program.gradient) == pytest.approx([v.grad for v in program.parameters], rel=1e-13)
+
+
+def test_a_maximum_that_is_used_elsewhere_too_stays():
+    """Sums written twice are one sum, and so are their maxima, which then have two uses."""
+    w, x = (
+        [[Value(0.1 * i + 0.2 * j) for j in range(3)] for i in range(4)],
+        [Value(0.7 - 0.2 * j) for j in range(3)],
+    )
+    first, again = ([reduce(add, map(mul, row, x)) for row in w] for _ in range(2))
+    top = stop_gradient(maximum(maximum(first[0], first[1]), maximum(first[2], first[3])))
+    loss = sum((v - top).exp() for v in first) + maximum(again[0], again[1]) * x[0]
+    loss.backward()
+
+    program = compile_graph(loss)
+
+    assert program.backward() == pytest.approx(loss.data, rel=1e-14)
+    assert list(program.gradient) == pytest.approx([v.grad for v in program.parameters], rel=1e-13)

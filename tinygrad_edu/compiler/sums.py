@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
@@ -124,7 +125,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
             nodes.extend(sums[slot])
         elif op is not None and (taken[slot] == 0 or taken[slot] < uses[slot]):
             nodes.append(Node(slot, op, *inputs_of(tape, slot)))
-    return gather_maxima(share_nodes(nodes, tape.results()), kinds, uses), kinds
+    return gather_maxima(share_nodes(nodes, tape.results()), kinds, tape.results()), kinds
 
 
 def share_nodes(nodes: list[Node], results: Sequence[int]) -> list[Node]:
@@ -158,7 +159,7 @@ def share_nodes(nodes: list[Node], results: Sequence[int]) -> list[Node]:
     return kept
 
 
-def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list[Node]:
+def gather_maxima(nodes: list[Node], kinds: list[Kind], results: Sequence[int]) -> list[Node]:
     """Merge rounds of maxima under a stop_gradient, as in a softmax, to one maximum of many.
 
     Elsewhere they stay, since how a tie is shared depends on the rounds.
@@ -181,6 +182,8 @@ def gather_maxima(nodes: list[Node], kinds: list[Kind], uses: list[int]) -> list
         %6 = sub %0 %5
     """
     maximum_at = {node.slot: node for node in nodes if node.op is MAXIMUM}
+    uses = Counter(results)
+    uses.update(slot for node in nodes for slot in node.reads() if slot in maximum_at)
     gone: set[int] = set()
     longer: dict[int, tuple[int, ...]] = {}
     for node in nodes:
@@ -228,28 +231,31 @@ def _factored(
     by_factor: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for sign, term in terms:
         for inner, factor in (pair, pair[::-1]) if (pair := products.get(term)) else ():
-            op = tape.ops[inner] if inner < len(tape) else None
+            op = tape.ops[inner]
             if op is not None and op.name == MUL.name and uses[inner] == 1 and uses[term] == 1:
                 by_factor.setdefault((sign, factor), []).append((term, inner))
                 break
+    alike: dict[tuple[int, Kind, tuple[Kind, ...]], list[tuple[int, list[tuple[int, int]]]]] = {}
+    for (sign, factor), some in by_factor.items():
+        pair_kinds, *others = {
+            tuple(kinds[slot] for slot in _oriented(tape, inner)) for _, inner in some
+        }
+        if len(some) > 1 and not others:
+            alike.setdefault((sign, kinds[factor], pair_kinds), []).append((factor, some))
     done: set[int] = set()
     inside, gone, new = [], [], []
-    for (sign, factor), some in by_factor.items():
-        if len(some) > 1 and len({*map(_kinds_of(tape, kinds), some)}) == 1:
+    for (sign, kind, pair_kinds), groups in alike.items():
+        for factor, some in groups if len(groups) > 1 else ():  # one alone would be no sum again
+            made = len(kinds)
+            kinds.append(Kind.computed_from(*pair_kinds))
+            kinds.append(Kind.computed_from(kinds[made], kind))
             pairs = [_oriented(tape, inner) for _, inner in some]
-            kinds.append(Kind.computed_from(*(kinds[slot] for slot in pairs[0])))
-            inside.append(Node(len(kinds) - 1, None, products=pairs))
-            kinds.append(Kind.computed_from(kinds[-1], kinds[factor]))
-            a, b = len(kinds) - 2, factor
-            products[len(kinds) - 1] = (b, a) if kinds[a] > kinds[b] else (a, b)
-            new.append((sign, len(kinds) - 1))
+            inside.append(Node(made, None, products=pairs))
+            products[made + 1] = (factor, made) if kinds[made] > kind else (made, factor)
+            new.append((sign, made + 1))
             done.update(term for term, _ in some)
             gone += [slot for pair in some for slot in pair]
     return [(sign, term) for sign, term in terms if term not in done] + new, inside, gone
-
-
-def _kinds_of(tape: Tape, kinds: list[Kind]) -> Callable[[tuple[int, int]], tuple[Kind, ...]]:
-    return lambda pair: tuple(kinds[slot] for slot in _oriented(tape, pair[1]))
 
 
 def _oriented(tape: Tape, product: int) -> tuple[int, int]:
