@@ -87,8 +87,12 @@ class _Writer:
     # names
 
     def name(self, view: View, prefix: str, number: int = 0) -> str:
-        """Return the name of a view; the same view has the same name."""
-        key = (view, number)
+        """Return the name of a view; the same view has the same name.
+
+        Arrays of their own memory are told apart by a prefix and a number: one of numbers that were
+        collected must not be the buffer of a later loop.
+        """
+        key = (view, prefix, number)
         if key not in self.names:
             self.names[key] = f"{prefix}{len(self.names)}"
             self.code.views[self.names[key]] = view
@@ -170,7 +174,7 @@ class _Writer:
         own, sign, body = axes_of(loop.out), 1, loop.body
         if isinstance(body, Expression) and body.function == "negative":
             sign, (body,) = -1, body.arguments
-        if any(step is None for step in loop.out.steps):
+        if loop.out.table or not _are_distinct(loop.out, loop):  # windows of a convolution overlap
             self.scatter(loop, body, sign)
             return
         target = self.array(loop.out, own, loop)
@@ -338,6 +342,12 @@ class _Writer:
         first, second = (self.array(ref, axes_of(ref), loop) for ref in (left, right))
         what = f"'{names[0]},{names[1]}->{names[2]}'"
         return self.assign(f"einsum({what}, {first}, {second})", out)
+
+
+def _are_distinct(ref: Ref, loop: Loop) -> bool:
+    """Check that no place comes twice, since NumPy adds to a place of a view once only."""
+    places = ref.places(loop.axes) if ref.span(loop.axes) is None else ()
+    return len(set(places)) == len(places)
 
 
 def _packed(lengths: Sequence[int]) -> list[int]:
