@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_edu import Value, exp
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.numpy_backend import MOST_SPACES, power
+from tinygrad_edu.compiler.numpy_backend import MOST_SPACES, negative, power
 
 
 def test_buffers_are_kept_for_a_few_numbers_of_rows():
@@ -51,3 +51,15 @@ def test_powers_are_numpys_but_for_the_root_of_minus_infinity(shape, exponent):
         power(x, exponent, out)
 
     assert np.array_equal(out, np.full(shape, math.pow(-math.inf, exponent)), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("step", [1, 2, 4, 8, 16, -8])
+def test_a_negative_is_that_of_its_own_number(dtype, step):
+    """At every distance: NumPy 2.4.6 negates others where numbers lie 64 bytes apart."""
+    x, out = np.arange(1.0, 200.0, dtype=dtype)[::step], np.zeros(199, dtype)[::step]
+
+    negative(x, out=out)
+
+    assert out.tolist() == [-number for number in x.tolist()]
+    assert math.copysign(1.0, float(negative(np.zeros(1, dtype))[0])) == -1.0
