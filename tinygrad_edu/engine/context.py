@@ -31,7 +31,6 @@ from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Watcher:
