@@ -32,18 +32,23 @@ def batch_loss(
     Weights multiply the losses of the samples; their own mean is to be 1.
     """
     outputs = model.batch(X)
-    losses = [loss(out, target) for out, target in zip(outputs, y, strict=True)]
-    other = next((one for one in losses if not isinstance(one, Value)), losses[0])
-    if not isinstance(other, Value):
-        raise OperandError(
-            f"the loss returned {type(other).__name__}: {other!r:.60}.",
-            expected="one Value, so that gradients flow back through it",
-            fix="compute it from the output, and return the result: loss=lambda output, target: "
-            "(output - target) ** 2.",
-        )
+    losses = [loss_of(loss, out, target) for out, target in zip(outputs, y, strict=True)]
     if weights is not None:
         losses = [one * weight for one, weight in zip(losses, weights, strict=True)]
     return _total(losses, model, penalty), outputs
+
+
+def loss_of(loss: Loss, output: Any, target: Any) -> Value:
+    """Return the loss of a sample, if it is a Value."""
+    found: Any = loss(output, target)
+    if not isinstance(found, Value):
+        raise OperandError(
+            f"the loss returned {found!r:.40}, of type {type(found).__name__}.",
+            expected="one Value, from which gradients flow back",
+            fix="compute it from the output itself, without float() or .data, and return the "
+            "result: loss=lambda output, target: (output - target) ** 2.",
+        )
+    return found
 
 
 def _total(losses: Sequence[Value], model: Module, penalty: Penalty | None) -> Value:

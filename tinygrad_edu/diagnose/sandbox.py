@@ -13,10 +13,10 @@ from threading import RLock
 from typing import Any
 
 from tinygrad_edu.compiled.program import check_compiled
-from tinygrad_edu.compiled.symbolic import Loss
+from tinygrad_edu.compiled.symbolic import Loss, loss_of
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
-from tinygrad_edu.engine.errors import OperandError, SettingError
+from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.arguments import same_length, whole
 from tinygrad_edu.shared.samples import by_position
@@ -42,7 +42,7 @@ class Subject:
         same_length("y", self.y, "X", self.X)
         check_compiled(self.compiled)
         self._check_kinds()
-        object.__setattr__(self, "loss", partial(_value_of, self.loss))
+        object.__setattr__(self, "loss", partial(loss_of, self.loss))
         if not self.model.parameters():
             raise SettingError(
                 f"{self.model!r:.60} has no parameters to train, so there is nothing to diagnose.",
@@ -159,19 +159,6 @@ def _copied(held: Any, memo: dict[int, Any]) -> Any:
         return deepcopy(held, memo)
     except TypeError:
         return held
-
-
-def _value_of(loss: Loss, output: Any, target: Any) -> Value:
-    """Return what the loss returns, if it is a Value."""
-    found = loss(output, target)
-    if not isinstance(found, Value):
-        raise OperandError(
-            f"the loss returned {found!r:.40}, of type {type(found).__name__}.",
-            expected="a Value, from which gradients flow back",
-            fix="compute it from the output itself, without float() or .data, "
-            "for example loss=lambda out, target: (out - target) ** 2.",
-        )
-    return found
 
 
 def _set_states(modules: Sequence[Module], states: Sequence[dict[str, Any]]) -> None:
