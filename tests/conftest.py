@@ -76,6 +76,25 @@ def measured(request):
 
 
 @pytest.fixture
+def switching_often():
+    """Let Python go from thread to thread a hundred times as often as it does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 100)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def no_open_figures():
+    """Begin and end without a figure in pyplot."""
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    yield
+    pyplot.close("all")
+
+
+@pytest.fixture
 def without_mpmath(monkeypatch):
     """A machine on which mpmath is not installed."""
     monkeypatch.setitem(sys.modules, "mpmath", None)

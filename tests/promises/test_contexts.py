@@ -1,7 +1,6 @@
 """What a thread, a task or a generator switches on is on for nobody else."""
 
 import gc
-import sys
 from random import Random
 
 import pytest
@@ -9,17 +8,11 @@ import pytest
 from tests.promises.interleaving import STORIES, WAYS, alone, left_on, probe
 from tinygrad_edu.course.faults import _BUGS, _held
 
-pytestmark = pytest.mark.promise(name="contexts")
+pytestmark = [
+    pytest.mark.promise(name="contexts"),
+    pytest.mark.usefixtures("switching_often"),
+]
 TELLERS, KINDS = 4, 6  # stories at once, and how many of each kind there are
-
-
-@pytest.fixture(autouse=True)
-def switching_often():
-    """Let Python go from thread to thread a hundred times as often as it does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(before / 100)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize("tell", WAYS)

@@ -10,13 +10,7 @@ import pytest
 from tinygrad_edu.shared.plots import new_plot, png_of, unseen
 
 SIZE = (4.0, 3.0)
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_open():
-    plt.close("all")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 def test_pyplot_knows_a_new_plot():

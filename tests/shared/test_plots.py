@@ -8,13 +8,7 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.plots import axes_or_new, class_looks, legend, new_plot, unseen
 
 SIZE = (4.0, 3.0)
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_open():
-    plt.close("all")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 def test_a_plot_that_fails_is_not_left_half_drawn():

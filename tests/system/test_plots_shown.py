@@ -62,11 +62,7 @@ CELLS = {  # with the number of pictures that it shows
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_is_open():
-    plt.close("all")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_open_figures")
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """What several threads do at once with one model, one graph or one text: each as if alone."""
 
 import ast
-import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,18 +15,10 @@ from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.expression import evaluate
 from tinygrad_edu.train import fit
 
+pytestmark = pytest.mark.usefixtures("switching_often")
 THREADS = 4
 X = [[Random(i).random(), Random(i + 99).random()] for i in range(30)]
 y = [int(a > b) for a, b in X]
-
-
-@pytest.fixture(autouse=True)
-def switching_often():
-    """Let Python go from thread to thread a hundred times as often as it does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(before / 100)
-    yield
-    sys.setswitchinterval(before)
 
 
 def at_once(work, times=8):

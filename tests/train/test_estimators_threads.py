@@ -1,7 +1,6 @@
 """Grid searches whose trainings run in several threads of one process: the scores of one thread."""
 
 import gc
-import sys
 import warnings
 
 import pytest
@@ -25,15 +24,10 @@ def scores(jobs):
     return folds, search.best_params_, search.best_estimator_.predict_proba(X).tolist()
 
 
-def test_a_grid_search_in_four_threads():
+def test_a_grid_search_in_four_threads(switching_often):
     """Under joblib's threading backend; afterwards nothing is switched on, and the collector is."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(interval / 100)
-    try:
-        with parallel_config("threading"):
-            found = scores(4)
-    finally:
-        sys.setswitchinterval(interval)
+    with parallel_config("threading"):
+        found = scores(4)
 
     assert found == scores(1)
     assert here().blocks == ()
