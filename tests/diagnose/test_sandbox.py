@@ -299,7 +299,7 @@ def test_the_optimizer_of_another_model_is_refused(diagnosis):
 
 @pytest.mark.parametrize("diagnosis", DIAGNOSES)
 def test_a_frozen_layer_is_left_out(diagnosis):
-    """It is no fault, and it stays as it is; with all layers frozen there is nothing to do."""
+    """It is not a fault, and it stays as it is; with all layers frozen there is nothing to do."""
     model = mlp()
     model.layers[0].freeze()
     before = [w.data for neuron in model.layers[0].neurons for w in neuron.w]

@@ -98,7 +98,7 @@ def test_nothing_flows_through_the_branch_not_taken(choice, after):
 
 
 def test_a_slope_that_happens_to_be_zero_multiplies():
-    """x y at y = 0 and |x| at 0 are no choices: 0 times infinity is nan there, as in PyTorch."""
+    """x y at y = 0, |x| at 0 are not choices: 0 times infinity is nan there, as in PyTorch."""
     for f in (lambda x: (x * 0.0).sqrt(), lambda x: abs(x).sqrt()):
         assert math.isnan(grad(f)(0.0))
 

@@ -157,7 +157,7 @@ def test_a_choice_that_stops_an_infinite_gradient_is_named():
 
 
 def test_a_slope_of_0_stops_nothing():
-    """0 times inf is nan, and the 0 is no choice."""
+    """0 times inf is nan: this 0 is not a choice."""
     x = Value(0.0, "x")
     y = (x * 0.0).sqrt()
     y.backward()

@@ -184,7 +184,7 @@ def test_a_graph_with_such_a_row_is_measured_by_floats():
 
 
 def test_a_function_of_chance_is_not_judged():
-    """Its two values differ, which is no fault of a derivative."""
+    """Its two values differ, which is not the fault of a derivative."""
     with pytest.raises(SettingError, match=r"the value at .* another number"):
         check_gradient(lambda x: x * random.random(), 1.0)
 

@@ -184,7 +184,7 @@ def alone(number, seed):
 
 
 def begin(chosen, *, own_context):
-    """Begin the stories; what is no generator needs a thread or a task for itself."""
+    """Begin the stories; what is not a generator needs a thread or a task of its own."""
     makers = [STORIES[number] for number, _ in chosen]
     makers = [make if own_context or make is not Walk else wandering for make in makers]
     return [make(Random(seed)) for make, (_, seed) in zip(makers, chosen, strict=True)]

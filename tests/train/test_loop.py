@@ -197,7 +197,7 @@ def test_classes_of_any_form_have_an_accuracy(model, loss, y, validation, compil
 
 
 def bad_place(place, number):
-    """The data of the line with a number that is none, and the optional validation data."""
+    """The data of the line with one missing number, and the optional validation data."""
     data = {"X": [[*x] for x in LINE[0]], "y": [*LINE[1]]}
     data["validation[0]"], data["validation[1]"] = [[*x] for x in LINE[0]], [*LINE[1]]
     if place.endswith("y") or place.endswith("1]"):
