@@ -7,7 +7,9 @@ from pathlib import Path
 import tinygrad_edu
 
 PACKAGE = str(Path(tinygrad_edu.__file__).parent)
-CALLS = sys.getprofile, sys.setprofile, ("call", "c_call", "c_return")
+# Python looks for signals when a function begins and after a call into C, never before it: a lock
+# whose release were prevented there would stay locked, which no Ctrl-C can do.
+CALLS = sys.getprofile, sys.setprofile, ("call", "c_return")
 LINES = sys.gettrace, sys.settrace, ("line",)
 
 

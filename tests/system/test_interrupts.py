@@ -3,6 +3,7 @@
 import signal
 import time
 from random import Random
+from threading import Thread
 
 import pytest
 
@@ -119,6 +120,10 @@ def test_a_pass_interrupted_at_any_call_changes_no_leaf():
     assert seen[:-2] == [BEFORE] * (len(seen) - 2)
     assert all(grads in (BEFORE, after) for grads in seen[-2:])
     assert [v.grad for v in leaves] == after != BEFORE
+    other = Thread(target=root.backward, daemon=True)
+    other.start()
+    other.join(timeout=10)
+    assert not other.is_alive(), "a pass that was broken off has kept its turn"
 
 
 @pytest.mark.parametrize("steps", [CALLS, LINES], ids=["calls", "lines"])
