@@ -1,8 +1,9 @@
-"""What the tests of the compiler share: the two targets, and rows of a user's own."""
+"""What the tests of the compiler share: the targets, and rows of a user's own."""
 
 import pytest
 
 from tinygrad_edu import as_function, primitive
+from tinygrad_edu.course import fault
 from tinygrad_edu.engine import ops
 
 
@@ -10,6 +11,16 @@ from tinygrad_edu.engine import ops
 def target(request):
     """Run a test on both targets."""
     return request.param
+
+
+@pytest.fixture(params=["numpy", "python", "graph"])
+def anywhere(request):
+    """Run a test on both targets, and where a graph runs itself: inside a fault of no effect."""
+    if request.param == "graph":
+        with fault("uphill step"):
+            yield "numpy"
+    else:
+        yield request.param
 
 
 @pytest.fixture

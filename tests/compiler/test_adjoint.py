@@ -15,10 +15,12 @@ def test_the_gradient_is_as_pictured():
 
 
 def test_below_a_stop_nothing_is_differentiated():
-    """Neither the stopped maximum nor what it is made from alone."""
+    """Neither the stopped maximum nor what it is made from alone, whose gradient is 0."""
     before, _ = picture(gather_maxima)
 
-    assert [str(it) for it in gradient(planned(before))] == ["du[0] = du[5]"]
+    lines = [str(it) for it in gradient(planned(before))]
+
+    assert lines == ["du[0] = du[5]", "du[1 + j] = 0  # j < 2"]
 
 
 def test_a_gradient_that_is_written_in_part_first_is_set_to_zero():

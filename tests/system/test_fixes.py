@@ -68,6 +68,18 @@ ERRORS = {
     "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
     "an input that is not in the graph": ("", "compile_graph(loss, inputs=[Value(0.0)])"),
     "an input that is a number": ("", "compile_graph(loss, inputs=[2.0])"),
+    "a program of rows without rows": (
+        "program = compile_graph(loss, [x]); X = None",
+        "program.backward(X)",
+    ),
+    "outputs before a run": (
+        "program = compile_graph(loss, outputs=[loss])",
+        "program.outputs()",
+    ),
+    "a vector of another length": (
+        "program = compile_graph(loss, [x])",
+        "program.vector = [1.0, 2.0]",
+    ),
     "statistics of a number": ("", "graph_stats(3.0)"),
     "a graph without a leaf": ("", "check_graph(Value(3.0).detach() * 2.0)"),
     "an argument that is not given": ("f, y = (lambda a, b: a * b), w", "grad(f, 1)(2.0)"),

@@ -132,7 +132,7 @@ class Agreement:
             program = compile_graph(total, symbols, outputs=[total])
             width = self.compiled.symbolic.width
             program.forward(self.compiled.np.array([encoded(t, width) for t in targets]))
-            (found,) = program.outputs()
+            found = program.outputs()[:, 0]
         for target, mine, right in zip(targets, found, eager, strict=False):
             compare(f"the loss for the target {target!r:.60}", float(mine), right, "", READS_TARGET)
 

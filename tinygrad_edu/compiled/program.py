@@ -107,20 +107,17 @@ class ModelProgram:
     def outputs(self) -> Any:
         """Return the model's outputs in the latest run, an array of (samples, outputs)."""
         symbolic, program = self._latest
-        found = program.outputs()[: len(symbolic.output_values)]
-        if not self.batch and hasattr(found, "T"):
-            return found.T
-        columns = self.np.array([self.np.atleast_1d(column) for column in found])
-        return columns.reshape(-1, symbolic.width or 1) if self.batch else columns.T
+        found = program.outputs()[:, : len(symbolic.output_values)]
+        return found.reshape(-1, symbolic.width or 1)  # a batch is one long row
 
     def observe(self) -> None:
         """Tell layers what they wanted to know of the latest run."""
         symbolic, program = self._latest
         if not symbolic.trace.observed:
             return
-        found = program.outputs()[len(symbolic.output_values) :]
+        found = program.outputs()[0, len(symbolic.output_values) :].tolist()
         for values, receive in symbolic.trace.observed:
-            receive([float(self.np.ravel(column)[0]) for column in found[: len(values)]])
+            receive(found[: len(values)])
             found = found[len(values) :]
 
     def trace_again(self, X: Sequence[Any]) -> None:

@@ -15,7 +15,7 @@ def gradient(plan: Plan) -> Iterator[Loop]:
     """Write the loops that compute the gradient of the result.
 
     The gradients of the results themselves are given. All others are assigned where they are
-    written first, then added to.
+    written first, then added to; those of parameters that no gradient reaches are 0.
 
     Before::
 
@@ -32,7 +32,7 @@ def gradient(plan: Plan) -> Iterator[Loop]:
     """
     results = [("d" + plan.kinds[slot].store, plan.place[slot]) for slot in plan.results]
     loops = (it for loop, names in differentiated(plan) for it in adjoint(loop, names))
-    return _assigned_first(loops, plan.sizes, results)
+    return _assigned_first(loops, plan.sizes, results, len(plan.parameters))
 
 
 def differentiated(plan: Plan) -> Iterator[tuple[Loop, list[str]]]:
@@ -89,11 +89,15 @@ def _mark(marks: Marks, ref: Ref, loop: Loop) -> None:
 
 
 def _assigned_first(
-    loops: Iterable[Loop], sizes: dict[str, int], given: Sequence[tuple[str, int]]
+    loops: Iterable[Loop],
+    sizes: dict[str, int],
+    given: Sequence[tuple[str, int]],
+    parameters: int,
 ) -> Iterator[Loop]:
     """Let the first loop that writes to a place assign.
 
-    Where a loop finds some places written and some not, those that are not are set to 0 first.
+    Where a loop finds some places written and some not, those that are not are set to 0 first;
+    at the end, so are the gradients of parameters that no loop has written.
     """
     written = {"d" + store: bytearray(size) for store, size in sizes.items()}
     for store, place in given:
@@ -106,8 +110,15 @@ def _assigned_first(
             and loop.out.axes
             and (new := {p for p in loop.out.places(loop.axes) if not marked[p]})
         ):
-            axes = {"j": len(new)} if len(new) > 1 else {}
-            yield Loop(axes, ref_to(loop.out.store, sorted(new), axes), {}, 0.0)
+            yield _zeros(loop.out.store, sorted(new))
         _mark(written, loop.out, loop)
         loop.accumulate = old
         yield loop
+    if left := [place for place in range(parameters) if not written["du"][place]]:
+        yield _zeros("du", left)
+
+
+def _zeros(store: str, places: Sequence[int]) -> Loop:
+    """Make the loop that sets places to 0."""
+    axes = {"j": len(places)} if len(places) > 1 else {}
+    return Loop(axes, ref_to(store, places, axes), {}, 0.0)

@@ -16,6 +16,7 @@ from tinygrad_edu.compiler.numpy_writer import code_of
 from tinygrad_edu.compiler.plan import plan
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import BATCHED, Tape
+from tinygrad_edu.shared.samples import floats_in_rows
 
 Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
@@ -74,13 +75,18 @@ class NumpyBackend:
     @np.errstate(all="ignore")
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
+        table = rows if isinstance(rows, np.ndarray) else np.array(rows)
+        if table.dtype.kind not in "fiub" or table.ndim != 2:  # large integers are objects
+            table = np.array(floats_in_rows(rows))
+        least = np.minimum.reduce(table.ravel("K"))  # nan if one is nan; no array of booleans
+        if least != least:
+            return False
         space = self.spaces.pop(len(rows), None) or Workspace(self, len(rows))
         self.spaces[len(rows)] = self.space = space  # at the end, so the oldest is the first
         if len(self.spaces) > MOST_SPACES:
             del self.spaces[next(iter(self.spaces))]
-        np.copyto(space.x, rows, casting="same_kind")
-        least = np.minimum.reduce(space.x.ravel())  # nan if one is nan; no array of booleans
-        return bool(least == least)
+        np.copyto(space.x, table, casting="same_kind")
+        return True
 
     @np.errstate(all="ignore")  # as a decorator: half the cost of a `with`, which is 1 µs
     def run(self, *, backward: bool = True) -> float:
@@ -88,29 +94,34 @@ class NumpyBackend:
         space, batch = self.space, len(self.space.x)
         space.forward()
         if self.kind.per_row:
-            batched = self.kind is BATCHED
-            numbers = space.b[self.root] if batched else space.x[:, self.root]
+            numbers = space.b[self.root] if self.kind is BATCHED else space.x[:, self.root]
             total = float(np.add.reduce(numbers))
-            if batched:
-                space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
             loss = total if self.reduce == "sum" else total / batch
         else:
-            self.du[self.root] = 1.0
             loss = float(self.u[self.root])
         if self.penalty >= 0:
-            self.du[self.penalty] = 1.0
             loss += float(self.u[self.penalty])
-        if backward:
+        if backward:  # only now, since a result may be a parameter, whose gradient is kept
+            if self.kind is BATCHED:
+                space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
+            elif not self.kind.per_row:
+                self.du[self.root] = 1.0
+            if self.penalty >= 0:
+                self.du[self.penalty] = 1.0
             space.backward()
         return loss
 
-    def outputs(self) -> Any:
-        """Return the outputs of the last run: each an array of one number per row, or a number."""
+    def outputs(self) -> Array:
+        """Return the outputs of the last run, one row for each row of data."""
         if self.all_batched:  # the common case, in one step
-            return self.space.b[self.output_places]
+            return np.transpose(self.space.b[self.output_places])
+        found = np.empty((len(self.space.x), len(self.output_places)), self.dtype)
         stores = {"u": self.u, "b": self.space.b, "i": self.space.x.T}
-        slots = self.tape.outputs
-        return [stores[self.plan.kinds[s].store][self.plan.place[s]].copy() for s in slots]
+        for column, (place, slot) in enumerate(
+            zip(self.output_places, self.tape.outputs, strict=True)
+        ):
+            found[:, column] = stores[self.plan.kinds[slot].store][place]
+        return found
 
     @property
     def equations(self) -> Equations:

@@ -167,11 +167,13 @@ def split_penalty(tape: Tape) -> Tape:
     root = tape.ops[tape.root]
     if root is None or root.name not in ADDITIVE or not tape.kinds[tape.root].per_row:
         return tape
-    uses, _ = uses_of(tape)
+    # outputs must not change the loss; what nothing else needs comes after the root
+    below = replace(tape, ops=tape.ops[: tape.root + 1], outputs=())
+    uses, _ = uses_of(below)
     per_row = [kind.per_row for kind in tape.kinds]
     inner = [
         op is not None and op.name in ADDITIVE and uses[slot] == 1 and per_row[slot]
-        for slot, op in enumerate(tape.ops)
+        for slot, op in enumerate(below.ops)
     ]
     terms, _ = terms_of(tape, tape.root, inner)
     rows = [(sign, slot) for sign, slot in terms if per_row[slot]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from time import perf_counter
 from typing import Any
 
@@ -21,9 +22,11 @@ from tinygrad_edu.compiler.targets import TARGETS, backend_for, is_chain
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.engine.guards import real
 from tinygrad_edu.engine.ops import POW
-from tinygrad_edu.shared.arguments import extra, one_of
-from tinygrad_edu.shared.samples import in_rows
+from tinygrad_edu.shared.arguments import one_of
+from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
+from tinygrad_edu.shared.tables import plural
 
 PASSES = (fold_constants, share_rows, split_penalty, drop_dead)
 NUMBERS = (fold_constants, share_common, split_penalty, drop_dead)  # of straight-line code
@@ -151,7 +154,8 @@ class Program:
         elif target == "numpy" and dtype == "float64" and not inputs and is_chain(self.tape):
             target = "python"
         self.backend = backend_for(target, self.tape, self.columns, reduce, dtype, clock.lap)
-        self.vector, self.gradient = self._arrays()
+        self._vector = as_array(self.backend.vector)
+        self._gradient = as_array(self.backend.gradient)
         self._bind(recorded, order)
         self.stats: dict[str, Any] = {
             "nodes": len(recorded),
@@ -168,15 +172,19 @@ class Program:
         Parameters
         ----------
         X : array of shape (rows, inputs), one column for each of the ``inputs`` compiled for, in
-            their order; None where the whole graph was compiled. The loss is the mean (or sum)
-            over rows
+            their order; None where the whole graph was compiled. Any table of real numbers is
+            taken: lists, arrays of NumPy or PyTorch, a DataFrame, whose names of columns do not
+            count. The loss is the mean (or sum) over rows
 
         Raises
         ------
         LengthError
             If X has no rows, or not one column for each input.
         SettingError
-            If X holds a nan, which would silently spoil every gradient.
+            If X holds what is not a real number, or a nan, which would silently spoil every
+            gradient; infinities are taken. Nothing has run then: loss, gradient and outputs stay
+            those of the runs before. Where a run is interrupted, by Ctrl-C for example, the loss
+            and the gradient it was computing are nan.
         """
         return self._run(X, backward=True)
 
@@ -184,11 +192,23 @@ class Program:
         """Compute ``loss`` alone, as :meth:`backward` does; return it."""
         return self._run(X, backward=False)
 
-    def outputs(self) -> Sequence[Any]:
-        """Return the ``outputs`` of the last run: for each an array of one number per row."""
+    def outputs(self) -> Any:
+        """Return the ``outputs`` of the last run, an array of shape (rows, outputs).
+
+        A whole graph has one row. An output that depends on no input is the same in every row.
+        Without NumPy, it is a list of rows, each a list of floats.
+
+        Raises
+        ------
+        SettingError
+            If nothing has run yet, or the last run was interrupted.
+        """
         if not self.ran:
-            raise SettingError("nothing has run yet.", fix="call forward() or backward() first.")
-        return self.backend.outputs()
+            raise SettingError(
+                "there are no outputs: nothing has run yet, or the last run was interrupted.",
+                fix="call program.forward() or program.backward() first, with its rows of data.",
+            )
+        return as_array(self.backend.outputs())
 
     def pull(self) -> None:
         """Copy the numbers of the Values (parameters and constants) into the program."""
@@ -219,6 +239,24 @@ class Program:
         self.pull()
 
     @property
+    def vector(self) -> Any:
+        """Return the numbers of the parameters; what is assigned is copied into them."""
+        return self._vector
+
+    @vector.setter
+    def vector(self, numbers: Any) -> None:
+        self._assign("vector", numbers)
+
+    @property
+    def gradient(self) -> Any:
+        """Return d(loss)/d(parameter); what is assigned is copied into it."""
+        return self._gradient
+
+    @gradient.setter
+    def gradient(self, numbers: Any) -> None:
+        self._assign("gradient", numbers)
+
+    @property
     def source(self) -> str:
         """Return the Python that runs."""
         return self.backend.source
@@ -230,18 +268,26 @@ class Program:
 
     def __repr__(self) -> str:
         return (
-            f"Program({self.stats['target']}, {len(self.parameters):,} parameters, "
-            f"{self.stats['nodes']:,} nodes in {self.stats['instructions']:,} instructions, "
-            f"{self.stats['matrix_products']} matrix products)"
+            f"Program({self.stats['target']}, {plural(len(self.parameters), 'parameter')}, "
+            f"{plural(self.stats['nodes'], 'node')} in "
+            f"{plural(self.stats['instructions'], 'instruction')}, "
+            f"{plural(self.stats['matrix_products'], 'matrix product')})"
         )
 
-    def _arrays(self) -> tuple[Any, Any]:
-        """Return vector and gradient, as NumPy's arrays where the target "numpy" was asked for."""
-        pair = self.backend.vector, self.backend.gradient
-        if self.settings["target"] == "python":
-            return pair
-        np = extra("numpy", "numpy", 'the target "numpy"', "fast")
-        return np.asarray(pair[0]), np.asarray(pair[1])  # views: they share the memory
+    def _assign(self, name: str, numbers: Any) -> None:
+        """Copy numbers into the vector or the gradient, whose place in memory stays."""
+        mine = getattr(self, name)
+        if not is_array(numbers):
+            numbers = [real(x) for x in as_list(numbers, name)]
+        shape = numbers.shape if is_array(numbers) else (len(numbers),)
+        if shape != (len(mine),):
+            raise LengthError(
+                f"program.{name} was assigned numbers of shape {shape}.",
+                expected=f"shape ({len(mine)},), one number for each of program.parameters",
+                fix="assign as many numbers as there are parameters, for example "
+                f"program.{name} = [0.0] * {len(mine)}.",
+            )
+        fill(mine, numbers)
 
     def _bind(self, recorded: Tape, order: Sequence[Value]) -> None:
         """Remember the Values that the parameters and the constants stand for."""
@@ -259,7 +305,15 @@ class Program:
                 fix="compile it inside the block, too: program = compile_graph(loss).",
             )
         self._take(X)
-        self.loss, self.ran = self.backend.run(backward=backward), True
+        self.ran = False
+        try:
+            self.loss = self.backend.run(backward=backward)
+        except BaseException:  # such as Ctrl-C: half a gradient must not pass for a whole one
+            self.loss = nan
+            if backward:
+                fill(self._gradient, [nan] * len(self._gradient))
+            raise
+        self.ran = True
         return self.loss
 
     def __deepcopy__(self, memo: Any) -> Program:
@@ -280,24 +334,22 @@ class Program:
                 "this program was compiled for a whole graph, so it takes no X.",
                 fix="call backward(), or compile one sample with inputs=[...].",
             )
-        X = in_rows(X) if X is not None else X
-        shape = getattr(X, "shape", None) or _shape(X)
+        if X is not None and not is_array(X):
+            X = as_list(X)
+            X = X if any(map(is_single, X)) else in_rows(X)
+        shape = _shape(X)
         if len(shape) != 2 or shape[1] != self.columns or not shape[0]:
+            what = "no X was passed" if X is None else f"X has the shape {shape}"
             raise LengthError(
-                f"X has the shape {shape}.",
-                expected=f"(rows, {self.columns}): at least one row, one column for each input",
-                fix="pass one row per sample, with its numbers in the order of the inputs that "
-                "the program was compiled for.",
+                f"{what}, but the program was compiled for {plural(self.columns, 'input')}.",
+                expected=f"the shape (rows, {self.columns}): at least one row, and in each one "
+                "number for each input, in their order",
+                fix=f"pass a list of rows, also for a single one: X = [[0.0] * {self.columns}].",
             )
-        try:
-            complete = self.backend.take(X)
-        except (TypeError, ValueError, OverflowError) as error:
+        if not self.backend.take(X):
+            at = next(i for i, row in enumerate(X) if any(x != x for x in row))
             raise SettingError(
-                f"X can't be read as numbers: {error}.", fix="pass floats, or an array of them."
-            ) from error
-        if not complete:
-            raise SettingError(
-                "X holds a nan.",
+                f"X[{at}] holds a nan.",
                 where="it would make every gradient nan",
                 fix="fill or drop the rows with missing numbers.",
             )
@@ -341,16 +393,39 @@ def _check(tape: Tape, inputs: Sequence[Value]) -> None:
         )
     if inputs and not any(slot >= 0 for slot in tape.inputs):
         raise SettingError(
-            f"the result depends on none of the {len(inputs)} inputs.",
+            f"the result depends on none of its {len(inputs)} inputs."
+            if len(inputs) > 1
+            else "the result does not depend on its input.",
             fix="pass as inputs the same Values that the sample's graph was built from: "
             "x = Value(0.0); compile_graph(w * x, inputs=[x]).",
         )
 
 
-def _shape(X: Any) -> tuple[int, ...]:
-    """Return the shape of nested sequences; a width of 0 for ragged rows, () for no rows at all."""
+def _shape(X: Any) -> tuple[Any, ...]:
+    """Return the shape of rows, with the width "ragged" where they differ in length."""
+    if X is None or is_array(X):
+        return getattr(X, "shape", ())
+    if any(map(is_single, X)):
+        return (len(X),)
+    lengths = {len(row) for row in X}
+    return len(X), *(lengths if len(lengths) < 2 else ["ragged"])
+
+
+def as_array(numbers: Any) -> Any:
+    """Return NumPy's view of an array, or NumPy's array of a list; without NumPy what it is."""
     try:
-        lengths = {len(row) for row in X}
-        return len(X), lengths.pop() if len(lengths) == 1 else 0
-    except (TypeError, KeyError):
-        return ()
+        import numpy
+    except ImportError:
+        return numbers
+    return numpy.asarray(numbers)
+
+
+def fill(array: Any, numbers: Any) -> None:
+    """Copy numbers into an array; in single precision large ones become infinite."""
+    if is_array(array):
+        import numpy
+
+        with numpy.errstate(all="ignore"):
+            array[:] = numbers
+    else:
+        array[:] = type(array)("d", numbers)

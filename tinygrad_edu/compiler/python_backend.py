@@ -12,8 +12,8 @@ from tinygrad_edu.compiler.plan import Plan, plan_of_numbers
 from tinygrad_edu.compiler.python_writer import python_source
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.engine import ieee
-from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arithmetic import exact_sum
+from tinygrad_edu.shared.samples import floats_in_rows
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
 
@@ -41,6 +41,7 @@ class PythonBackend:
         self.instructions = len(self.plan.forward)
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
+        self._pins = memoryview(self.vector), memoryview(self.gradient)  # nobody may resize them
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
 
     def _emit(
@@ -66,8 +67,10 @@ class PythonBackend:
 
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
-        self.rows = [[real(number) for number in row] for row in rows]
-        return all(number == number for row in self.rows for number in row)
+        table = floats_in_rows(rows)
+        complete = all(number == number for row in table for number in row)
+        self.rows = table if complete else self.rows
+        return complete
 
     def run(self, *, backward: bool = True) -> float:
         """Run forward and backward, row by row; return the loss. Gradients of all rows add up."""
@@ -90,7 +93,8 @@ class PythonBackend:
                 self._give(tape.penalty, 1.0 / count)
             self.backward(**stores)
             total = [t + g for t, g in zip(total, stores["du"], strict=False)]
-        self.gradient[:] = array("d", total)
+        if backward:
+            self.gradient[:] = array("d", total)
         loss = exact_sum(losses) * seed if batched else losses[-1]
         return loss + (self.number(tape.penalty) if tape.penalty >= 0 else 0.0)
 
@@ -106,5 +110,5 @@ class PythonBackend:
             store[self.plan.place[slot]] = cotangent
 
     def outputs(self) -> list[list[float]]:
-        """Return the outputs of the last run: for each a list of one number per row."""
-        return [list(column) for column in zip(*self.seen, strict=True)]
+        """Return the outputs of the last run, one row for each row of data."""
+        return self.seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from tinygrad_edu.compiler.equations import Equations
@@ -41,8 +41,8 @@ class Backend(Protocol):
     def run(self, *, backward: bool = True) -> float:
         """Run forward, and backward if asked to; return the loss."""
 
-    def outputs(self) -> Sequence[Any]:
-        """Return the outputs of the last run."""
+    def outputs(self) -> Any:
+        """Return the outputs of the last run, one row for each row of data."""
 
 
 def backend_for(

@@ -8,7 +8,7 @@ from numbers import Real
 from operator import is_
 from typing import Any
 
-from tinygrad_edu.engine.errors import OperandError
+from tinygrad_edu.engine.errors import OperandError, SettingError
 from tinygrad_edu.engine.guards import real, scalar
 
 # pandas, polars and Arrow; SciPy's sparse matrices; NumPy, PyTorch and JAX; all else of that kind
@@ -55,12 +55,38 @@ def rows_of_numbers(X: Any, name: str = "X") -> list[list[Any]]:
     return [_numbers(sample, name, i) for i, sample in enumerate(as_list(X, name))]
 
 
+def is_array(X: Any) -> bool:
+    """Check for an array of NumPy that holds real numbers, none of which can be masked."""
+    return type(X).__name__ == "ndarray" and X.dtype.kind in "fiub"
+
+
 def in_rows(X: Any) -> Any:
     """Return an array of numbers, or a list of lists, as it is; all else as a list of lists."""
     if type(X).__name__ == "ndarray":
-        return X if X.dtype.kind in "fiub" else by_position(X)
+        return X if is_array(X) else by_position(X)
     lists = isinstance(X, list | tuple) and all(isinstance(row, list | tuple) for row in X)
     return X if lists else [as_list(row, f"X[{i}]") for i, row in enumerate(by_position(X))]
+
+
+def floats_in_rows(X: Any) -> list[list[float]]:
+    """Return rows of real numbers as lists of floats; nan is one of them.
+
+    Raises
+    ------
+    SettingError
+        If an entry is not a real number: says in which row.
+    """
+    rows: list[list[float]] = []
+    for row in X.tolist() if is_array(X) else X:
+        try:
+            rows.append([*map(real, row)])
+        except OperandError as error:
+            raise SettingError(
+                f"X[{len(rows)}] can't be read as numbers: {str(error).splitlines()[0]}",
+                expected="rows of real numbers, none of them missing",
+                fix="convert text to numbers, and fill or drop the rows with missing numbers.",
+            ) from None
+    return rows
 
 
 def is_single(x: Any) -> bool:
