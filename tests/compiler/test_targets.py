@@ -1,15 +1,20 @@
-"""What runs a tape: matrices where there are any, else straight-line Python."""
+"""What runs a tape: matrices where there is width, else straight-line Python."""
 
 import sys
+from time import process_time
 
 import numpy as np
 import pytest
 
+from benchmarks.widths import GRAPHS
 from tests.tapes import read
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.targets import CHAIN, is_chain
+from tinygrad_edu.compiler.targets import CHAIN, NARROW, is_chain
 from tinygrad_edu.engine.errors import MissingExtraError
+
+NARROW_GRAPHS = ("chain of 2,000", "Kalman filter, 40 steps", "Gaussian process, n = 9")
+WIDE_GRAPHS = ("MLP 4-8-3, 30 samples", "sums of dots, 1e4", "recurrent, hidden 16")
 
 
 def chain(length, step):
@@ -19,6 +24,68 @@ def chain(length, step):
     for _ in range(length):
         node = step(node, weight)
     return node, weight
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [*((name, "python") for name in NARROW_GRAPHS), *((name, "numpy") for name in WIDE_GRAPHS)],
+)
+def test_narrow_graphs_are_straight_line_code(name, target):
+    """The choice is told with its figures; vector and gradient are arrays of NumPy either way."""
+    root = GRAPHS[name]()
+    root.backward()
+
+    program = compile_graph(root)
+    program.backward()
+
+    assert program.stats["target"] == target
+    assert f"operations in {program.stats['instructions']:,} instructions" in program.stats["why"]
+    assert isinstance(program.vector, np.ndarray)
+    assert isinstance(program.gradient, np.ndarray)
+    assert program.gradient == pytest.approx([p.grad for p in program.parameters], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", [*NARROW_GRAPHS, *WIDE_GRAPHS])
+def test_the_choice_is_faster_than_eager_and_than_the_other_target(name):
+    """Least CPU time of some runs, in turns; the targets are factors of 4 to 30 apart."""
+    root = GRAPHS[name]()
+    steps = [compile_graph(root, target=target).backward for target in ("auto", "numpy", "python")]
+    seconds = [[], [], [], []]
+
+    for _ in range(4):
+        for step, times in zip([*steps, root.backward], seconds, strict=True):
+            for _ in range(3):  # the first one of a block finds cold caches
+                start = process_time()
+                step()
+                times.append(process_time() - start)
+
+    auto, *others, eager = map(min, seconds)
+    assert auto < eager
+    assert auto < 2.0 * min(others)
+
+
+def test_a_program_over_rows_is_numpys_as_a_single_precision_one_is():
+    """However narrow, since there may be many rows, and since Python has no float32."""
+    w, x = Value(2.0), Value(3.0)
+
+    by_row, single = compile_graph((w * x).exp(), [x]), compile_graph(w * w, dtype="float32")
+
+    assert (by_row.stats["target"], single.stats["target"]) == ("numpy", "numpy")
+    assert "rows" in by_row.stats["why"]
+    assert "float32" in single.stats["why"]
+
+
+def test_what_is_asked_for_is_what_runs():
+    """A chain on NumPy and a network on Python, if somebody wants to see it."""
+    narrow, wide = GRAPHS["chain of 2,000"](), GRAPHS["MLP 4-8-3, 30 samples"]()
+
+    assert compile_graph(narrow, target="numpy").stats["target"] == "numpy"
+    program = compile_graph(wide, target="python")
+    assert (program.stats["target"], program.stats["why"]) == (
+        "python",
+        'It was asked for: target="python".',
+    )
+    assert program.equations.forward == compile_graph(wide, target="numpy").equations.forward
 
 
 @pytest.mark.slow
@@ -31,7 +98,7 @@ def chain(length, step):
     ],
 )
 def test_a_long_chain_is_straight_line_code(step, target):
-    """It has nothing to do side by side; vector and gradient are arrays all the same."""
+    """It has nothing to do side by side; what is changed in the vector is pushed all the same."""
     root, weight = chain(11_000, step)
 
     program = compile_graph(root)
@@ -39,7 +106,6 @@ def test_a_long_chain_is_straight_line_code(step, target):
     root.backward()
 
     assert program.stats["target"] == target
-    assert isinstance(program.gradient, np.ndarray)
     at = program.parameters.index(weight)
     assert program.gradient[at] == pytest.approx(weight.grad, rel=1e-9)
     program.vector[at] = 0.5
@@ -49,7 +115,7 @@ def test_a_long_chain_is_straight_line_code(step, target):
 
 @pytest.mark.parametrize(("width", "expected"), [(1, True), (2, False)])
 def test_a_chain_has_next_to_nothing_side_by_side(width, expected):
-    """Two chains beside each other are two operations wide on average: vectors pay."""
+    """Two chains beside each other are two operations wide on average."""
     length = CHAIN // width + 1
     steps = [f"%{i} = tanh %{max(i - width, 0)}" for i in range(1, length * width + 1)]
 
@@ -58,13 +124,17 @@ def test_a_chain_has_next_to_nothing_side_by_side(width, expected):
     assert is_chain(tape) is expected
 
 
-def test_without_numpy_the_target_python_is_left(monkeypatch):
-    """The other names the command that installs it."""
+def test_without_numpy_straight_line_code_is_left(monkeypatch):
+    """For wide graphs and for rows, too; asked for NumPy, the message has the command for it."""
     monkeypatch.setitem(sys.modules, "numpy", None)
-    w = Value(3.0)
+    w, x = Value(3.0), Value(0.0)
+    wide = sum((w * float(k)).tanh() for k in range(2 * NARROW))
 
-    program = compile_graph(w * w, target="python")
+    program, by_row = compile_graph(wide), compile_graph(w * x, [x])
 
-    assert (program.backward(), list(program.gradient)) == (9.0, [6.0])
-    with pytest.raises(MissingExtraError, match="needs numpy"):
-        compile_graph(w * w)
+    assert (by_row.backward([[1.0], [2.0]]), list(by_row.gradient)) == (4.5, [1.5])
+    for one in (program, by_row):
+        assert (one.stats["target"], one.stats["why"]) == ("python", "NumPy is not installed.")
+    for settings in ({"target": "numpy"}, {"dtype": "float32"}):
+        with pytest.raises(MissingExtraError, match="needs numpy"):
+            compile_graph(w * w, **settings)

@@ -11,7 +11,6 @@ import os
 import pickle
 import sys
 from functools import partial
-from importlib.util import find_spec
 from math import isclose
 from time import process_time
 
@@ -81,7 +80,7 @@ def operations(root, w, nodes):
     yield "value_and_grad", 1, lambda: value_and_grad(power)(FACTOR), all
     for style in STYLES:
         yield f"draw, {style}", 1, partial(outputs, root, style), all
-    for target in ("python", "numpy") if find_spec("numpy") else ("python",):
+    for target in ("python", "auto"):
         run = partial(compiled_loss, root, target)
         yield f"compile, {target}", 1, run, lambda loss: isclose(loss, root.data, rel_tol=1e-9)
 

@@ -13,8 +13,7 @@ from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.numpy_writer import code_of
-from tinygrad_edu.compiler.plan import plan
-from tinygrad_edu.compiler.sums import gather_sums
+from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import BATCHED, Tape
 from tinygrad_edu.shared.samples import floats_in_rows
 
@@ -31,16 +30,19 @@ class NumpyBackend:
     """Runs a tape as a plan on NumPy's arrays."""
 
     def __init__(
-        self, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
+        self,
+        tape: Tape,
+        plan: Plan,
+        columns: int,
+        reduce: str,
+        dtype: str,
+        lap: Callable[[str], None],
     ) -> None:
-        nodes, kinds = gather_sums(tape)
-        lap("gather")
-        self.plan = plan(tape, nodes, kinds)
-        lap("plan")
-        self.backwards = [*gradient(self.plan)]
+        self.plan = plan
+        self.backwards = [*gradient(plan)]
         lap("adjoint")
         self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
-        self.kind = kinds[tape.root]
+        self.kind = plan.kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
         code = code_of(self.plan.forward, self.backwards)
@@ -61,7 +63,7 @@ class NumpyBackend:
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
-        self.all_batched = all(kinds[slot] is BATCHED for slot in tape.outputs)
+        self.all_batched = all(plan.kinds[slot] is BATCHED for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
         if not columns:
             self.space = Workspace(self, 0)

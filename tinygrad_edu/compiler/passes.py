@@ -9,6 +9,8 @@ from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of,
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 
+APART = ADDITIVE | {MUL.name}
+
 
 def fold_constants(tape: Tape) -> Tape:
     """Make what is computed from constants alone a constant.
@@ -42,30 +44,8 @@ def fold_constants(tape: Tape) -> Tape:
     return replace(tape, ops=ops, left=left, right=right, kinds=kinds)
 
 
-def share_common(tape: Tape) -> Tape:
-    """Compute the same operation on the same operands once. Leaves stay apart.
-
-    Before::
-
-        %0 = parameter
-        %1 = exp %0
-        %2 = exp %0
-        %3 = mul %1 %2
-        return %3
-
-    After::
-
-        %0 = parameter
-        %1 = exp %0
-        %2 = exp %0
-        %3 = mul %1 %1
-        return %3
-    """
-    return _shared(tape, apart=frozenset())
-
-
 def share_rows(tape: Tape) -> Tape:
-    """Compute the same operation once, but leave sums and products apart.
+    """Compute the same operation on the same operands once. Leaves, sums and products stay apart.
 
     What two sums have in common would be in neither of them any more, and a matrix product is less
     work than its shared pieces. Whole sums are shared when they have been gathered.
@@ -94,14 +74,10 @@ def share_rows(tape: Tape) -> Tape:
         %7 = div %5 %6
         return %7
     """
-    return _shared(tape, apart=ADDITIVE | {MUL.name})
-
-
-def _shared(tape: Tape, apart: frozenset[str]) -> Tape:
     first: dict[tuple[str, int, int], int] = {}
     same = list(range(len(tape)))  # for each slot, the first that computes the same
     for slot, (op, left, right) in enumerate(zip(tape.ops, tape.left, tape.right, strict=True)):
-        if op is not None and op.name not in apart:
+        if op is not None and op.name not in APART:
             key = (op.name, same[left], same[right] if right >= 0 else -1)
             same[slot] = first.setdefault(key, slot)
     return _rewired(tape, range(len(tape)), same)

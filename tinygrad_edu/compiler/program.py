@@ -8,17 +8,12 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.passes import (
-    drop_dead,
-    fold_constants,
-    share_common,
-    share_rows,
-    split_penalty,
-)
+from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_rows, split_penalty
+from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import Tape
-from tinygrad_edu.compiler.targets import TARGETS, backend_for, is_chain
+from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
@@ -29,7 +24,6 @@ from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
 
 PASSES = (fold_constants, share_rows, split_penalty, drop_dead)
-NUMBERS = (fold_constants, share_common, split_penalty, drop_dead)  # of straight-line code
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 
@@ -39,7 +33,7 @@ def compile_graph(
     inputs: Sequence[Value] | None = None,
     reduce: str = "mean",
     dtype: str = "float64",
-    target: str = "numpy",
+    target: str = "auto",
     outputs: Sequence[Value] = (),
 ) -> Program:
     """Compile the graph below ``root`` to a program of matrices for its value and gradient.
@@ -55,9 +49,10 @@ def compile_graph(
         that are not constants are parameters
     reduce : "mean" or "sum" of the rows' losses; what depends on no input, such as a penalty on
         the parameters, is added once
-    dtype : "float64" or "float32", for the target "numpy"
-    target : "numpy", or "python": straight-line code without dependencies. A graph that is one
-        long chain, with nothing to do side by side, runs as straight-line code in either case
+    dtype : "float64" or "float32", which only NumPy has
+    target : "numpy", whose calls do many operations each; "python", straight-line code without
+        dependencies; or "auto", the faster of the two: NumPy, unless it is not installed or a
+        whole graph has too little to do side by side, as a Kalman filter
     outputs : Values of the graph whose numbers :meth:`Program.outputs` returns, such as logits
 
     Returns
@@ -69,10 +64,16 @@ def compile_graph(
     SettingError
         If there is nothing to differentiate by, or an argument is not one of the above.
     MissingExtraError
-        If NumPy is needed and not installed.
+        If NumPy is asked for and not installed.
 
     Notes
     -----
+    Compiling costs as much as some 5 to 30 backward passes of the graph, and pays where the program
+    then runs many times: with ``inputs`` on every batch of data, or as a whole graph whose numbers
+    change while its structure stays. A graph that is built anew for each step does not become
+    faster: building and recording it takes longer than its backward pass, also with
+    :meth:`Program.rebind`. Compile one sample with ``inputs`` instead.
+
     The numbers are those of ``root.backward()`` up to rounding. Sums are taken in another order, so
     where infinities of both signs meet, what is nan there may be infinite here. And NumPy decides
     whether the maximum or minimum of 0.0 and -0.0, or the relu of -0.0, is 0.0 or -0.0.
@@ -125,7 +126,7 @@ class Program:
     source : str, the Python that runs
     equations : Equations, the matrix equations found; ``print`` them, or read ``.latex``
     stats : dict with ``nodes``, ``instructions``, ``matrix_products``, ``seconds`` per stage
-        and the ``target`` that runs
+        and the ``target`` that runs, with a sentence that says ``why``
     """
 
     def __init__(
@@ -143,17 +144,23 @@ class Program:
         clock.lap("record")
         self._structure = _structure(recorded)
         self.tape, faulty = recorded, here().fault is not None
-        for change in _EXACT[reduce] if faulty else NUMBERS if target == "python" else PASSES:
+        for change in _EXACT[reduce] if faulty else PASSES:
             self.tape = change(self.tape)
         clock.lap("passes")
         _check(self.tape, inputs)
         self.columns = len(inputs)
         self.loss, self.ran = float("nan"), False
         if faulty:
-            target = "graph"
-        elif target == "numpy" and dtype == "float64" and not inputs and is_chain(self.tape):
-            target = "python"
-        self.backend = backend_for(target, self.tape, self.columns, reduce, dtype, clock.lap)
+            self.plan = plan_of_numbers(self.tape)
+            clock.lap("plan")
+            target, why = "graph", "A fault is switched on, which no other target has."
+        else:
+            self.plan, why = plan_for(self.tape, clock.lap), f'It was asked for: target="{target}".'
+            if target == "auto":
+                target, why = choose(self.tape, self.plan, self.columns, dtype)
+        self.backend = backend_for(
+            target, self.tape, self.plan, self.columns, reduce, dtype, clock.lap
+        )
         self._vector = as_array(self.backend.vector)
         self._gradient = as_array(self.backend.gradient)
         self._bind(recorded, order)
@@ -163,6 +170,7 @@ class Program:
             "matrix_products": self.backend.matrix_products,
             "seconds": clock.laps,
             "target": target,
+            "why": why,
         }
         self.pull()
 

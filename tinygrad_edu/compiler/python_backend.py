@@ -8,7 +8,8 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.plan import Plan, plan_of_numbers
+from tinygrad_edu.compiler.notation import equations_of
+from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_writer import python_source
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.engine import ieee
@@ -21,15 +22,16 @@ FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin s
 class PythonBackend:
     """Runs a plan as straight-line Python, one row of data after the other."""
 
-    matrix_products = 0
-    equations = Equations((), ())
-
     def __init__(
-        self, tape: Tape, columns: int, reduce: str, dtype: str, lap: Callable[[str], None]
+        self,
+        tape: Tape,
+        plan: Plan,
+        columns: int,
+        reduce: str,
+        dtype: str,
+        lap: Callable[[str], None],
     ) -> None:
-        self.tape, self.columns, self.reduce = tape, columns, reduce
-        self.plan = plan_of_numbers(tape)
-        lap("plan")
+        self.tape, self.plan, self.columns, self.reduce = tape, plan, columns, reduce
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
         self.stores = {
             "u": [0.0] * self.plan.sizes["u"],
@@ -38,7 +40,7 @@ class PythonBackend:
         }
         self.stores |= {"d" + store: self.stores[store][:] for store in "ub"}
         self.source, self.forward, self.backward = self._emit(self.plan, lap)
-        self.instructions = len(self.plan.forward)
+        self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
         self._pins = memoryview(self.vector), memoryview(self.gradient)  # nobody may resize them
@@ -112,3 +114,8 @@ class PythonBackend:
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run, one row for each row of data."""
         return self.seen
+
+    @property
+    def equations(self) -> Equations:
+        """Return the plan as equations of matrices."""
+        return equations_of(self.plan, self.stores["u"][len(self.parameter_slots) :])
