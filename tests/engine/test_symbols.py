@@ -4,15 +4,14 @@ import pytest
 
 from tinygrad_edu.engine import ops
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.formulas import as_math
 from tinygrad_edu.engine.symbols import (
     SYMBOLS,
     Expression,
-    as_math,
     forward_of,
     inputs_of,
     names_in,
     partials_of,
-    plain,
     simplify,
     times,
     variable,
@@ -105,9 +104,3 @@ def test_a_row_that_branches_is_refused(use, advice):
         use()
 
     assert advice in str(caught.value).splitlines()[-1]
-
-
-def test_numbers_have_the_minus_sign_of_mathematics():
-    """Also in an exponent."""
-    assert plain(-0.5) == "−0.5"
-    assert plain(1e-7) == "1e−07"

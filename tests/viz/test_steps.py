@@ -116,7 +116,7 @@ def test_a_row_of_ones_own_explains_itself(monkeypatch):
         "step", "s", forward=lambda xp, x: 1.0 if x > 0 else 0.0, partials=lambda xp, out, x: (0.0,)
     )
 
-    assert rule_of(bell) == "out = exp(−x · x),  ∂out/∂x = (−2 x) · out"
+    assert rule_of(bell) == "out = exp(−x · x),  ∂out/∂x = −2 x · out"
     assert rule_of(step) == "out = step(x)"
     draw(graphs.backward(as_function(step)(Value(2.0)))).svg()
 

@@ -15,7 +15,7 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine import formulas, symbols
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression
 
@@ -160,7 +160,7 @@ class Loop:
         summed += ["rows"] * (self.rows and not self.out.per_row)
         over = f"{'max' if self.largest else 'Σ'}_{' '.join(summed)} " if summed else ""
         lengths = ", ".join(f"{axis} < {length}" for axis, length in self.axes.items())
-        text = symbols.as_math(self.body, of).replace("⊙", "·")
+        text = formulas.as_math(self.body, of, times="·")
         equal = "+=" if self.accumulate else "="
         return f"{self.out} {equal} {over}{text}" + (f"  # {lengths}" if lengths else "")
 

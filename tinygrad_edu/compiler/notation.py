@@ -8,7 +8,7 @@ from tinygrad_edu.compiler.adjoint import differentiated
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.loops import Loop, Ref
 from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.engine import symbols
+from tinygrad_edu.engine import formulas, symbols
 from tinygrad_edu.engine.ops import MUL, STOP_GRADIENT
 
 FEW = 4  # a sum of at most so many products of single numbers is written out
@@ -73,7 +73,7 @@ class _EquationWriter:
             at = len(self.plan.parameters)
             first, *others = [self.constants[place - at] for place in operand.distinct]
             if all(number == first for number in others):
-                return symbols.plain(float(first))
+                return formulas.plain(float(first))
             prefix = "C" if prefix == "v" else prefix
         key = (operand.store, operand.distinct)
         if key not in self.names:
@@ -112,7 +112,7 @@ class _EquationWriter:
             self.names[out.store, out.distinct] = self.name(reads[0])
             return ""
         of = {f"x{i}": self.name(operand) for i, operand in enumerate(reads)}
-        return f"{self.name(out, 'Z')} = {symbols.as_math(it.body, of)}"
+        return f"{self.name(out, 'Z')} = {formulas.as_math(it.body, of)}"
 
     def _product(self, it: Loop, out: Operand, left: Operand, right: Operand) -> str:
         """Write a short sum, a dot product, a dot product per row, or a product of matrices."""
@@ -150,7 +150,7 @@ class _EquationWriter:
         inputs = symbols.inputs_of(len(reads), it.literal)
         partials = symbols.partials_of(it.row, symbols.variable("out"), *inputs)
         return [
-            (reads[name], symbols.as_math(symbols.times(symbols.variable("up"), partial), of))
+            (reads[name], formulas.as_math(symbols.times(symbols.variable("up"), partial), of))
             for name, partial in zip(reads, partials, strict=False)
             if name in targets
         ]

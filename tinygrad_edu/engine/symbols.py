@@ -8,7 +8,7 @@ for higher derivatives. So a row that a user adds compiles, and explains itself,
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
@@ -183,42 +183,3 @@ def names_in(atom: Atom) -> set[str]:
     if not atom.arguments:
         return {atom.function}
     return set().union(*(names_in(argument) for argument in atom.arguments))
-
-
-def plain(x: float) -> str:
-    """Write a number as in mathematics, with a real minus sign."""
-    return f"{x:g}".replace("-", "−")
-
-
-_SIGNS = {"add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "true_divide": "/"}
-_SIGNS |= {"greater": ">", "less": "<", "equal": "=", "greater_equal": "≥", "less_equal": "≤"}
-_SIGNS |= {"logical_and": "∧", "logical_or": "∨"}
-
-
-def as_math(atom: Atom, of: Mapping[str, str], *, top: bool = True) -> str:
-    """Write an expression in the signs of mathematics; ``of`` names its variables."""
-    if not isinstance(atom, Expression):
-        return plain(atom)
-    if not atom.arguments:
-        return of[atom.function]
-    if atom.function == "where" and is_number(atom.arguments[2], 0.0):
-        condition, yes, _ = atom.arguments  # Iverson's bracket: 1 where it holds, else 0
-        bracket = f"[{as_math(condition, of)}]"
-        if is_number(yes, 1.0):
-            return bracket
-        return as_math(
-            Expression("multiply", (yes, variable(bracket))), {bracket: bracket, **of}, top=top
-        )
-    inner = [as_math(x, of, top=False) for x in atom.arguments]
-    if atom.function == "negative":
-        return f"−{inner[0]}"
-    if atom.function == "power":
-        text = f"{inner[0]}^{inner[1]}"
-    elif atom.function == "multiply" and not isinstance(atom.arguments[0], Expression):
-        text = f"{inner[0]} {inner[1]}"
-    elif atom.function in _SIGNS:
-        text = f"{inner[0]} {_SIGNS[atom.function]} {inner[1]}"
-    else:
-        arguments = ", ".join(as_math(x, of) for x in atom.arguments)
-        return f"{atom.function.removesuffix('imum')}({arguments})"
-    return text if top else f"({text})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_edu.engine import Value, symbols
+from tinygrad_edu.engine import Value, formulas, symbols
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.guards import outdated
 from tinygrad_edu.engine.ops import Primitive
@@ -64,15 +64,13 @@ def rule_of(op: Primitive) -> str:
     of = {"x0": "x", "x1": "y", "out": "out"}
     inputs = [symbols.variable(f"x{i}") for i in range(len(names))]
     try:
-        value = symbols.as_math(symbols.forward_of(op, *inputs), of)
+        value = symbols.forward_of(op, *inputs)
         partials = symbols.partials_of(op, symbols.variable("out"), *inputs)
     except (SettingError, TypeError, AttributeError):
         return f"out = {op.name}({', '.join(names)})"  # a row that is not for symbols
-    slopes = [
-        f"∂out/∂{x} = {symbols.as_math(slope, of)}"
-        for x, slope in zip(names, partials, strict=True)
-    ]
-    return ",  ".join([f"out = {value}", *slopes]).replace("⊙", "·")
+    sides = ["out", *(f"∂out/∂{x}" for x in names)]
+    written = (formulas.as_math(atom, of, times="·") for atom in (value, *partials))
+    return ",  ".join(f"{side} = {text}" for side, text in zip(sides, written, strict=True))
 
 
 def _contribution(flow: Flow) -> str:
