@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.families import measure_families
 from benchmarks.million import measure_million
 from benchmarks.peers import (
     CROSS_ENTROPY,
@@ -62,9 +63,10 @@ class Sizes(NamedTuple):
     mnist: tuple[int, ...] = (784, 128, 10)
     batches: tuple[int, int] = (32, 64)
     million: int = 1_000_000
+    families: tuple[int, int] = (15, 31)  # rounds and block of each
 
 
-QUICK = Sizes(1, 3, 1, (2, 2), 5, 10, (6, 5, 3), (20, 8, 3), (4, 8), 5_000)
+QUICK = Sizes(1, 3, 1, (2, 2), 5, 10, (6, 5, 3), (20, 8, 3), (4, 8), 5_000, (1, 3))
 
 
 class Work(NamedTuple):
@@ -102,6 +104,7 @@ def measure(sizes: Sizes) -> Figures:
     return {
         **setting_of("compiled", *packages),
         "workloads": {work.problem.name: measure_work(work, sizes) for work in works},
+        "families": measure_families(*sizes.families),
         "million": measure_million(sizes.million),
     }
 

@@ -188,6 +188,8 @@ def _compiled_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
         made = f"{work['compile_seconds']:.2f} s and {work['compile_mib']:.0f} MiB"
         title = f"{name}: {work['nodes']:,} nodes, graph and program made in {made}"
         yield title, list(_contenders(work["contenders"]))
+    if "families" in figures:
+        yield f"A step of each family, in times of {HAND}", list(_families(figures["families"]))
     yield "A million nodes", list(_cases(figures["million"]))
 
 
@@ -201,6 +203,17 @@ def _contenders(rows: Figures) -> Iterator[Row]:
         apart, descents = f"{row['losses_apart']:.0e}", str(row["descents"])
         ratio = f"{row['ratio']:,.2f}" if row["ratio"] < 100 else f"{row['ratio']:,.0f}"
         yield name, f"{row['us']:,.1f} µs", ratio, str(row["steps"]), threads, apart, descents
+
+
+def _families(rows: Figures) -> Iterator[Row]:
+    peers = [name for name in next(iter(rows.values()))["ratios"] if name != HAND]
+    yield "", *peers, "products", "instructions", "nodes", "compiled in", HAND, "slopes apart"
+    for name, row in rows.items():
+        ratios = [row["ratios"][peer] for peer in peers]
+        counts = (f"{row[what]:,}" for what in ("matrix_products", "instructions", "nodes"))
+        cells = ["not installed" if ratio is None else f"{ratio:,.2f}" for ratio in ratios]
+        made = f"{row['compile_seconds']:.2f} s", f"{row['us']:,.0f} µs"
+        yield name, *cells, *counts, *made, f"{row['apart']:.0e}"
 
 
 def _cases(rows: Iterable[Figures]) -> Iterator[Row]:
@@ -231,6 +244,12 @@ def _compiled_verdicts(figures: Figures) -> Iterator[Verdict]:
     name, work = list(works.items())[-1]
     what = f"{name}: graph and program made"
     yield judged(what, "at most", 3.0, work["compile_seconds"], "s")
+    families = figures.get("families", {})
+    if families:
+        worst = max(families, key=lambda name: families[name]["ratios"][NUMPY])
+        ratio = families[worst]["ratios"][NUMPY]
+        what = f"{len(families)} families: in times of {HAND}, the slowest ({worst})"
+        yield judged(what, "at most", 1.5, ratio, "x")
     for row in figures["million"]:
         within = "stopped" not in row and row["compile_seconds"] <= 60 and row["peak_mib"] <= 4096
         measured = row.get("stopped") or (

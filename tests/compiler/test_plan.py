@@ -40,6 +40,15 @@ def test_what_is_not_recognised_still_runs():
     np.testing.assert_allclose(program.gradient, [p.grad for p in program.parameters], rtol=1e-12)
 
 
+def test_a_single_output_over_rows_of_data_is_counted():
+    """Logistic regression multiplies a matrix of one row."""
+    w, x = numbers(3), numbers(3)
+
+    program = compile_graph(sum(a * b for a, b in zip(w, x, strict=True)).sigmoid(), x)
+
+    assert program.stats["matrix_products"] == 1
+
+
 def test_the_plan_is_as_pictured():
     """Two neurons that read the same inputs are one matrix product, and one relu."""
     before, after = picture(plan)

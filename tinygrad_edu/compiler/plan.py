@@ -158,7 +158,9 @@ class Planner:
             self.loops.append(
                 apply({"m": m, "c": c, "r": r, "k": k}, out, reads, MUL, sign=nodes[0].sign)
             )
-            self.matrix_products += c * r > 1
+            # with a number for each row of data, one weight vector is a matrix of one row
+            column = reads[1].per_row and self.kinds[left[0]] in (PARAMETER, UNBATCHED)
+            self.matrix_products += c * r > 1 or column
             self.totals(nodes, stack, first=False)
 
     def totals(self, nodes: Sequence[Node], stack: Sequence[Grid], *, first: bool) -> None:

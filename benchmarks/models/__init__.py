@@ -1,0 +1,1 @@
+"""Seventeen families of models, each written three times: by a learner, by hand, for peers."""
