@@ -75,6 +75,22 @@ def test_a_penalty_waits_until_the_weights_have_met_the_data():
     assert found == {tuple(row) for row in w}
 
 
+def test_a_few_terms_are_added_one_after_the_other():
+    """At one depth, whichever signs they have; the first two by one loop, and v + v + v as well."""
+    v = numbers(6)
+    loss = (-v[0] + v[1] - v[2]).exp() + (v[3] - v[4] - v[5]).exp() + v[0] + v[0] + v[0]
+    loss.backward()
+
+    program = compile_graph(loss)
+
+    assert str(program.backend.plan).splitlines()[:2] == [
+        "u[6 + r] = u[r] − u[2 + r]  # r < 2",
+        "u[6 + r] += −u[4 + r]  # r < 2",
+    ]
+    assert program.backward() == pytest.approx(loss.data, rel=1e-14)
+    assert list(program.gradient) == pytest.approx([p.grad for p in program.parameters], rel=1e-13)
+
+
 def pairs(left, right):
     """Sums of one product each."""
     return [[pair] for pair in zip(left, right, strict=True)]

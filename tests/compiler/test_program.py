@@ -44,6 +44,16 @@ def test_another_graph_of_the_same_structure_reuses_the_program(target):
     assert program.parameters == (v,)
 
 
+def test_a_zero_is_not_added_and_belongs_to_the_structure(target):
+    """Python's sum begins with one; a graph with another number in its place is another graph."""
+    w = Value(2.0)
+    program = compile_graph(0.0 + w * w, target=target)
+
+    assert program.stats["instructions"] == 1
+    with pytest.raises(StaleGraphError):
+        program.rebind(1.0 + w * w)
+
+
 def test_a_graph_of_another_structure_is_refused(target):
     """And the program goes on with the graph it had."""
     w = Value(2.0)

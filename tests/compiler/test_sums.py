@@ -87,6 +87,22 @@ def test_a_product_that_one_sum_has_with_both_signs_counts_each_time(total, targ
     assert list(program.gradient) == [w.grad]
 
 
+def test_two_sums_of_products_whose_difference_is_taken_stay_apart():
+    """They are rows of one product; in one sum their signs would make it two."""
+    tape = read(
+        LEAVES + "%4 = mul %0 %2\n%5 = mul %1 %3\n%6 = add %4 %5\n%7 = mul %0 %3\n"
+        "%8 = mul %1 %2\n%9 = add %7 %8\n%10 = sub %6 %9\nreturn %10"
+    )
+
+    nodes, _ = gather_sums(tape)
+
+    assert [str(node) for node in nodes] == [
+        "%6 = %0·%2 + %1·%3",
+        "%9 = %0·%3 + %1·%2",
+        "%10 = %6 − %9",
+    ]
+
+
 def any_sum(rng):
     """A sum of products of one to three of a few Values, with signs, some products used twice."""
     pool, inputs = [Value(rng.uniform(-1.0, 1.0)) for _ in range(6)], [Value(0.5), Value(-0.75)]

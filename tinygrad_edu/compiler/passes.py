@@ -12,6 +12,44 @@ from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 APART = ADDITIVE | {MUL.name}
 
 
+def drop_zeros(tape: Tape) -> Tape:
+    """Read x in place of 0 + x, with which each ``sum`` of Python begins.
+
+    Before::
+
+        %0 = parameter
+        %1 = constant 0
+        %2 = add %1 %0
+        %3 = exp %2
+        return %3
+
+    After::
+
+        %0 = parameter
+        %1 = constant 0
+        %2 = add %1 %0
+        %3 = exp %0
+        return %3
+    """
+    same = list(range(len(tape)))
+    for slot in zeros_of(tape):
+        same[slot] = same[tape.right[slot]]
+    return _rewired(tape, range(len(tape)), same)
+
+
+def zeros_of(tape: Tape) -> list[int]:
+    """List the slots of 0 + x, where 0 is a leaf. They belong to the structure of a graph."""
+    leaf = [op is None and kind is CONSTANT for op, kind in zip(tape.ops, tape.kinds, strict=True)]
+    return [
+        slot
+        for slot, op in enumerate(tape.ops)
+        if op is not None
+        and op.name == ADD.name
+        and leaf[left := tape.left[slot]]
+        and tape.data[left] == 0.0
+    ]
+
+
 def fold_constants(tape: Tape) -> Tape:
     """Make what is computed from constants alone a constant.
 

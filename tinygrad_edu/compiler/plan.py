@@ -13,9 +13,10 @@ from typing import Any
 from tinygrad_edu.compiler.loops import Loop, Ref, apply, ref_to
 from tinygrad_edu.compiler.sums import Node, inputs_of
 from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, INPUT, PARAMETER, UNBATCHED, Kind, Tape
-from tinygrad_edu.engine.ops import MUL, Primitive
+from tinygrad_edu.engine.ops import ADD, MUL, SUB, Primitive
 
 FAR = 1 << 40  # sorts what has no place yet behind what has
+MANY = 4  # terms of one kind and sign that are added up by one loop; fewer need no axis
 Grid = list[list[int]]  # members of a sum by column and row
 
 
@@ -105,24 +106,27 @@ class Planner:
             ),
         )
 
-    def elementwise(self, op: Primitive, nodes: Sequence[Node]) -> None:
-        """Add one loop for nodes of the same row, in the order of their operands."""
-        columns = range(len(nodes[0].operands))
-        keys = [[self.key(node.operands[i]) for node in nodes] for i in columns]
-        # what has places decides first
-        first = sorted(columns, key=lambda i: max(keys[i]) >= FAR)
-        order = sorted(
+    def ordered(self, nodes: Sequence[Node], columns: Sequence[Sequence[int]]) -> list[int]:
+        """Return the order of nodes by what each reads; what has places decides first."""
+        keys = [[self.key(slot) for slot in column] for column in columns]
+        first = sorted(range(len(keys)), key=lambda i: max(keys[i]) >= FAR)
+        return sorted(
             range(len(nodes)), key=lambda n: (*[keys[i][n] for i in first], nodes[n].slot)
         )
-        nodes = [nodes[n] for n in order]
+
+    def elementwise(self, op: Primitive, nodes: Sequence[Node]) -> None:
+        """Add one loop for nodes of the same row, in the order of their operands."""
+        columns = [*zip(*[node.operands for node in nodes], strict=True)]
+        nodes = [nodes[n] for n in self.ordered(nodes, columns)]
         axes = {"j": len(nodes)}
-        if len(columns) > op.arity:  # gathered maxima
+        many = len(columns) > op.arity  # gathered maxima
+        if many:
             axes["k"] = len(columns)
             reads = [self.ref([slot for node in nodes for slot in node.operands], axes)]
         else:
-            reads = [self.ref([node.operands[i] for node in nodes], axes) for i in columns]
+            columns = [*zip(*[node.operands for node in nodes], strict=True)]
+            reads = [self.ref(column, axes) for column in columns]
         out = self.ref([node.slot for node in nodes], {"j": len(nodes)})
-        many = len(columns) > op.arity
         self.loops.append(
             apply(axes, out, reads, None if many else op, literal=nodes[0].literal, largest=many)
         )
@@ -130,8 +134,8 @@ class Planner:
     def sums(self, nodes: Sequence[Node]) -> None:
         """Add the matrix products that the products of the sums form, then the plain terms."""
         if not nodes[0].products:
-            order = sorted(range(len(nodes)), key=lambda n: nodes[n].plains[0][1])
-            self.totals(nodes, [[order]], first=True)
+            columns = [*zip(*[[slot for _, slot in node.plains] for node in nodes], strict=True)]
+            self.totals(nodes, [[self.ordered(nodes, columns)]], first=True)
             return
         key = self.key
         by_right = [
@@ -164,20 +168,29 @@ class Planner:
             self.totals(nodes, stack, first=False)
 
     def totals(self, nodes: Sequence[Node], stack: Sequence[Grid], *, first: bool) -> None:
-        """Add the plain terms, those of one kind and sign at once."""
+        """Add the plain terms: many of one kind and sign at once, few one after the other."""
         members = [n for grid in stack for column in grid for n in column]
         axes = {"m": len(stack), "c": len(stack[0]), "r": len(stack[0][0])}
+        terms: list[tuple[int, Ref, dict[str, int]]] = []
+        signs = [(self.kinds[slot], sign) for sign, slot in nodes[members[0]].plains]
         out = self.ref([nodes[n].slot for n in members], axes)
-        columns: dict[tuple[str, int], dict[int, list[int]]] = {}
-        for n in members:
-            for sign, slot in nodes[n].plains:
-                columns.setdefault((self.kinds[slot].name, sign), {}).setdefault(n, []).append(slot)
-        for (_, sign), some in sorted(columns.items()):  # any order, but always the same one
-            k = len(some[members[0]])
-            terms = self.ref([slot for n in members for slot in some[n]], {**axes, "k": k})
-            self.loops.append(
-                apply({**axes, "k": k}, out, [terms], sign=sign, accumulate=not first)
-            )
+        for at, pair in enumerate(signs):
+            k = signs.count(pair)
+            longer = {**axes, "k": k}
+            if k < MANY:
+                column = [nodes[n].plains[at][1] for n in members]
+                terms.append((pair[1], self.ref(column, axes), axes))
+            elif signs.index(pair) == at:
+                some = [slot for n in members for _, slot in nodes[n].plains[at : at + k]]
+                terms.append((pair[1], self.ref(some, longer), longer))
+        terms.sort(key=lambda term: len(term[2]))  # two single ones are one loop
+        if first and len(terms) > 1 and terms[1][2] is axes and terms[0][0] > 0:
+            (_, left, _), (sign, right, _) = terms[:2]
+            self.loops.append(apply(axes, out, [left, right], ADD if sign > 0 else SUB))
+            del terms[:2]
+            first = False
+        for sign, ref, lengths in terms:
+            self.loops.append(apply(lengths, out, [ref], sign=sign, accumulate=not first))
             first = False
 
 
@@ -273,7 +286,8 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
             what: tuple[Any, ...] = (node.op.name, repr(node.literal), *operands)
         else:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
-            plains = sorted((kinds[slot], sign) for sign, slot in node.plains)
+            node.plains.sort(key=lambda term: (-term[0], kinds[term[1]]))  # + first
+            plains = [(kinds[slot], sign) for sign, slot in node.plains]
             what = ("", node.sign, len(node.products), *pair, *plains)
         groups.setdefault((depth, *what), []).append(node)
     planner = Planner(tape, kinds)

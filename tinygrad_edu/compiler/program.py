@@ -8,7 +8,14 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.passes import drop_dead, fold_constants, share_rows, split_penalty
+from tinygrad_edu.compiler.passes import (
+    drop_dead,
+    drop_zeros,
+    fold_constants,
+    share_rows,
+    split_penalty,
+    zeros_of,
+)
 from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.sums import inputs_of
@@ -23,7 +30,7 @@ from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
 
-PASSES = (fold_constants, share_rows, split_penalty, drop_dead)
+PASSES = (drop_zeros, fold_constants, share_rows, split_penalty, drop_dead)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 
@@ -366,7 +373,8 @@ class Program:
 def _structure(tape: Tape) -> int:
     """Compute a hash that two graphs share if they have one structure, whatever their numbers are.
 
-    Constant exponents belong to the structure: the code of a square is not that of a cube.
+    Constant exponents belong to the structure: the code of a square is not that of a cube. So do
+    the zeros that are not added.
     """
     names = tuple(op.name if op is not None else "" for op in tape.ops)
     folded = fold_constants(tape) if POW.name in names else tape
@@ -374,7 +382,7 @@ def _structure(tape: Tape) -> int:
         repr(inputs_of(folded, slot)[1]) for slot, name in enumerate(names) if name == POW.name
     )
     lists = (tape.left, tape.right, tape.inputs, tape.kinds)
-    return hash((names, exponents, *map(tuple, lists)))
+    return hash((names, exponents, *map(tuple, lists), *zeros_of(tape)))
 
 
 class _Clock:

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
-from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, STOP_GRADIENT, Primitive
-
-SHORTEST = 4  # a sum of fewer terms, and of fewer than two products, stays as it was written
+from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, STOP_GRADIENT, SUB, Primitive
 
 
 @dataclass
@@ -90,7 +88,11 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     kinds = list(tape.kinds)
     uses, reader = uses_of(tape)
     additive = [op is not None and op.name in ADDITIVE for op in tape.ops]
-    inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
+    apart = _differences(tape, additive, uses)
+    inner = [
+        additive[s] and uses[s] == 1 and additive[reader[s]] and s not in apart
+        for s in range(len(tape))
+    ]
     added = [0] * len(tape)  # how often a slot is a term: a product may be one in several sums
     for slot in range(len(tape)):
         if additive[slot]:
@@ -126,6 +128,28 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
         elif op is not None and (taken[slot] == 0 or taken[slot] < uses[slot]):
             nodes.append(Node(slot, op, *inputs_of(tape, slot)))
     return gather_maxima(share_nodes(nodes, tape.results()), kinds, tape.results()), kinds
+
+
+def _differences(tape: Tape, additive: Sequence[bool], uses: Sequence[int]) -> set[int]:
+    """Find the sums of products of which one is subtracted from the other.
+
+    They stay apart, since both are likely to be rows of one matrix product, as the outputs of one
+    network for two samples are. In one sum, the two signs would make it two products.
+    """
+    count = [0] * len(tape)  # products in the chain of additions that ends at a slot
+    apart: set[int] = set()
+    for slot, op in enumerate(tape.ops):
+        if op is None:
+            continue
+        if op.name == MUL.name:
+            count[slot] = 1
+        elif additive[slot]:
+            pair = [s for s in tape.operands(slot) if uses[s] == 1]
+            count[slot] = sum(count[s] for s in pair)
+            if op.name == SUB.name and len(pair) == 2 and min(count[s] for s in pair) > 1:
+                apart.update(pair)
+                count[slot] = 0
+    return apart
 
 
 def share_nodes(nodes: list[Node], results: Sequence[int]) -> list[Node]:
@@ -179,7 +203,7 @@ def gather_maxima(nodes: list[Node], kinds: list[Kind], results: Sequence[int]) 
 
         %4 = maximum %0 %1 %2
         %5 = stop_gradient %4
-        %6 = sub %0 %5
+        %6 = %0 − %5
     """
     maximum_at = {node.slot: node for node in nodes if node.op is MAXIMUM}
     uses = Counter(results)
@@ -270,7 +294,7 @@ def _sum(
     products: dict[int, tuple[int, int]],
     kinds: list[Kind],
 ) -> list[Node]:
-    """Return the sum at a slot, after the sums of their own that it needs; [] if it is too short.
+    """Return the sum at a slot, after the sums of their own that it needs; [] if it has one term.
 
     A term that is a key of ``products`` is the product of two slots. Products are bundled by sign
     and kinds; a bundle of two or more is a sum of products, and the rest are plain terms.
@@ -281,7 +305,7 @@ def _sum(
             a, b = products[term]
             bundles.setdefault((sign, kinds[a], kinds[b]), []).append(term)
     big = {key: bundle for key, bundle in bundles.items() if len(bundle) > 1}
-    if not big and len(terms) < SHORTEST:
+    if len(terms) < 2:
         return []
     bundled = {(key[0], term) for key, bundle in big.items() for term in bundle}
     whole = Node(slot, None, plains=[term for term in terms if term not in bundled])
