@@ -9,7 +9,7 @@ from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of,
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 
-APART = ADDITIVE | {MUL.name}
+APART = ADDITIVE | {MUL}
 
 
 def drop_zeros(tape: Tape) -> Tape:
@@ -43,10 +43,7 @@ def zeros_of(tape: Tape) -> list[int]:
     return [
         slot
         for slot, op in enumerate(tape.ops)
-        if op is not None
-        and op.name == ADD.name
-        and leaf[left := tape.left[slot]]
-        and tape.data[left] == 0.0
+        if op is ADD and leaf[left := tape.left[slot]] and tape.data[left] == 0.0
     ]
 
 
@@ -72,14 +69,15 @@ def fold_constants(tape: Tape) -> Tape:
         return %4
     """
     ops, left, right = list(tape.ops), list(tape.left), list(tape.right)
-    kinds = list(tape.kinds)
+    kinds, data = list(tape.kinds), list(tape.data)
     for slot, op in enumerate(tape.ops):
         if op is None or kinds[left[slot]] is not CONSTANT:
             continue
         if right[slot] < 0 or kinds[right[slot]] is CONSTANT:
-            # tape.data has its number already: the tape was recorded from a graph with numbers
+            # anew, since a constant below it may have been changed after the graph was built
+            data[slot] = op.forward(ieee, *[data[operand] for operand in tape.operands(slot)])
             ops[slot], left[slot], right[slot], kinds[slot] = None, -1, -1, CONSTANT
-    return replace(tape, ops=ops, left=left, right=right, kinds=kinds)
+    return replace(tape, ops=ops, left=left, right=right, kinds=kinds, data=data)
 
 
 def share_rows(tape: Tape) -> Tape:
@@ -112,11 +110,11 @@ def share_rows(tape: Tape) -> Tape:
         %7 = div %5 %6
         return %7
     """
-    first: dict[tuple[str, int, int], int] = {}
+    first: dict[tuple[Primitive, int, int], int] = {}
     same = list(range(len(tape)))  # for each slot, the first that computes the same
     for slot, (op, left, right) in enumerate(zip(tape.ops, tape.left, tape.right, strict=True)):
-        if op is not None and op.name not in APART:
-            key = (op.name, same[left], same[right] if right >= 0 else -1)
+        if op is not None and op not in APART:
+            key = (op, same[left], same[right] if right >= 0 else -1)
             same[slot] = first.setdefault(key, slot)
     return _rewired(tape, range(len(tape)), same)
 
@@ -178,16 +176,14 @@ def split_penalty(tape: Tape) -> Tape:
         %4 = add %2 %3
         return %2 + %3
     """
-    root = tape.ops[tape.root]
-    if root is None or root.name not in ADDITIVE or not tape.kinds[tape.root].per_row:
+    if tape.ops[tape.root] not in ADDITIVE or not tape.kinds[tape.root].per_row:
         return tape
     # outputs must not change the loss; what nothing else needs comes after the root
     below = replace(tape, ops=tape.ops[: tape.root + 1], outputs=())
     uses, _ = uses_of(below)
     per_row = [kind.per_row for kind in tape.kinds]
     inner = [
-        op is not None and op.name in ADDITIVE and uses[slot] == 1 and per_row[slot]
-        for slot, op in enumerate(below.ops)
+        op in ADDITIVE and uses[slot] == 1 and per_row[slot] for slot, op in enumerate(below.ops)
     ]
     terms, _ = terms_of(tape, tape.root, inner)
     rows = [(sign, slot) for sign, slot in terms if per_row[slot]]

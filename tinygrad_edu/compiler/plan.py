@@ -283,7 +283,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
         if node.op is not None:
             operands = [kinds[slot] for slot in node.operands]
             # the literal as text, since nan is not equal to itself and 0.0 is to -0.0
-            what: tuple[Any, ...] = (node.op.name, repr(node.literal), *operands)
+            what: tuple[Any, ...] = (node.op, repr(node.literal), *operands)
         else:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
             node.plains.sort(key=lambda term: (-term[0], kinds[term[1]]))  # + first

@@ -34,7 +34,7 @@ class Node:
     def what(self) -> object:
         """Return what is computed, whatever the slot: equal for what is computed alike."""
         if self.op is not None:
-            return self.op.name, repr(self.literal), self.operands
+            return self.op, repr(self.literal), self.operands
         return self.sign, tuple(self.products), tuple(self.plains)
 
     def renamed(self, new: Mapping[int, int]) -> Node:
@@ -87,7 +87,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     """
     kinds = list(tape.kinds)
     uses, reader = uses_of(tape)
-    additive = [op is not None and op.name in ADDITIVE for op in tape.ops]
+    additive = [op in ADDITIVE for op in tape.ops]
     apart = _differences(tape, additive, uses)
     inner = [
         additive[s] and uses[s] == 1 and additive[reader[s]] and s not in apart
@@ -107,9 +107,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
         products = {
             term: _oriented(tape, term)
             for _, term in terms
-            if (op := tape.ops[term]) is not None
-            and op.name == MUL.name
-            and uses[term] == added[term]
+            if tape.ops[term] is MUL and uses[term] == added[term]
         }
         factored, inside, within = _factored(tape, terms, products, kinds, uses)
         gathered = _sum(slot, factored, products, kinds)
@@ -141,12 +139,12 @@ def _differences(tape: Tape, additive: Sequence[bool], uses: Sequence[int]) -> s
     for slot, op in enumerate(tape.ops):
         if op is None:
             continue
-        if op.name == MUL.name:
+        if op is MUL:
             count[slot] = 1
         elif additive[slot]:
             pair = [s for s in tape.operands(slot) if uses[s] == 1]
             count[slot] = sum(count[s] for s in pair)
-            if op.name == SUB.name and len(pair) == 2 and min(count[s] for s in pair) > 1:
+            if op is SUB and len(pair) == 2 and min(count[s] for s in pair) > 1:
                 apart.update(pair)
                 count[slot] = 0
     return apart
@@ -241,6 +239,13 @@ def inputs_of(tape: Tape, slot: int) -> tuple[tuple[int, ...], float | None]:
     return operands, None
 
 
+def exponents_of(tape: Tape) -> dict[int, float]:
+    """Return the constants that are part of the code: the number of each slot."""
+    slots = [slot for slot, op in enumerate(tape.ops) if op is POW]
+    read = {tape.right[slot]: inputs_of(tape, slot)[1] for slot in slots}
+    return {slot: number for slot, number in read.items() if number is not None}
+
+
 def _factored(
     tape: Tape,
     terms: list[tuple[int, int]],
@@ -255,8 +260,7 @@ def _factored(
     by_factor: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for sign, term in terms:
         for inner, factor in (pair, pair[::-1]) if (pair := products.get(term)) else ():
-            op = tape.ops[inner]
-            if op is not None and op.name == MUL.name and uses[inner] == 1 and uses[term] == 1:
+            if tape.ops[inner] is MUL and uses[inner] == 1 and uses[term] == 1:
                 by_factor.setdefault((sign, factor), []).append((term, inner))
                 break
     alike: dict[tuple[int, Kind, tuple[Kind, ...]], list[tuple[int, list[tuple[int, int]]]]] = {}

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from tinygrad_edu.engine.ops import ADD, NEG, SUB, Primitive
 
-ADDITIVE = frozenset(row.name for row in (ADD, SUB, NEG))
+ADDITIVE = frozenset((ADD, SUB, NEG))
 
 
 class Kind(IntEnum):
@@ -124,9 +124,9 @@ def terms_of(
             terms.append((sign, slot))
             continue
         chain.append(slot)
-        if op.name == NEG.name:
+        if op is NEG:
             stack.append((-sign, tape.left[slot]))
         else:  # the right operand first, since the last one in is the first one out
-            right_sign = -sign if op.name == SUB.name else sign
+            right_sign = -sign if op is SUB else sign
             stack += [(right_sign, tape.right[slot]), (sign, tape.left[slot])]
     return terms, chain

@@ -32,7 +32,7 @@ and 8 to 300 times slower for 32 rows, so there it is NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from tinygrad_edu.compiler.equations import Equations
@@ -66,7 +66,7 @@ class Backend(Protocol):
     def equations(self) -> Equations:
         """Return the matrix equations found."""
 
-    def load(self, parameters: list[float], constants: list[float]) -> None:
+    def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
 
     def take(self, rows: Any) -> bool:
@@ -143,7 +143,7 @@ def is_chain(tape: Tape) -> bool:
     level, count = [0] * len(tape), 0
     for slot, op in enumerate(tape.ops):
         if op is not None:
-            weighs = op.name not in ADDITIVE
+            weighs = op not in ADDITIVE
             level[slot] = max(level[operand] for operand in tape.operands(slot)) + weighs
             count += weighs
     return CHAIN < count < WIDTH * max(level)

@@ -55,6 +55,11 @@ class Primitive:
         return len(self.domain)
 
     def __reduce__(self) -> tuple[Callable[[str], "Primitive"], tuple[str]]:
+        if lookup(self.name) is not self:
+            raise SettingError(
+                f"the row {self.name!r} can't be pickled: the table has another row of that name.",
+                fix="add it to the table under a name of its own: primitive('my_row', ...).",
+            )
         return lookup, (self.name,)
 
 
