@@ -68,6 +68,14 @@ ERRORS = {
     "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
     "an input that is not in the graph": ("", "compile_graph(loss, inputs=[Value(0.0)])"),
     "an input that is a number": ("", "compile_graph(loss, inputs=[2.0])"),
+    "single precision in Python": (
+        "",
+        "compile_graph(loss, dtype='float32', target='python')",
+    ),
+    "a constant in the code": (
+        "two = Value(2.0).detach(); loss = w**two; program = compile_graph(loss); two.data = 3.0",
+        "program.pull()",
+    ),
     "a program of rows without rows": (
         "program = compile_graph(loss, [x]); X = None",
         "program.backward(X)",

@@ -69,7 +69,7 @@ class NumpyBackend:
             self.space = Workspace(self, 0)
 
     @np.errstate(all="ignore")
-    def load(self, parameters: list[float], constants: list[float]) -> None:
+    def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
         self.vector[:] = parameters
         self.u[len(parameters) : len(parameters) + len(constants)] = constants

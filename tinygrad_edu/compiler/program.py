@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from copy import copy, deepcopy
+from dataclasses import replace
 from math import nan
+from threading import RLock
 from time import perf_counter
 from typing import Any
 
+from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.passes import (
     drop_dead,
@@ -14,18 +19,15 @@ from tinygrad_edu.compiler.passes import (
     fold_constants,
     share_rows,
     split_penalty,
-    zeros_of,
 )
 from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.record import record
-from tinygrad_edu.compiler.sums import inputs_of
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.engine.guards import real
-from tinygrad_edu.engine.ops import POW
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
@@ -33,6 +35,7 @@ from tinygrad_edu.shared.tables import plural
 PASSES = (drop_zeros, fold_constants, share_rows, split_penalty, drop_dead)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
+_MADE = ("plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
 
 
 def compile_graph(
@@ -100,6 +103,11 @@ def compile_graph(
     one_of("reduce", reduce, ("mean", "sum"))
     one_of("dtype", dtype, ("float64", "float32"))
     one_of("target", target, TARGETS)
+    if (dtype, target) == ("float32", "python"):
+        raise SettingError(
+            'the target "python" has no float32: a float of Python is a float64.',
+            fix='pass dtype="float64", or target="numpy".',
+        )
     for x in (root, *outputs):
         if not isinstance(x, Value):
             raise SettingError(
@@ -134,6 +142,18 @@ class Program:
     equations : Equations, the matrix equations found; ``print`` them, or read ``.latex``
     stats : dict with ``nodes``, ``instructions``, ``matrix_products``, ``seconds`` per stage
         and the ``target`` that runs, with a sentence that says ``why``
+
+    Notes
+    -----
+    A program can be copied and pickled, for workers of joblib or Dask for example. The tape and all
+    numbers travel along, so that a copy gives the same bits and nothing is traced again; it has not
+    run yet. Its ``parameters`` are copies, too, but for ``copy.copy``: of a model that is pickled
+    together with its program they are the parameters; alone they are leaves of their own. The graph
+    between them does not travel.
+
+    Threads take turns: each call of a method is a whole. What a thread reads afterwards (loss,
+    gradient, outputs) is that of the last run, whichever thread made it; with
+    ``copy.deepcopy(program)`` each thread has its own.
     """
 
     def __init__(
@@ -149,37 +169,48 @@ class Program:
         clock = _Clock()
         recorded, order = record(root, inputs, outputs)
         clock.lap("record")
-        self._structure = _structure(recorded)
+        self._structure, self._asked = structure_of(recorded), recorded.outputs
         self.tape, faulty = recorded, here().fault is not None
         for change in _EXACT[reduce] if faulty else PASSES:
             self.tape = change(self.tape)
         clock.lap("passes")
         _check(self.tape, inputs)
-        self.columns = len(inputs)
-        self.loss, self.ran = float("nan"), False
+        self.columns, self.loss = len(inputs), nan
         if faulty:
-            self.plan = plan_of_numbers(self.tape)
-            clock.lap("plan")
             target, why = "graph", "A fault is switched on, which no other target has."
         else:
-            self.plan, why = plan_for(self.tape, clock.lap), f'It was asked for: target="{target}".'
-            if target == "auto":
-                target, why = choose(self.tape, self.plan, self.columns, dtype)
+            why = f'It was asked for: target="{target}".'
+        self._make(target, why, len(recorded), clock)
+        fixed = {} if faulty else fixed_in(recorded, self.tape)
+        self._constants = Constants(recorded, self.tape, self.backend.constant_slots, fixed)
+        self._bind(order)
+        self.pull()
+
+    def _make(self, target: str, why: str, nodes: int, clock: _Clock) -> None:
+        """Plan the tape, choose a target if that was left open, and make ready to run."""
+        reduce, dtype = self.settings["reduce"], self.settings["dtype"]
+        if target == "graph":
+            self.plan = plan_of_numbers(self.tape)
+            clock.lap("plan")
+        else:
+            self.plan = plan_for(self.tape, clock.lap)
+        if target == "auto":
+            target, why = choose(self.tape, self.plan, self.columns, dtype)
         self.backend = backend_for(
             target, self.tape, self.plan, self.columns, reduce, dtype, clock.lap
         )
         self._vector = as_array(self.backend.vector)
         self._gradient = as_array(self.backend.gradient)
-        self._bind(recorded, order)
+        self._lock = RLock()
+        self.ran = False
         self.stats: dict[str, Any] = {
-            "nodes": len(recorded),
+            "nodes": nodes,
             "instructions": self.backend.instructions,
             "matrix_products": self.backend.matrix_products,
             "seconds": clock.laps,
             "target": target,
             "why": why,
         }
-        self.pull()
 
     def backward(self, X: Any = None) -> float:
         """Compute ``loss`` and ``gradient``; return the loss.
@@ -218,40 +249,71 @@ class Program:
         SettingError
             If nothing has run yet, or the last run was interrupted.
         """
-        if not self.ran:
-            raise SettingError(
-                "there are no outputs: nothing has run yet, or the last run was interrupted.",
-                fix="call program.forward() or program.backward() first, with its rows of data.",
-            )
-        return as_array(self.backend.outputs())
+        with self._lock:
+            if not self.ran:
+                raise SettingError(
+                    "there are no outputs: nothing has run yet, or the last run was interrupted.",
+                    fix="call program.forward() or program.backward() first, with rows of data "
+                    "if it has inputs.",
+                )
+            return as_array(self.backend.outputs())
 
     def pull(self) -> None:
-        """Copy the numbers of the Values (parameters and constants) into the program."""
-        self.backend.load([p.data for p in self.parameters], [c.data for c in self._constants])
+        """Copy the numbers of the Values (parameters and constants) into the program.
 
-    def push(self) -> None:
-        """Copy ``vector`` and ``gradient`` to the parameters' ``data`` and ``grad``."""
-        for name, numbers in (("data", self.vector), ("grad", self.gradient)):
-            set_numbers(self.parameters, name, numbers.tolist())
-
-    def rebind(self, root: Value, inputs: Sequence[Value] = ()) -> None:
-        """Bind the program to another graph of the same structure, such as another minibatch's.
+        What was computed from constants alone is computed anew.
 
         Raises
         ------
         StaleGraphError
-            If the graph has a different structure.
+            If a constant exponent has changed: it is part of the code, since a square is compiled
+            as a product. The program keeps its numbers then.
         """
-        recorded, order = record(root, inputs)
-        if _structure(recorded) != self._structure:
+        with self._lock:
+            self._constants.pull()
+            self._load([p.data for p in self.parameters])
+
+    def _load(self, parameters: Sequence[float]) -> None:
+        self.backend.load(parameters, self._constants.numbers)
+
+    def push(self) -> None:
+        """Copy ``vector`` and ``gradient`` to the parameters' ``data`` and ``grad``.
+
+        A number that was rounded to single precision stays rounded: 0.1 is 0.10000000149 then.
+        """
+        with self._lock:
+            for name, numbers in (("data", self.vector), ("grad", self.gradient)):
+                set_numbers(self.parameters, name, numbers.tolist())
+
+    def rebind(
+        self, root: Value, inputs: Sequence[Value] = (), outputs: Sequence[Value] = ()
+    ) -> None:
+        """Bind the program to another graph of the same structure, such as another minibatch's.
+
+        Parameters
+        ----------
+        root, inputs, outputs : as for :func:`compile_graph`, and as many. Outputs that stand in the
+            graph of the root need not be passed
+
+        Raises
+        ------
+        StaleGraphError
+            If the graph has a different structure, or another constant exponent.
+        """
+        recorded, order = record(root, inputs, outputs)
+        if not outputs:
+            recorded = replace(recorded, outputs=self._asked)
+        if structure_of(recorded) != self._structure:
             raise StaleGraphError(
-                f"this graph of {len(recorded):,} nodes has a different structure from the "
-                "compiled graph.",
-                where="another operation, another order, or another number of samples",
+                f"this graph of {plural(len(recorded), 'node')} has a different structure from "
+                "the compiled graph.",
+                where="another operation, another order, another number of samples, or other "
+                "inputs and outputs",
                 fix="compile it on its own: compile_graph(loss).",
             )
-        self._bind(recorded, order)
-        self.pull()
+        with self._lock:
+            self._bind(order)
+            self.pull()
 
     @property
     def vector(self) -> Any:
@@ -302,13 +364,14 @@ class Program:
                 fix="assign as many numbers as there are parameters, for example "
                 f"program.{name} = [0.0] * {len(mine)}.",
             )
-        fill(mine, numbers)
+        with self._lock:
+            fill(mine, numbers)
 
-    def _bind(self, recorded: Tape, order: Sequence[Value]) -> None:
+    def _bind(self, order: Sequence[Value]) -> None:
         """Remember the Values that the parameters and the constants stand for."""
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
-        self._constants = [order[self.tape.recorded[slot]] for slot in self.backend.constant_slots]
+        self._constants.bind(order)
 
     def _run(self, X: Any, *, backward: bool) -> float:
         """Take the rows of data and run; return the loss."""
@@ -319,26 +382,38 @@ class Program:
                 where="it would run as if there were none",
                 fix="compile it inside the block, too: program = compile_graph(loss).",
             )
-        self._take(X)
-        self.ran = False
-        try:
-            self.loss = self.backend.run(backward=backward)
-        except BaseException:  # such as Ctrl-C: half a gradient must not pass for a whole one
-            self.loss = nan
-            if backward:
-                fill(self._gradient, [nan] * len(self._gradient))
-            raise
-        self.ran = True
-        return self.loss
+        with self._lock:
+            self._take(X)
+            self.ran = False
+            try:
+                self.loss = loss = self.backend.run(backward=backward)
+            except BaseException:  # such as Ctrl-C: half a gradient must not pass for a whole one
+                self.loss = nan
+                if backward:
+                    fill(self._gradient, [nan] * len(self._gradient))
+                raise
+            self.ran = True
+        return loss
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = {name: x for name, x in vars(self).items() if name not in _MADE}
+            arrays = [array("d", x.tolist()) for x in (self._vector, self._gradient)]
+            made = *map(self.stats.get, ("target", "why", "nodes")), *arrays
+            return state | {"_constants": copy(self._constants), "made": made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        target, why, nodes, vector, gradient = state.pop("made")
+        vars(self).update(state)
+        self._make(target, why, nodes, _Clock())
+        self._load(vector)
+        fill(self._gradient, gradient)
 
     def __deepcopy__(self, memo: Any) -> Program:
-        raise SettingError(
-            "a program can't be copied or pickled: its code is bound to its arrays.",
-            fix="compile the graph again: compile_graph(loss).",
-        )
-
-    def __reduce__(self) -> Any:
-        return self.__deepcopy__({})
+        twin = copy(self)  # shares what never changes, such as the tape
+        values = self.parameters, self._constants.values
+        twin.parameters, twin._constants.values = deepcopy(values, memo)
+        return twin
 
     def _take(self, X: Any) -> None:
         """Check the rows of data, and keep them for the run."""
@@ -368,21 +443,6 @@ class Program:
                 where="it would make every gradient nan",
                 fix="fill or drop the rows with missing numbers.",
             )
-
-
-def _structure(tape: Tape) -> int:
-    """Compute a hash that two graphs share if they have one structure, whatever their numbers are.
-
-    Constant exponents belong to the structure: the code of a square is not that of a cube. So do
-    the zeros that are not added.
-    """
-    names = tuple(op.name if op is not None else "" for op in tape.ops)
-    folded = fold_constants(tape) if POW.name in names else tape
-    exponents = tuple(
-        repr(inputs_of(folded, slot)[1]) for slot, name in enumerate(names) if name == POW.name
-    )
-    lists = (tape.left, tape.right, tape.inputs, tape.kinds)
-    return hash((names, exponents, *map(tuple, lists), *zeros_of(tape)))
 
 
 class _Clock:

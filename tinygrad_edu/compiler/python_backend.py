@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
@@ -62,7 +62,7 @@ class PythonBackend:
         lap("compile")
         return source, names["forward"], names["backward"]
 
-    def load(self, parameters: list[float], constants: list[float]) -> None:
+    def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
         self.vector[:] = array("d", parameters)
         self.stores["u"][len(parameters) : len(parameters) + len(constants)] = constants

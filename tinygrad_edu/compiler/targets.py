@@ -41,6 +41,7 @@ from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import ADDITIVE, Tape
 from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.shared.arguments import extra
+from tinygrad_edu.shared.tables import plural
 
 TARGETS = ("auto", "numpy", "python")
 NARROW = 40  # operations per instruction; with fewer, straight-line code is faster
@@ -96,7 +97,7 @@ def choose(tape: Tape, loops: Plan, columns: int, dtype: str) -> tuple[str, str]
     """Return the faster target for a plan, and the reason as a sentence."""
     operations = sum(op is not None for op in tape.ops)
     each = operations / max(len(loops.forward), 1)
-    counted = f"{operations:,} operations in {len(loops.forward):,} instructions"
+    counted = plural(operations, "operation") + " in " + plural(len(loops.forward), "instruction")
     if dtype != "float64":
         return "numpy", f"Straight-line Python has no {dtype}."
     if not columns and each < NARROW:
