@@ -68,6 +68,18 @@ ERRORS = {
     "half a sample": ("", "fit(model, squared, X, y, batch_size=0.5, progress=False)"),
     "an input that is not in the graph": ("", "compile_graph(loss, inputs=[Value(0.0)])"),
     "an input that is a number": ("", "compile_graph(loss, inputs=[2.0])"),
+    "a language that is not known": (
+        "program = compile_graph(loss)",
+        "program.write(language='fortran')",
+    ),
+    "a program in a file of another kind": (
+        "program = compile_graph(loss)",
+        "program.save('step.exe')",
+    ),
+    "a fault in a file": (
+        "program = course.fault('uphill step')(compile_graph)(loss)",
+        "program.write('python')",
+    ),
     "single precision in Python": (
         "",
         "compile_graph(loss, dtype='float32', target='python')",

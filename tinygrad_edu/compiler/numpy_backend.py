@@ -50,7 +50,7 @@ class NumpyBackend:
         self.source = code.source
         names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
         names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
-        names |= {"negative": negative, "power": power, "gate": gate, "strided": strided}
+        names |= {helper.__name__: helper for helper in HELPERS}
         names |= code.tables
         exec(compile(self.source, "<compiled graph>", "exec"), names)
         self.bind = names.pop("bind")  # so that no circle keeps the tables in memory
@@ -178,3 +178,6 @@ def gate(condition: NDArray[np.bool_], x: Array, out: Array) -> None:
     """
     bits = np.int64 if out.itemsize == 8 else np.int32
     np.multiply(x.view(bits), condition, out=out.view(bits))
+
+
+HELPERS = (strided, negative, power, gate)  # what the code calls beside NumPy

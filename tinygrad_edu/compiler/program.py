@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from math import nan
+from pathlib import Path
 from threading import RLock
 from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
 from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.languages import Language, Snapshot, language_called, language_of
 from tinygrad_edu.compiler.passes import (
     drop_dead,
     drop_zeros,
@@ -29,6 +31,7 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arguments import one_of
+from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
 
@@ -314,6 +317,64 @@ class Program:
         with self._lock:
             self._bind(order)
             self.pull()
+
+    def write(self, language: str) -> str:
+        """Return the program as the text of a file that runs alone, with the numbers it has now.
+
+        Its function ``run(rows)`` returns the loss, the gradient and the outputs; run as a script,
+        the file prints the loss (of the row that the inputs had when the graph was recorded).
+
+        Parameters
+        ----------
+        language : "python", which needs nothing else, or "numpy"
+
+        Raises
+        ------
+        SettingError
+            If the language is another, or if the program was compiled inside a fault: then it has
+            no code, but runs the graph.
+
+        Examples
+        --------
+        >>> from tinygrad_edu import Value, compile_graph
+        >>> w = Value(3.0)
+        >>> names = {"__name__": "step"}
+        >>> exec(compile_graph(w * w).write("python"), names)
+        >>> names["run"](names["rows"])
+        (9.0, [6.0], [[]])
+        """
+        return self._written(language_called(language))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the program to a file that runs alone, as :meth:`write` does; return its path.
+
+        Parameters
+        ----------
+        path : name that ends in .py; what is written needs NumPy if the program's target does
+
+        Raises
+        ------
+        SettingError
+            If the name ends otherwise, or as for :meth:`write`.
+        FileError
+            If the file can't be written.
+        """
+        path = as_path(path)
+        text = self._written(language_of(path, self.stats["target"]))
+        write_atomically(path, text.encode())
+        return path
+
+    def _written(self, language: Language) -> str:
+        if self.stats["target"] == "graph":
+            raise SettingError(
+                "this program has no code: it was compiled inside a fault, so it runs the graph.",
+                fix="compile it outside: program = compile_graph(loss).",
+            )
+        with self._lock:
+            numbers = self._vector.tolist(), self._constants.numbers
+            reduce, dtype = self.settings["reduce"], self.settings["dtype"]
+            snapshot = Snapshot(self.tape, self.plan, reduce, dtype, *numbers)
+        return language.write(snapshot)
 
     @property
     def vector(self) -> Any:

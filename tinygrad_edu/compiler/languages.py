@@ -1,0 +1,224 @@
+"""Languages that a program can be written in: as the text of a file that runs alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from inspect import getsource
+from pathlib import Path
+from textwrap import fill
+from typing import Any, NamedTuple
+
+from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.plan import Plan
+from tinygrad_edu.compiler.python_backend import FUNCTIONS
+from tinygrad_edu.compiler.python_writer import python_source
+from tinygrad_edu.compiler.tape import INPUT, Tape
+from tinygrad_edu.engine import ieee
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import extra, one_of
+from tinygrad_edu.shared.arithmetic import exact_sum
+from tinygrad_edu.shared.tables import plural
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is to be written: a tape, its plan, and the numbers that a program has now."""
+
+    tape: Tape
+    plan: Plan
+    reduce: str
+    dtype: str
+    parameters: Sequence[float]
+    constants: Sequence[float]
+
+    @property
+    def rows(self) -> list[list[float]]:
+        """Return the row of numbers that the inputs had when the graph was recorded."""
+        return [[self.tape.data[slot] if slot >= 0 else 0.0 for slot in self.tape.inputs]]
+
+    def place(self, slot: int) -> str:
+        """Write where a slot is kept in a run of one row: ``b[3]``."""
+        return f"{self.plan.kinds[slot].store}[{self.plan.place[slot]}]"
+
+
+class Language(NamedTuple):
+    """A language: its name, how its files end, and who writes them."""
+
+    name: str
+    suffix: str
+    write: Callable[[Snapshot], str]
+
+
+def language_called(name: str) -> Language:
+    """Find a language by its name."""
+    one_of("language", name, [language.name for language in LANGUAGES])
+    return next(language for language in LANGUAGES if language.name == name)
+
+
+def language_of(path: Path, preferred: str) -> Language:
+    """Find a language by how a file ends; of several the preferred one."""
+    found = [language for language in LANGUAGES if language.suffix == path.suffix.lower()]
+    if not found:
+        endings = ", ".join(f"{language.suffix} ({language.name})" for language in LANGUAGES)
+        raise SettingError(
+            f"{str(path)!r:.80} does not end as a program in a language that can be written.",
+            expected=endings,
+            fix="end the name of the file with .py, for example program.save('step.py').",
+        )
+    return next((language for language in found if language.name == preferred), found[0])
+
+
+def python_text(made: Snapshot) -> str:
+    """Write straight-line code of floats, which needs Python alone."""
+    tape, plan = made.tape, made.plan
+    places = [made.place(slot) for slot in tape.results()]
+    results = [place.replace("[", "").replace("]", "") for place in places]
+    gradients = [f"du{place}" for place in range(len(plan.parameters))]
+    source = python_source(plan.forward, gradient(plan), results, gradients)
+    functions = [getattr(ieee, name) for name in _used(FUNCTIONS.split(), source)]
+    helpers = [getsource(one) for one in functions if one.__module__ == ieee.__name__]
+    whole = not tape.kinds[tape.root].per_row
+    share = "1.0" if made.reduce == "sum" and not whole else "1.0 / len(rows)"
+    given = [(tape.root, share), (tape.penalty, "1.0 / len(rows)")]
+    seeds = [
+        f"d{made.place(slot)} = {number}"
+        for slot, number in given
+        if slot >= 0 and plan.kinds[slot] is not INPUT
+    ]
+    mean = " * (1.0 / len(rows))" if made.reduce == "mean" else ""
+    run = _RUN.format(
+        columns=len(tape.inputs),
+        rest=plan.sizes["u"] - len(made.parameters) - len(made.constants),
+        b=plan.sizes["b"],
+        root=made.place(tape.root),
+        outputs=", ".join(made.place(slot) for slot in tape.outputs),
+        seeds="\n        ".join(seeds or ["pass"]),
+        loss=("losses[-1]" if whole else f"exact_sum(losses){mean}")
+        + (f" + {made.place(tape.penalty)}" if tape.penalty >= 0 else ""),
+    )
+    head = "import math\nfrom math import fsum, inf, nan, tanh\n\nINF, NAN = inf, nan"
+    return _file("Python", head, [*helpers, getsource(exact_sum), source], "[{}]", run, made)
+
+
+def numpy_text(made: Snapshot) -> str:
+    """Write products of matrices, which need NumPy."""
+    extra("numpy", "numpy", 'the language "numpy"', "fast")
+    from tinygrad_edu.compiler import numpy_backend as numpy
+    from tinygrad_edu.compiler.numpy_writer import code_of
+
+    tape, plan = made.tape, made.plan
+    code = code_of(plan.forward, gradient(plan))
+    called = _used([helper.__name__ for helper in numpy.HELPERS], code.source)
+    helpers = [getsource(getattr(numpy, name)) for name in called]
+    tables = [_list(name, table, "np.array([{}])") for name, table in code.tables.items()]
+    names = ", ".join(_used(numpy.FUNCTIONS.split(), code.source))
+    functions = _wrapped(f"from numpy import ({names})") if names else ""
+    per_row = tape.kinds[tape.root].per_row
+    total = f"float({made.place(tape.root)}{'.sum()' if per_row else ''})"
+    penalty = [tape.penalty] * (tape.penalty >= 0)
+    seeds = [f"d{made.place(slot)} = 1.0" for slot in penalty]
+    if plan.kinds[tape.root] is not INPUT:
+        mean = made.reduce == "mean" and per_row
+        seeds.append(f"d{made.place(tape.root)} = {'1.0 / len(x)' if mean else '1.0'}")
+    run = _RUN_NUMPY.format(
+        dtype=made.dtype,
+        u=plan.sizes["u"],
+        b=plan.sizes["b"],
+        columns=len(tape.inputs),
+        seeds="\n    ".join(seeds or ["pass"]),
+        loss=total
+        + (" / len(x)" if per_row and made.reduce == "mean" else "")
+        + "".join(f" + float({made.place(slot)})" for slot in penalty),
+        outputs=", ".join(made.place(slot) for slot in tape.outputs),
+    )
+    head = (
+        "import numpy as np\n"
+        f"{functions}\n"
+        "from numpy.lib.stride_tricks import as_strided\n\n"
+        "sum, reduceat, inf, nan = np.add.reduce, np.add.reduceat, np.inf, np.nan"
+    )
+    return _file("NumPy", head, [*helpers, *tables, code.source], "np.array([{}])", run, made)
+
+
+# to add a language is to add a line here
+LANGUAGES = (
+    Language("python", ".py", python_text),
+    Language("numpy", ".py", numpy_text),
+)
+
+_RUN = '''
+def run(rows):
+    """Return the loss of rows of inputs, its gradient, and the outputs of each row."""
+    if any(len(row) != {columns} for row in rows):
+        raise ValueError("each row must have {columns} numbers")
+    u, b = [*parameters, *constants] + [0.0] * {rest}, [0.0] * {b}
+    du, db = [0.0] * len(u), [0.0] * len(b)
+    losses, outputs, gradient = [], [], [0.0] * len(parameters)
+    for i in rows:
+        forward(u, b, i, du, db)
+        losses.append({root})
+        outputs.append([{outputs}])
+        {seeds}
+        backward(u, b, i, du, db)
+        gradient = [g + d for g, d in zip(gradient, du)]
+    return {loss}, gradient, outputs
+'''
+_RUN_NUMPY = '''
+@np.errstate(all="ignore")
+def run(rows):
+    """Return the loss of rows of inputs, its gradient, and the outputs of each row."""
+    x = np.array(rows, "{dtype}")
+    if x.shape[1:] != ({columns},):
+        raise ValueError("each row must have {columns} numbers")
+    u, b = np.zeros({u}, "{dtype}"), np.zeros(({b}, len(x)), "{dtype}")
+    u[: len(parameters) + len(constants)] = [*parameters, *constants]
+    du, db = np.zeros_like(u), np.zeros_like(b)
+    i = x.T
+    forward, backward = bind(u, du, b, db, i)
+    forward()
+    loss = {loss}
+    outputs = [np.broadcast_to(one, len(x)) for one in [{outputs}]]
+    {seeds}
+    backward()
+    return loss, du[: len(parameters)], np.array(outputs, "{dtype}").reshape(-1, len(x)).T
+'''
+
+
+def _used(names: Iterable[str], source: str) -> list[str]:
+    """Return those names that are called in a source."""
+    called = {*re.findall(r"\b(\w+)\(", source)}
+    return [name for name in names if name in called]
+
+
+def _list(name: str, numbers: Iterable[Any], form: str) -> str:
+    """Write an assignment of a list of numbers."""
+    text = ", ".join(repr(number) for number in map(_plain, numbers))
+    return _wrapped(f"{name} = {form.format(text)}")
+
+
+def _wrapped(text: str) -> str:
+    """Break a long statement between its numbers or names."""
+    return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+
+
+def _plain(number: Any) -> float:
+    """Return an int or a float of Python's."""
+    return number.item() if hasattr(number, "item") else number  # type: ignore[no-any-return]
+
+
+def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made: Snapshot) -> str:
+    """Join the parts of a file."""
+    inputs = plural(len(made.tape.inputs), "input")
+    of = f"{plural(len(made.parameters), 'parameter')}, {inputs} in each row"
+    title = f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone.\n"""'
+    numbers = [
+        _list("parameters", made.parameters, form),
+        _list("constants", made.constants, form),
+        _list("rows", made.rows, form) + "  # the inputs when the graph was recorded",
+    ]
+    body = [part.strip("\n") for part in (*parts, "\n".join(numbers), run)]
+    main = 'if __name__ == "__main__":\n    print(run(rows)[0])'
+    lines = [f"{title}\n\nfrom __future__ import annotations\n\n{head}", *body, main]
+    return "\n\n\n".join(lines) + "\n"
