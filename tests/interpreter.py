@@ -1,5 +1,6 @@
 """The oracle of every target: an interpreter of loops, number by number, on plain lists."""
 
+import math
 import operator
 from itertools import product
 
@@ -18,6 +19,11 @@ FUNCTIONS = {
     "greater_equal": operator.ge,
     "logical_and": lambda x, y: x and y,
     "logical_or": lambda x, y: x or y,
+}
+OVER = {
+    "sum": sum,
+    "max": max,
+    "logsumexp": lambda some: ieee.log(math.fsum(map(ieee.exp, some))),
 }
 
 
@@ -51,7 +57,7 @@ class Stores(dict):
                     value(loop.body, of)
                 )
             for where, some in terms.items():
-                new = max(some) if loop.largest else sum(some)
+                new = OVER[loop.over](some)
                 self[where] = self.get(where, 0.0) + new if loop.accumulate else new
 
 

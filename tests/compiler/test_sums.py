@@ -9,13 +9,13 @@ import pytest
 from tests.tapes import picture, read
 from tinygrad_edu import Value, maximum
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.sums import gather_maxima, gather_sums, inputs_of
+from tinygrad_edu.compiler.sums import gather_softmax, gather_sums, inputs_of
 from tinygrad_edu.engine.functions import stop_gradient
 
 LEAVES = "%0 = parameter\n%1 = parameter\n%2 = input\n%3 = input\n"
 
 
-@pytest.mark.parametrize("stage", [gather_sums, gather_maxima])
+@pytest.mark.parametrize("stage", [gather_sums, gather_softmax])
 def test_gathering_is_as_pictured(stage):
     """Sums of products, and maxima of many."""
     before, after = picture(stage)

@@ -46,7 +46,7 @@ def differentiated(plan: Plan) -> Iterator[tuple[Loop, list[str]]]:
     wanted["u"][: len(plan.parameters)] = b"\1" * len(plan.parameters)
     ways = []
     for loop in plan.forward:
-        stops = symbols.stops(loop.row) if loop.row is not None else (loop.largest,)
+        stops = symbols.stops(loop.row) if loop.row is not None else (loop.over == "max",)
         names = [
             name
             for i, (name, ref) in enumerate(loop.reads.items())

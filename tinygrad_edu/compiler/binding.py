@@ -32,13 +32,14 @@ def structure_of(tape: Tape) -> Structure:
 
 
 def fixed_in(recorded: Tape, tape: Tape) -> dict[int, float]:
-    """Return the constants that are part of the code: exponents, and zeros with which sums begin.
+    """Return the constants that are part of the code: exponents, zeros with which sums begin, ...
 
     The slots are those of the tape that was recorded; the other one went through passes.
     """
     zeros = {recorded.left[slot] for slot in zeros_of(recorded)}
     fixed = {slot: recorded.data[slot] for slot in zeros}
-    return fixed | {tape.recorded[slot]: number for slot, number in exponents_of(tape).items()}
+    exponents = {tape.recorded[slot]: number for slot, number in exponents_of(tape).items()}
+    return {**fixed, **exponents, **tape.fixed}
 
 
 class Constants:
@@ -62,7 +63,8 @@ class Constants:
         self.numbers = array("d")
         self.wanted = [tape.recorded[slot] for slot in slots]
         self.fixed = fixed
-        needed = {*self.wanted, *fixed}
+        self.alike = tape.alike
+        needed = {*self.wanted, *fixed}.union(*self.alike)
         steps = []
         for slot in reversed(range(len(recorded))):  # operands come before results
             op = recorded.ops[slot]
@@ -74,11 +76,17 @@ class Constants:
 
     def bind(self, order: Sequence[Value]) -> None:
         """Take the numbers from the Values of a graph, given by slot, from now on."""
-        self.values = [order[slot] for slot in self.leaves]
+        values = [order[slot] for slot in self.leaves]
+        self.numbers = self._numbers(values)  # which may refuse them
+        self.values = values
 
     def pull(self) -> None:
-        """Take the numbers that the Values have now, and compute what is made of them."""
-        data = {slot: v.data for slot, v in zip(self.leaves, self.values, strict=True)}
+        """Take the numbers that the Values have now."""
+        self.numbers = self._numbers(self.values)
+
+    def _numbers(self, values: Sequence[Value]) -> array[float]:
+        """Compute what is made of the numbers of constants, if they are as the code takes them."""
+        data = {slot: v.data for slot, v in zip(self.leaves, values, strict=True)}
         for slot, op, operands in self.steps:
             data[slot] = op.forward(ieee, *[data[operand] for operand in operands])
         for slot, compiled in self.fixed.items():
@@ -88,7 +96,15 @@ class Constants:
                     f"a constant is {now:.6g} now, and was {compiled:.6g} when the graph was "
                     "compiled.",
                     where="this one is part of the code, as an exponent (a square is compiled as a "
-                    "product) or as a zero with which a sum begins",
+                    "product), as a zero with which a sum begins, or as the 1 in 1 / sum",
                     fix="compile the graph again: program = compile_graph(loss).",
                 )
-        self.numbers = array("d", [data[slot] for slot in self.wanted])
+        for one, other in self.alike:
+            if data[one] != data[other]:
+                raise StaleGraphError(
+                    f"two constants are {data[one]:.6g} and {data[other]:.6g} now, and were equal "
+                    "when the graph was compiled.",
+                    where="both are subtracted from logits of one softmax, and cancel there",
+                    fix="compile the graph again: program = compile_graph(loss).",
+                )
+        return array("d", [data[slot] for slot in self.wanted])

@@ -16,7 +16,7 @@ from math import prod
 from typing import NamedTuple
 
 from tinygrad_edu.engine import formulas, symbols
-from tinygrad_edu.engine.ops import Primitive
+from tinygrad_edu.engine.ops import LOGADDEXP, Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression
 
 PER_ROW = frozenset(("i", "b", "db"))  # stores that hold a number for each row of data
@@ -136,7 +136,8 @@ class Loop:
     reads : what the names in ``body`` stand for
     body : an expression, of rows of the table
     row, literal, sign : what body is: sign * row(x0, x1), where the last input may be a number
-    largest : take the largest of all in place of their sum
+    over : what is done over the axes that ``out`` lacks: "sum"; "max", through which no gradient
+        flows; or "logsumexp", for numbers of which the largest is 0
     """
 
     axes: dict[str, int]
@@ -147,7 +148,7 @@ class Loop:
     row: Primitive | None = None
     literal: float | None = None
     sign: int = 1
-    largest: bool = False
+    over: str = "sum"
 
     @property
     def rows(self) -> bool:
@@ -158,7 +159,8 @@ class Loop:
         of = {name: str(read) for name, read in self.reads.items()}
         summed = [axis for axis in self.axes if axis not in self.out.axes]
         summed += ["rows"] * (self.rows and not self.out.per_row)
-        over = f"{'max' if self.largest else 'Σ'}_{' '.join(summed)} " if summed else ""
+        what = "Σ" if self.over == "sum" else self.over
+        over = f"{what}_{' '.join(summed)} " if summed else ""
         lengths = ", ".join(f"{axis} < {length}" for axis, length in self.axes.items())
         text = formulas.as_math(self.body, of, times="·")
         equal = "+=" if self.accumulate else "="
@@ -174,13 +176,13 @@ def apply(
     literal: float | None = None,
     sign: int = 1,
     accumulate: bool = False,
-    largest: bool = False,
+    over: str = "sum",
 ) -> Loop:
     """Make the loop of a row of the table, or without a row that of a copy."""
     axes = {axis: length for axis, length in axes.items() if length > 1}
     names = {f"x{i}": read for i, read in enumerate(reads)}
-    body = _rules(row, len(reads), repr(literal), sign)[0]
-    return Loop(axes, out, names, body, accumulate, row, literal, sign, largest)
+    body = _rules(row, len(reads), repr(literal), sign, over)[0]
+    return Loop(axes, out, names, body, accumulate, row, literal, sign, over)
 
 
 def adjoint(loop: Loop, wanted: Iterable[str]) -> Iterator[Loop]:
@@ -189,7 +191,7 @@ def adjoint(loop: Loop, wanted: Iterable[str]) -> Iterator[Loop]:
     Each runs over the same axes and reads the same numbers, and has one more factor, the gradient
     of ``out``. Which of its axes are summed follows from the axes of its own result.
     """
-    terms = _rules(loop.row, len(loop.reads), repr(loop.literal), loop.sign)[1]
+    terms = _rules(loop.row, len(loop.reads), repr(loop.literal), loop.sign, loop.over)[1]
     known = {**loop.reads, "out": loop.out, "cotangent": loop.out.gradient}
     for name, (body, needed) in zip(loop.reads, terms, strict=False):
         if name in wanted:
@@ -199,7 +201,7 @@ def adjoint(loop: Loop, wanted: Iterable[str]) -> Iterator[Loop]:
 
 @lru_cache(4096)
 def _rules(
-    row: Primitive | None, count: int, number: str, sign: int
+    row: Primitive | None, count: int, number: str, sign: int, over: str
 ) -> tuple[Atom, list[tuple[Atom, list[str]]]]:
     """Write what is computed, and for each input what is added to its gradient, with its names.
 
@@ -208,12 +210,18 @@ def _rules(
     inputs = symbols.inputs_of(count, None if number == "None" else float(number))
     body: Atom = inputs[0]
     partials: Sequence[Atom] = (1.0,)
-    if row is not None:
+    out = symbols.variable("out")
+    if over == "logsumexp":  # each of many is one of two, since out has all of them
+        partials = symbols.partials_of(LOGADDEXP, out, inputs[0], inputs[0])[:1]
+    elif row is not None:
         body = symbols.forward_of(row, *inputs)
-        partials = symbols.partials_of(row, symbols.variable("out"), *inputs)
+        partials = symbols.partials_of(row, out, *inputs)
     terms = []
     for partial in partials:
-        term = _signed(symbols.times(symbols.variable("cotangent"), partial), sign)
+        way = sign
+        if isinstance(partial, Expression) and partial.function == "negative":
+            way, (partial,) = -sign, partial.arguments
+        term = _signed(symbols.times(symbols.variable("cotangent"), partial), way)
         terms.append((term, sorted(symbols.names_in(term))))
     return _signed(body, sign), terms
 

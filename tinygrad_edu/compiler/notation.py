@@ -100,8 +100,8 @@ class _EquationWriter:
         out, reads = _operand(it.out, it), [_operand(ref, it) for ref in it.reads.values()]
         if _is_product(it):
             return self._product(it, out, *reads)
-        if it.largest:
-            return f"{self.name(out, 'Z')} = rowmax({self.name(reads[0])})"
+        if it.over != "sum":
+            return f"{self.name(out, 'Z')} = row{it.over}({self.name(reads[0])})"
         if it.row is None:
             terms = self.name(reads[0], "b")
             text = f"Σ {terms}" if "k" in it.axes else terms

@@ -82,6 +82,7 @@ class _Writer:
         self.code = Code()
         self.lines = self.code.forward
         self.names: dict[Any, str] = {}
+        self.shares: dict[tuple[View, View], str] = {}  # exp(x - logsumexp x), by x and logsumexp
         self.taken = 0  # temporaries of the loop at hand, so that the next one can reuse them
 
     # names
@@ -100,20 +101,21 @@ class _Writer:
 
     def array(self, ref: Ref, order: Sequence[str], loop: Loop) -> str:
         """Return the name of an array of a reference's numbers, its axes in this order."""
-        own = axes_of(ref)
-        if any(step is None for step in ref.steps):
-            store, offset, prefix = self.collected(ref, loop), 0, "g"
-            if own == [*order]:
-                return store
-            steps: list[Any] = [*_packed([loop.axes[axis] for axis in ref.axes])]
-        else:
-            store, offset, prefix = ref.store, ref.offset, "d" if ref.store[0] == "d" else "v"
-            steps = [*ref.steps]
-        known = dict(zip(ref.axes, steps, strict=True)) | {ROWS: ROWS}
-        axes = tuple(
-            (loop.axes.get(axis, ROWS), known[axis]) if axis in own else (1, 0) for axis in order
-        )
-        return self.name(View(store, offset, axes), prefix)
+        view = self.view(ref, order, loop)
+        if view.store[0] == "g":
+            return view.store if axes_of(ref) == [*order] else self.name(view, "g")
+        return self.name(view, "d" if view.store[0] == "d" else "v")
+
+    def view(self, ref: Ref, order: Sequence[str], loop: Loop) -> View:
+        """Return where a reference's numbers are, its axes in this order."""
+        store, offset, steps = ref.store, ref.offset, [*ref.steps]
+        if None in steps:
+            store, offset = self.collected(ref, loop), 0
+            steps = [*_packed([loop.axes[axis] for axis in ref.axes])]
+        known: dict[str, Any] = dict(zip(ref.axes, steps, strict=True)) | {ROWS: ROWS}
+        there = axes_of(ref)
+        axes = ((loop.axes.get(a, ROWS), known[a]) if a in there else (1, 0) for a in order)
+        return View(store, offset, tuple(axes))
 
     def value(self, ref: Ref, order: Sequence[str], loop: Loop) -> str:
         """Return the name of an array that broadcasts: without leading axes that it lacks."""
@@ -125,12 +127,10 @@ class _Writer:
         """Collect scattered numbers, by a few slices or else by a table; name the result."""
         places = ref.places(loop.axes)
         lengths = [loop.axes[axis] for axis in ref.axes]
-        axes: list[Axis] = [*zip(lengths, _packed(lengths), strict=True)]
-        axes += [(ROWS, ROWS)] if ref.per_row else []
         key = (ref, tuple(lengths))
         if key in self.names and ref.store[0] != "d":  # a value stays, a gradient grows
             return self.names[key]
-        name = self.names[key] = self.name(View("", 0, tuple(axes)), "g", 1 + len(self.names))
+        name = self.names[key] = self.name(_own(axes_of(ref), loop), "g", 1 + len(self.names))
         rows = ", -1" if ref.per_row else ""
         flat = f"{name}.reshape({len(places)}{rows})" if len(lengths) > 1 else name
         if pieces := runs(places):
@@ -149,13 +149,14 @@ class _Writer:
         self.code.tables[name] = np.array(numbers, np.int64)
         return name
 
+    def kept(self, order: Sequence[str], loop: Loop) -> str:
+        """Return the name of a buffer that no other loop writes to."""
+        return self.name(_own(order, loop), "e", 1 + len(self.names))
+
     def temporary(self, order: Sequence[str], loop: Loop, *, boolean: bool = False) -> str:
         """Return the name of a buffer for the loop at hand."""
         self.taken += 1
-        lengths = [loop.axes[axis] for axis in order if axis != ROWS]
-        axes: list[Axis] = [*zip(lengths, _packed(lengths), strict=True)]
-        axes += [(ROWS, ROWS)] if ROWS in order else []
-        return self.name(View("?" if boolean else "", 0, tuple(axes)), "t", self.taken)
+        return self.name(_own(order, loop, "?" if boolean else ""), "t", self.taken)
 
     def assign(self, text: str, out: str) -> str:
         """Write a call, into ``out`` if given; name the result."""
@@ -198,7 +199,7 @@ class _Writer:
         kept = [axis for axis in own if axis in there]
         summed = [axis for axis in order if axis not in own]
         alike = loop.axes.keys() - there - {*own}  # nothing that is read differs along these
-        times = 1 if loop.largest else prod(loop.axes[axis] for axis in alike)
+        times = prod(loop.axes[axis] for axis in alike) if loop.over == "sum" else 1
         whole = out if kept == [*own] else ""
         value = self.sum(loop, body, order, kept, summed, whole if times == 1 else "")
         if times > 1:
@@ -225,8 +226,17 @@ class _Writer:
         else:
             name = self.expression(loop, body, order, "")
         where = tuple(map(order.index, summed))
-        what = "maximum.reduce" if loop.largest else "sum"
-        return self.assign(f"{what}({name}, axis={where[0] if len(where) == 1 else where})", out)
+        axis = f"axis={where[0] if len(where) == 1 else where}"
+        if loop.over == "logsumexp":  # the largest number is 0, so no exponential overflows
+            powers = self.assign(f"exp({name})", self.kept(order, loop))
+            total = self.assign(f"sum({powers}, {axis})", self.kept(own, loop))
+            places = ", ".join(":" if axis in own else "None" for axis in order)
+            x, out_view = (self.view(ref, order, loop) for ref in (loop.reads["x0"], loop.out))
+            self.shares[x, out_view] = f"divide({powers}, {total}[{places}])"
+            return self.assign(f"log({total})", out)
+        return self.assign(
+            f"{'sum' if loop.over == 'sum' else 'maximum.reduce'}({name}, {axis})", out
+        )
 
     def expression(self, loop: Loop, atom: Atom, order: Sequence[str], out: str) -> str:
         """Write the calls that compute an expression; name the result."""
@@ -235,6 +245,8 @@ class _Writer:
         if not atom.arguments:
             return self.value(loop.reads[atom.function], order, loop)
         function, arguments = numpy_call(atom)
+        if function == "exp" and (share := self.share(arguments[0], order, loop)):
+            return self.assign(share, out or self.temporary(order, loop))
         names = [self.expression(loop, x, order, "") for x in arguments]
         if function == "where" and names[2] == "0.0" and isinstance(arguments[1], Expression):
             out = out or self.temporary(order, loop)
@@ -243,6 +255,15 @@ class _Writer:
             return self.assign(f"where({', '.join(names)})", "")
         out = out or self.temporary(order, loop, boolean=function in BOOLEAN)
         return self.assign(f"{function}({', '.join(names)})", out)
+
+    def share(self, atom: Atom, order: Sequence[str], loop: Loop) -> str:
+        """Return the quotient that exp(x - logsumexp x) is: both parts are there already."""
+        if not isinstance(atom, Expression) or atom.function != "subtract":
+            return ""
+        names = [x.function for x in atom.arguments if isinstance(x, Expression)]
+        refs = [loop.reads[name] for name in names if name in loop.reads]
+        views = [self.view(ref, order, loop) for ref in refs if None not in ref.steps]
+        return self.shares.get((views[0], views[1]), "") if len(views) == 2 else ""
 
     def scatter(self, loop: Loop, body: Atom, sign: int) -> None:
         """Write to scattered places, where one may come several times: sum up equal ones."""
@@ -342,6 +363,13 @@ class _Writer:
         first, second = (self.array(ref, axes_of(ref), loop) for ref in (left, right))
         what = f"'{names[0]},{names[1]}->{names[2]}'"
         return self.assign(f"einsum({what}, {first}, {second})", out)
+
+
+def _own(order: Sequence[str], loop: Loop, store: str = "") -> View:
+    """Return the view that is all of an array of its own, with these axes."""
+    lengths = [loop.axes[axis] for axis in order if axis != ROWS]
+    axes: list[Axis] = [*zip(lengths, _packed(lengths), strict=True)]
+    return View(store, 0, (*axes, *[(ROWS, ROWS)] * (ROWS in order)))
 
 
 def _are_distinct(ref: Ref, loop: Loop) -> bool:

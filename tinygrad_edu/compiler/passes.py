@@ -34,7 +34,7 @@ def drop_zeros(tape: Tape) -> Tape:
     same = list(range(len(tape)))
     for slot in zeros_of(tape):
         same[slot] = same[tape.right[slot]]
-    return _rewired(tape, range(len(tape)), same)
+    return rewired(tape, range(len(tape)), same)
 
 
 def zeros_of(tape: Tape) -> list[int]:
@@ -116,7 +116,7 @@ def share_rows(tape: Tape) -> Tape:
         if op is not None and op not in APART:
             key = (op, same[left], same[right] if right >= 0 else -1)
             same[slot] = first.setdefault(key, slot)
-    return _rewired(tape, range(len(tape)), same)
+    return rewired(tape, range(len(tape)), same)
 
 
 def drop_dead(tape: Tape) -> Tape:
@@ -149,7 +149,7 @@ def drop_dead(tape: Tape) -> Tape:
     new = [-1] * len(tape)
     for position, slot in enumerate(kept):
         new[slot] = position
-    return _rewired(tape, kept, new)
+    return rewired(tape, kept, new)
 
 
 def split_penalty(tape: Tape) -> Tape:
@@ -190,11 +190,11 @@ def split_penalty(tape: Tape) -> Tape:
     others = [(sign, slot) for sign, slot in terms if not per_row[slot]]
     if not others:
         return tape
-    longer = _rewired(tape, range(len(tape)), range(len(tape)))  # a copy, since _chain appends
-    return replace(longer, root=_chain(longer, rows), penalty=_chain(longer, others))
+    longer = rewired(tape, range(len(tape)), range(len(tape)))  # a copy, since _chain appends
+    return replace(longer, root=chain(longer, rows), penalty=chain(longer, others))
 
 
-def _rewired(tape: Tape, kept: Iterable[int], new: Sequence[int]) -> Tape:
+def rewired(tape: Tape, kept: Iterable[int], new: Sequence[int]) -> Tape:
     """Return a tape of the ``kept`` slots, in which ``new[slot]`` is read in place of each slot."""
 
     def to(slots: Iterable[int]) -> list[int]:
@@ -214,21 +214,23 @@ def _rewired(tape: Tape, kept: Iterable[int], new: Sequence[int]) -> Tape:
         root=root,
         outputs=to(tape.outputs),
         penalty=penalty,
+        fixed=tape.fixed,
+        alike=tape.alike,
     )
 
 
-def _chain(tape: Tape, terms: Iterable[tuple[int, int]]) -> int:
+def chain(tape: Tape, terms: Iterable[tuple[int, int]]) -> int:
     """Append the operations that add up signed terms; return the slot of their sum."""
     total = -1
     for sign, slot in terms:
         if total < 0:
-            total = slot if sign > 0 else _append(tape, NEG, slot)
+            total = slot if sign > 0 else append(tape, NEG, slot)
         else:
-            total = _append(tape, ADD if sign > 0 else SUB, total, slot)
+            total = append(tape, ADD if sign > 0 else SUB, total, slot)
     return total
 
 
-def _append(tape: Tape, op: Primitive, left: int, right: int = -1) -> int:
+def append(tape: Tape, op: Primitive, left: int, right: int = -1) -> int:
     """Append an operation; return its slot."""
     operands = (left,) if right < 0 else (left, right)
     tape.ops.append(op)

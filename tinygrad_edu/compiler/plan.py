@@ -118,24 +118,32 @@ class Planner:
         """Add one loop for nodes of the same row, in the order of their operands."""
         columns = [*zip(*[node.operands for node in nodes], strict=True)]
         nodes = [nodes[n] for n in self.ordered(nodes, columns)]
-        axes = {"j": len(nodes)}
-        many = len(columns) > op.arity  # gathered maxima
-        if many:
-            axes["k"] = len(columns)
-            reads = [self.ref([slot for node in nodes for slot in node.operands], axes)]
-        else:
-            columns = [*zip(*[node.operands for node in nodes], strict=True)]
+        columns = [*zip(*[node.operands for node in nodes], strict=True)]
+        if (over := nodes[0].over) == "sum":
+            n = in_turn(columns)
+            axes = within = {"c": len(nodes) // n, "j": n}
             reads = [self.ref(column, axes) for column in columns]
-        out = self.ref([node.slot for node in nodes], {"j": len(nodes)})
-        self.loops.append(
-            apply(axes, out, reads, None if many else op, literal=nodes[0].literal, largest=many)
-        )
+        else:
+            axes = {"j": len(nodes)}
+            within = {**axes, "k": len(columns)}
+            slots = [slot for node in nodes for slot in node.operands]
+            self.put(slots)
+            if self.place[columns[0][-1]] - self.place[slots[0]] == len(nodes) - 1 > 0:
+                within = {"k": len(columns), **axes}  # the fastest axis last
+                slots = [slot for column in columns for slot in column]
+            reads = [self.ref(slots, within)]
+        out = self.ref([node.slot for node in nodes], axes)
+        row = op if over == "sum" else None
+        self.loops.append(apply(within, out, reads, row, literal=nodes[0].literal, over=over))
 
     def sums(self, nodes: Sequence[Node]) -> None:
         """Add the matrix products that the products of the sums form, then the plain terms."""
         if not nodes[0].products:
             columns = [*zip(*[[slot for _, slot in node.plains] for node in nodes], strict=True)]
-            self.totals(nodes, [[self.ordered(nodes, columns)]], first=True)
+            order = self.ordered(nodes, columns)
+            n = in_turn([[column[i] for i in order] for column in columns])
+            grid = [order[at : at + n] for at in range(0, len(order), n)]
+            self.totals(nodes, [grid], first=True)
             return
         key = self.key
         by_right = [
@@ -192,6 +200,25 @@ class Planner:
         for sign, ref, lengths in terms:
             self.loops.append(apply(lengths, out, [ref], sign=sign, accumulate=not first))
             first = False
+
+
+def in_turn(columns: Sequence[Sequence[int]]) -> int:
+    """Return n if of each n nodes all read the same slot, or each n read the same ones again.
+
+    That is what a softmax does with its total. Two axes say briefly what would be a table along
+    one. If no column of what is read is like that, n is the number of nodes.
+    """
+    count = len(columns[0])
+    for slots in columns:
+        n = next((i for i in range(1, count) if slots[i] != slots[0]), count)
+        if n == 1:
+            n = next((i for i in range(1, count) if slots[i] == slots[0]), count)
+            again = [*slots[:n]] * (count // n)
+        else:
+            again = [slot for slot in slots[::n] for _ in range(n)]
+        if n < count and [*slots] == again:
+            return n
+    return count
 
 
 def grids(sums: Sequence[Sequence[tuple[int, int]]]) -> list[list[Grid]]:
@@ -283,7 +310,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
         if node.op is not None:
             operands = [kinds[slot] for slot in node.operands]
             # the literal as text, since nan is not equal to itself and 0.0 is to -0.0
-            what: tuple[Any, ...] = (node.op, repr(node.literal), *operands)
+            what: tuple[Any, ...] = (node.op, node.over, repr(node.literal), *operands)
         else:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
             node.plains.sort(key=lambda term: (-term[0], kinds[term[1]]))  # + first

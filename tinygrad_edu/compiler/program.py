@@ -24,6 +24,7 @@ from tinygrad_edu.compiler.passes import (
 )
 from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.record import record
+from tinygrad_edu.compiler.softmax import stabilize_softmax
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
@@ -35,7 +36,7 @@ from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
 
-PASSES = (drop_zeros, fold_constants, share_rows, split_penalty, drop_dead)
+PASSES = (drop_zeros, fold_constants, share_rows, stabilize_softmax, split_penalty, drop_dead)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 _MADE = ("plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
@@ -430,9 +431,9 @@ class Program:
 
     def _bind(self, order: Sequence[Value]) -> None:
         """Remember the Values that the parameters and the constants stand for."""
+        self._constants.bind(order)  # first, since it may refuse their numbers
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
-        self._constants.bind(order)
 
     def _run(self, X: Any, *, backward: bool) -> float:
         """Take the rows of data and run; return the loss."""

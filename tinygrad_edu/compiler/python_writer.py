@@ -126,14 +126,16 @@ def _every(loop: Loop, name: str) -> list[int]:
 
 
 def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Iterator[Line]:
-    """Write a sum, or the largest of many, in lines of a few terms."""
+    """Write a sum, or the largest of many, or log Σ exp, in lines of a few terms."""
     begun = loop.accumulate
-    if loop.largest:
+    if loop.over == "max":
         for text, reads in terms:
             whole = f"maximum({target}, {text})" if begun else text
             yield Line(target, whole, (*[target] * begun, *reads))
             begun = True
         return
+    if loop.over == "logsumexp":
+        terms = [(f"exp({text})", reads) for text, reads in terms]
     for start in range(0, len(terms), TERMS):
         some = terms[start : start + TERMS]
         texts = [f"({text})" if " " in text else text for text, _ in some]
@@ -142,6 +144,8 @@ def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Ite
         read = chain.from_iterable(reads for _, reads in some)
         yield Line(target, " + ".join([*[target] * begun, *texts]), (*[target] * begun, *read))
         begun = True
+    if loop.over == "logsumexp":
+        yield Line(target, f"log({target})", (target,))
 
 
 @lru_cache(4096)

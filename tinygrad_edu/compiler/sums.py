@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
-from tinygrad_edu.engine.ops import MAXIMUM, MUL, POW, STOP_GRADIENT, SUB, Primitive
+from tinygrad_edu.engine.ops import (
+    EXP,
+    LOG,
+    MAXIMUM,
+    MUL,
+    POW,
+    SOFTMAX,
+    STOP_GRADIENT,
+    SUB,
+    Primitive,
+)
 
 
 @dataclass
@@ -22,6 +32,7 @@ class Node:
     op: Primitive | None
     operands: tuple[int, ...] = ()
     literal: float | None = None  # a second operand that is part of the code: an exponent
+    over: str = "sum"  # or "max" or "logsumexp" of any number of operands
     sign: int = 1
     products: list[tuple[int, int]] = field(default_factory=list)
     plains: list[tuple[int, int]] = field(default_factory=list)
@@ -34,27 +45,25 @@ class Node:
     def what(self) -> object:
         """Return what is computed, whatever the slot: equal for what is computed alike."""
         if self.op is not None:
-            return self.op, repr(self.literal), self.operands
+            return self.op, self.over, repr(self.literal), self.operands
         return self.sign, tuple(self.products), tuple(self.plains)
 
     def renamed(self, new: Mapping[int, int]) -> Node:
         """Return the same of other slots."""
         to = new.get
-        return Node(
-            self.slot,
-            self.op,
-            tuple(to(slot, slot) for slot in self.operands),
-            self.literal,
-            self.sign,
-            [(to(a, a), to(b, b)) for a, b in self.products],
-            [(sign, to(slot, slot)) for sign, slot in self.plains],
+        return replace(
+            self,
+            operands=tuple(to(slot, slot) for slot in self.operands),
+            products=[(to(a, a), to(b, b)) for a, b in self.products],
+            plains=[(sign, to(slot, slot)) for sign, slot in self.plains],
         )
 
     def __str__(self) -> str:
         if self.op is not None:
             literal = [] if self.literal is None else [f"{self.literal:g}"]
             operands = [*(f"%{s}" for s in self.operands), *literal]
-            return " ".join([f"%{self.slot} = {self.op.name}", *operands])
+            name = self.op.name if self.over == "sum" else self.over
+            return " ".join([f"%{self.slot} = {name}", *operands])
         terms = [(self.sign, f"%{a}·%{b}") for a, b in self.products]
         terms += [(sign, f"%{slot}") for sign, slot in self.plains]
         text = " ".join(f"{'+' if sign > 0 else '−'} {term}" for sign, term in terms)
@@ -125,7 +134,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
             nodes.extend(sums[slot])
         elif op is not None and (taken[slot] == 0 or taken[slot] < uses[slot]):
             nodes.append(Node(slot, op, *inputs_of(tape, slot)))
-    return gather_maxima(share_nodes(nodes, tape.results()), kinds, tape.results()), kinds
+    return gather_softmax(share_nodes(nodes, tape.results()), kinds, tape.results()), kinds
 
 
 def _differences(tape: Tape, additive: Sequence[bool], uses: Sequence[int]) -> set[int]:
@@ -181,51 +190,92 @@ def share_nodes(nodes: list[Node], results: Sequence[int]) -> list[Node]:
     return kept
 
 
-def gather_maxima(nodes: list[Node], kinds: list[Kind], results: Sequence[int]) -> list[Node]:
-    """Merge rounds of maxima under a stop_gradient, as in a softmax, to one maximum of many.
+def gather_softmax(nodes: list[Node], kinds: list[Kind], results: Sequence[int]) -> list[Node]:
+    """Merge what a softmax is made of: rounds of maxima to one, and log Σ exp to one logsumexp.
 
-    Elsewhere they stay, since how a tie is shared depends on the rounds.
+    Maxima are merged under a stop_gradient alone, since how a tie is shared depends on the rounds.
+    The exponential of a number minus a logsumexp is a probability, a row of its own.
 
     Before::
 
         %0 = parameter
         %1 = parameter
-        %2 = parameter
-        %3 = maximum %0 %1
-        %4 = maximum %3 %2
-        %5 = stop_gradient %4
-        %6 = sub %0 %5
-        return %6
+        %2 = maximum %0 %1
+        %3 = stop_gradient %2
+        %4 = sub %0 %3
+        %5 = sub %1 %3
+        %6 = exp %4
+        %7 = exp %5
+        %8 = add %6 %7
+        %9 = log %8
+        return %9
 
     After::
 
-        %4 = maximum %0 %1 %2
-        %5 = stop_gradient %4
-        %6 = %0 − %5
+        %3 = max %0 %1
+        %4 = %0 − %3
+        %5 = %1 − %3
+        %9 = logsumexp %4 %5
     """
-    maximum_at = {node.slot: node for node in nodes if node.op is MAXIMUM}
+    at = {node.slot: node for node in nodes}
     uses = Counter(results)
-    uses.update(slot for node in nodes for slot in node.reads() if slot in maximum_at)
+    uses.update(slot for node in nodes for slot in node.reads())
+    merged: dict[int, Node] = {}
     gone: set[int] = set()
-    longer: dict[int, tuple[int, ...]] = {}
     for node in nodes:
         if node.op is STOP_GRADIENT:
-            inner, outer, stack = [], [], [*node.operands]
-            while stack:
-                slot = stack.pop()
-                if slot in maximum_at and uses[slot] == 1:
-                    inner.append(slot)
-                    stack.extend(reversed(maximum_at[slot].operands))
-                else:
-                    outer.append(slot)
-            if len({kinds[slot] for slot in outer}) == 1 < len(inner):
-                longer[inner[0]] = tuple(outer)
-                gone.update(inner[1:])
-    return [
-        replace(node, operands=longer.get(node.slot, node.operands))
-        for node in nodes
-        if node.slot not in gone
-    ]
+            over = "max"
+            inner, outer = _tree(node, _is_maximum, at, uses)
+        elif node.op is LOG:
+            over = "logsumexp"
+            inner, outer = _powers(*_tree(node, _adds, at, uses), at, uses)
+        else:
+            if node.op is EXP and (below := at.get(node.operands[0])) and not below.products:
+                signs, slots = zip(*below.plains, strict=True) if below.plains else ((), ())
+                total = merged.get(slots[1]) if signs == (1, -1) else None
+                if total and total.over == "logsumexp":
+                    merged[node.slot] = replace(node, op=SOFTMAX, operands=slots)
+                    gone.update([below.slot] if uses[below.slot] == 1 else [])
+            continue
+        if len({kinds[slot] for slot in outer}) == 1 < len({*outer}):
+            merged[node.slot] = replace(node, operands=tuple(outer), over=over)
+            gone.update(inner)
+    return [merged.get(node.slot, node) for node in nodes if node.slot not in gone]
+
+
+def _powers(
+    inner: list[int], terms: list[int], at: Mapping[int, Node], uses: Mapping[int, int]
+) -> tuple[list[int], list[int]]:
+    """Go from the terms of a sum on to what they are exponentials of, if all of them are."""
+    times = Counter(terms)
+    if not all(x in at and at[x].op is EXP and uses[x] == times[x] for x in terms):
+        return [], []
+    return inner + terms, [at[x].operands[0] for x in terms]
+
+
+def _tree(
+    top: Node, merges: Callable[[Node], bool], at: Mapping[int, Node], uses: Mapping[int, int]
+) -> tuple[list[int], list[int]]:
+    """Return what below a node merges and is used nowhere else, and what that reads, in order."""
+    inner, outer, stack = [], [], [*top.operands]
+    while stack:
+        slot = stack.pop()
+        node = at.get(slot)
+        if node and uses[slot] == 1 and merges(node):
+            inner.append(slot)
+            stack.extend(reversed(node.reads()))
+        else:
+            outer.append(slot)
+    return inner, outer
+
+
+def _is_maximum(node: Node) -> bool:
+    return node.op is MAXIMUM
+
+
+def _adds(node: Node) -> bool:
+    """Check for a sum in which nothing is subtracted, and no product is a term."""
+    return node.op is None and not node.products and all(sign > 0 for sign, _ in node.plains)
 
 
 def inputs_of(tape: Tape, slot: int) -> tuple[tuple[int, ...], float | None]:

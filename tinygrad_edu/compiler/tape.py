@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tinygrad_edu.engine.ops import ADD, NEG, SUB, Primitive
@@ -64,6 +64,9 @@ class Tape:
     root: int
     outputs: Sequence[int] = ()  # slots whose values are asked for beside the result
     penalty: int = -1  # slot of a part of the result that belongs to no row, such as an L2 term
+    # what a pass took for granted of constants, by the slots they had when they were recorded
+    fixed: Mapping[int, float] = field(default_factory=dict)  # that it is this number
+    alike: Sequence[tuple[int, int]] = ()  # that two are the same number
 
     def __len__(self) -> int:
         return len(self.ops)

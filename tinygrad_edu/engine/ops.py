@@ -325,6 +325,24 @@ GATE = _inner(
     forward=lambda xp, x, y: xp.where(x > 0.0, y, 0.0),
     partials=lambda xp, out, x, y: (NOTHING, xp.where(x > 0.0, 1.0, NOTHING)),
 )
+
+# The logarithm of a sum of exponentials, and the share of each in the sum: the softmax of many.
+
+SOFTMAX = _inner(
+    "softmax",
+    "e^{x - y}",
+    domain=(REAL, REAL),
+    forward=lambda xp, x, y: xp.exp(x - y),
+    partials=lambda xp, out, x, y: (out, -out),
+)
+LOGADDEXP = _inner(
+    "logaddexp",
+    r"\ln(e^{x} + e^{y})",
+    domain=(REAL, REAL),
+    forward=lambda xp, x, y: xp.maximum(x, y) + xp.log1p(xp.exp(-xp.abs(x - y))),
+    partials=lambda xp, out, x, y: (SOFTMAX.forward(xp, x, out), SOFTMAX.forward(xp, y, out)),
+)
+
 STOP_GRADIENT = _inner(  # it refuses a derivative, as JAX's lax.stop_gradient does
     "stop_gradient",
     "x",
