@@ -14,7 +14,7 @@ from tinygrad_edu.engine.symbols import Expression, variable
 
 NAMES = {"x0": "x", "x1": "y", "out": "z"}
 UNARY = ("negative", "abs", "exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "cosh")
-BINARY = ("add", "subtract", "multiply", "divide", "true_divide", "power", "maximum", "minimum")
+BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
 COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal")
 NUMBERS = (0.0, 1.0, -1.0, 2.0, -2.0, 3.0, 0.5, -0.5, 1e-7, -1e-7, 1.5e-7, 1e16, 0.1 + 0.2)
 SIGNS = {"−": "-", "⊙": "*", "·": "*", "^": "**", "∞": "inf", "∧": "and", "∨": "or"}

@@ -4,6 +4,11 @@ import math
 import operator
 from itertools import product
 
+from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.plan import plan, plan_of_numbers
+from tinygrad_edu.compiler.program import PASSES
+from tinygrad_edu.compiler.record import record
+from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.symbols import Expression
 
@@ -11,12 +16,14 @@ FUNCTIONS = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
-    "true_divide": ieee.divide,
+    "true_divide": operator.truediv,
     "negative": operator.neg,
     "less": operator.lt,
     "less_equal": operator.le,
     "greater": operator.gt,
     "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
     "logical_and": lambda x, y: x and y,
     "logical_or": lambda x, y: x or y,
 }
@@ -81,3 +88,34 @@ def value(atom, of):
         return of[atom.function]
     function = FUNCTIONS.get(atom.function) or getattr(ieee, atom.function)
     return function(*[value(argument, of) for argument in atom.arguments])
+
+
+def interpreted(root, inputs=(), rows=(), reduce="mean", single=False):
+    """Loss and gradients by Value, from the lists of loops of both passes."""
+    tape, order = record(root, inputs)
+    for change in PASSES:
+        tape = change(tape)
+    planned = plan_of_numbers(tape) if single else plan(tape, *gather_sums(tape))
+    numbers = [
+        [tape.data[slot] for slot in slots] for slots in (planned.parameters, planned.constants)
+    ]
+    stores = Stores(planned, *numbers, rows)
+    stores.run(planned.forward)
+    count = len(stores.rows)
+    batched = planned.kinds[tape.root].per_row
+    seed = 1.0 / count if reduce == "mean" and batched else 1.0
+    losses = [stores.of(tape.root, row if batched else 0) for row in stores.rows]
+    loss = math.fsum(losses) * seed if batched else losses[0]
+    for slot in planned.results:
+        for row in stores.rows if planned.kinds[slot].per_row else (0,):
+            stores["d" + planned.kinds[slot].store, planned.place[slot], row] = (
+                seed if slot == tape.root else 1.0
+            )
+    if tape.penalty >= 0:
+        loss += stores.of(tape.penalty)
+    stores.run(gradient(planned))
+    slopes = {
+        order[tape.recorded[slot]]: stores.get(("du", place, 0), 0.0)
+        for place, slot in enumerate(planned.parameters)
+    }
+    return loss, slopes

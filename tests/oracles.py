@@ -36,6 +36,7 @@ def namespace(digits):
         divide=lambda x, y: x / y,
         where=lambda condition, x, y: x if condition else y,
         equal=lambda x, y: x == y,
+        not_equal=lambda x, y: x != y,
     )
 
 

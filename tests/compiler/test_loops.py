@@ -9,49 +9,13 @@ from hypothesis import strategies as st
 
 from tests import programs
 from tests.agreement import tame_programs
-from tests.interpreter import Stores
+from tests.interpreter import Stores, interpreted
 from tests.models import GRAPHS
 from tinygrad_edu import Value, ops
-from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.loops import Ref, adjoint, apply, ref_to
-from tinygrad_edu.compiler.plan import plan, plan_of_numbers
-from tinygrad_edu.compiler.program import PASSES
-from tinygrad_edu.compiler.record import record
-from tinygrad_edu.compiler.sums import gather_sums
 
 W, X, OUT = Ref("u", ("r", "k"), 0, (3, 1)), Ref("i", ("k",), 0, (1,)), Ref("b", ("r",), 0, (1,))
 PRODUCT = apply({"r": 2, "k": 3}, OUT, [W, X], ops.MUL)
-
-
-def interpreted(root, inputs=(), rows=(), reduce="mean", single=False):
-    """Loss and gradients by Value, from the lists of loops of both passes."""
-    tape, order = record(root, inputs)
-    for change in PASSES:
-        tape = change(tape)
-    planned = plan_of_numbers(tape) if single else plan(tape, *gather_sums(tape))
-    numbers = [
-        [tape.data[slot] for slot in slots] for slots in (planned.parameters, planned.constants)
-    ]
-    stores = Stores(planned, *numbers, rows)
-    stores.run(planned.forward)
-    count = len(stores.rows)
-    batched = planned.kinds[tape.root].per_row
-    seed = 1.0 / count if reduce == "mean" and batched else 1.0
-    losses = [stores.of(tape.root, row if batched else 0) for row in stores.rows]
-    loss = math.fsum(losses) * seed if batched else losses[0]
-    for slot in planned.results:
-        for row in stores.rows if planned.kinds[slot].per_row else (0,):
-            stores["d" + planned.kinds[slot].store, planned.place[slot], row] = (
-                seed if slot == tape.root else 1.0
-            )
-    if tape.penalty >= 0:
-        loss += stores.of(tape.penalty)
-    stores.run(gradient(planned))
-    slopes = {
-        order[tape.recorded[slot]]: stores.get(("du", place, 0), 0.0)
-        for place, slot in enumerate(planned.parameters)
-    }
-    return loss, slopes
 
 
 @pytest.mark.parametrize("single", [False, True], ids=["arrays", "numbers"])

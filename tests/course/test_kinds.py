@@ -167,3 +167,16 @@ def test_numbers_that_differ_are_written_with_as_many_digits_as_show_it():
     assert distinctly(written, 1.0, 1.5) == ["1", "1.5"]
     assert distinctly(written, 1.0, 1.00000001) == ["1", "1.00000001"]
     assert distinctly(told, Outcome((1,), (0.5,)), Outcome((1,), (0.50000001,)))[0] == "[0.5]"
+
+
+def test_a_row_may_choose_by_where():
+    """As the words about a row with an if advise; silu is x/(1 + e^(-x)) on either side of 0."""
+    silu = lambda xp, x: xp.divide(x, 1.0 + xp.exp(-x))  # noqa: E731
+    row = Primitive(
+        "silu",
+        "x",
+        forward=lambda xp, x: xp.where(x > 0.0, silu(xp, x), silu(xp, x)),
+        partials=lambda xp, out, x: ((1.0 + x - out) / (1.0 + xp.exp(-x)),),
+    )
+
+    assert graded("gates_5", row).status == "right"

@@ -3,12 +3,14 @@
 import inspect
 import math
 
+import numpy as np
 import pytest
 
 import tinygrad_edu
 from tinygrad_edu import Value, as_function
 from tinygrad_edu.engine import functions, ops
-from tinygrad_edu.engine.errors import LengthError, OperandError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError
+from tinygrad_edu.engine.ops import Primitive
 
 ROWS = tuple(ops.TABLE.values())
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -85,3 +87,88 @@ def test_a_function_is_named_and_documented_by_its_row(row):
 
     assert function.__name__ == row.name
     assert row.formula in inspect.getdoc(function)
+
+
+def of(forward, partial=0.0):
+    """The function of a user's row."""
+    return as_function(
+        Primitive("own", "f", forward=forward, partials=lambda xp, out, x: (partial,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"), [(True, 1.0), (3, 3.0), (np.float64(2.5), 2.5), (np.int64(2), 2.0)]
+)
+def test_a_row_of_ones_own_gives_floats(out, expected):
+    """Whatever it returns: conditions, whole numbers, NumPy's numbers."""
+    function = of(lambda xp, x: out)
+
+    for got in (function(0.5), function(Value(0.5)).data):
+        assert got == expected
+        assert type(got) is float
+
+
+@pytest.mark.parametrize(
+    ("forward", "why"),
+    [
+        (lambda xp, x: 1.0 / x, "division by zero"),
+        (lambda xp, x: (x - 1.0) ** 0.5, "complex"),
+        (lambda xp, x: math.exp(x + 1e4), "range"),
+        (lambda xp, x: math.log(x), "domain|positive"),
+        (lambda xp, x: x * 10**400, "too large"),
+    ],
+)
+@pytest.mark.parametrize("kind", [float, Value])
+def test_a_row_of_ones_own_that_gives_no_number_is_named(forward, why, kind):
+    """Where Python raises, or computes a complex number, and xp would not."""
+    with pytest.raises(OperandError, match=f"^the row own gives no number at 0.0: .*({why})"):
+        of(forward)(kind(0.0))
+
+
+def test_what_a_row_refuses_itself_is_left_as_it_is():
+    """An error in words needs no others."""
+    with pytest.raises(OperandError, match=r"^expected a real number, got NoneType"):
+        of(lambda xp, x: None)(2.0)
+
+
+@pytest.mark.parametrize("where", ["forward", "partials"])
+def test_a_row_that_floats_misread_is_refused_at_once(where):
+    """Python computes ~True as -2, which is true: the row would be wrong without a word."""
+    forward = lambda xp, x: xp.where(~(x > 0.0), 1.0, 2.0)  # noqa: E731
+    harmless = lambda xp, x: x  # noqa: E731
+    first, second = (forward, harmless) if where == "forward" else (harmless, forward)
+    partials = lambda xp, out, x: (second(xp, x),)  # noqa: E731
+    op = Primitive("own", "f", forward=first, partials=partials)
+
+    with pytest.raises(SettingError, match="~ before a condition"):
+        as_function(op)
+
+
+def test_a_row_that_calls_what_is_not_there_is_refused_at_once():
+    """And told what there is."""
+    with pytest.raises(SettingError, match=r"calls xp\.tan, which is not there(.|\n)*cosh"):
+        of(lambda xp, x: xp.tan(x))
+
+
+@pytest.mark.parametrize("partial", [True, 2, np.float64(2.0)])
+def test_gradients_are_floats_whatever_a_partial_is(partial):
+    """A condition, a whole number or one of NumPy's."""
+    x = Value(0.5)
+    of(lambda xp, x: x, partial)(x).backward()
+
+    assert (x.grad, type(x.grad)) == (float(partial), float)
+
+
+def test_a_gradient_that_is_complex_is_refused():
+    """As x ** -0.5 is for a negative x; the gradient before stays."""
+    x = Value(0.5)
+
+    with pytest.raises(OperandError, match=r"^expected a real number, got complex"):
+        of(lambda xp, x: x, 2.0j)(x).backward()
+
+    assert x.grad == 0.0
+
+
+def test_a_row_for_floats_alone_is_still_a_function():
+    """What can't run on symbols is refused where symbols are needed, and not before."""
+    assert of(lambda xp, x: math.sin(x) if x > 0.0 else 0.0)(2.0) == math.sin(2.0)

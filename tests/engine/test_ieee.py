@@ -13,7 +13,7 @@ from tinygrad_edu.engine import ieee
 
 NAMES = [
     *("abs", "cos", "cosh", "divide", "equal", "exp", "log", "log1p", "maximum", "minimum"),
-    *("power", "sin", "sqrt", "tanh", "where"),
+    *("not_equal", "power", "sin", "sqrt", "tanh", "where"),
 ]
 UNARY = ["abs", "cos", "cosh", "exp", "log", "log1p", "sin", "sqrt", "tanh"]
 BINARY = ["divide", "maximum", "minimum", "power"]

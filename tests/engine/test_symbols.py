@@ -1,5 +1,8 @@
 """Rows run on symbols: the same row that computes also writes itself."""
 
+import math
+
+import numpy as np
 import pytest
 
 from tinygrad_edu.engine import ops
@@ -95,12 +98,85 @@ def test_a_number_may_be_part_of_the_code():
 
 @pytest.mark.parametrize(
     ("use", "advice"),
-    [(lambda: 1 if X > 0.0 else 0, "xp.where"), (lambda: X == 0.0, "xp.equal")],
-    ids=["if", "=="],
+    [
+        (lambda: 1 if X > 0.0 else 0, "xp.where"),
+        (lambda: 0.0 < X < 1.0, "(0.0 < x) & (x < 1.0)"),
+        (lambda: not X > 0.0, "xp.where"),
+        (lambda: max(X, 0.0), "xp.maximum"),
+        (lambda: min(X, Y), "xp.minimum"),
+        (lambda: X == 0.0, "xp.equal"),
+        (lambda: X != 0.0, "xp.not_equal"),
+        (lambda: X > 0.0 & Y > 0.0, "(x > 0.0) & (x < 1.0)"),
+        (lambda: X | Y, "(x > 0.0) | (x < 1.0)"),
+        (lambda: (X > 0.0) ^ 1, "(x > 0.0) ^ (x < 1.0)"),
+        (lambda: math.sin(X), "xp.sin"),
+        (lambda: math.floor(X), "compiled=False"),
+        (lambda: math.ceil(X), "compiled=False"),
+        (lambda: math.trunc(X), "compiled=False"),
+        (lambda: round(X), "compiled=False"),
+        (lambda: round(X, 2), "compiled=False"),
+        (lambda: int(X), "compiled=False"),
+        (lambda: float(X > 0.0), "compiled=False"),
+        (lambda: complex(X), "compiled=False"),
+        (lambda: [1.0, 2.0][X], "compiled=False"),
+        (lambda: X % 2.0, "compiled=False"),
+        (lambda: 2.0 % X, "compiled=False"),
+        (lambda: X // 2.0, "compiled=False"),
+        (lambda: divmod(X, 2.0), "compiled=False"),
+        (lambda: np.floor(X), "compiled=False"),
+        (lambda: np.add.reduce(X), "compiled=False"),
+        (lambda: ~(X > 0.0), "swap yes and no"),
+    ],
 )
-def test_a_row_that_branches_is_refused(use, advice):
-    """A symbol is neither true nor false; the fix says what to write."""
+def test_what_a_symbol_can_not_follow_is_refused(use, advice):
+    """In words, with what to write in its place."""
     with pytest.raises(SettingError, match="a row of the table") as caught:
         use()
 
     assert advice in str(caught.value).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("atom", "expected"),
+    [
+        ((X > 0.0) + (Y > 0.0), "[x > 0] + [y > 0]"),
+        (-(X > 0.0), "−[x > 0]"),
+        (+(X > 0.0), "[x > 0]"),
+        ((X > 0.0) > (Y > 0.0), "[x > 0] > [y > 0]"),
+        ((X > 0.0) ^ (Y > 0.0), "[x > 0] ≠ [y > 0]"),
+        (SYMBOLS.where(X, X > 0.0, 2.0), "[x > 0] if x ≠ 0 else 2"),
+        (SYMBOLS.where(X > 0.0, X > 1.0, X < -1.0), "([x > 1] if x > 0 else [x < −1]) ≠ 0"),
+        (np.float64(2.0) * X, "2 x"),
+        (np.float64(2.0) > X, "2 > x"),
+        (np.tanh(X), "tanh(x)"),
+        (np.divide(1.0, np.abs(X)), "1 / abs(x)"),
+    ],
+)
+def test_conditions_count_as_0_or_1_and_numbers_as_conditions(atom, expected):
+    """As they do on floats; NumPy's numbers and functions are taken like Python's."""
+    assert text(atom) == expected
+
+
+@pytest.mark.parametrize(
+    ("divisor", "is_safe"),
+    [
+        *((2.0, True), (0.0, False), (-2.0, False), (X, False), (abs(X), False)),
+        *((1.0 + SYMBOLS.exp(X), True), (1.0 + abs(X), True), (-1.0 + abs(X), False)),
+        (SYMBOLS.cosh(X), True),
+    ],
+)
+def test_a_division_is_pythons_own_where_the_divisor_is_above_0(divisor, is_safe):
+    """Elsewhere it is IEEE's, which gives inf or nan where Python raises."""
+    wanted = "true_divide" if is_safe else "divide"
+
+    assert simplify(X / divisor).function == wanted
+    assert simplify(SYMBOLS.divide(X, divisor)).function == wanted
+
+
+def test_a_row_that_is_a_condition_is_1_or_0():
+    """Its value and its partials: figures write Iverson's bracket, and arrays are of numbers."""
+    holds = lambda xp, *xs: xs[-1] > 0.0  # noqa: E731
+    op = ops.Primitive("holds", "h", forward=holds, partials=lambda *xs: (holds(*xs),))
+
+    assert text(forward_of(op, X)) == "[x > 0]"
+    assert [text(partial) for partial in partials_of(op, variable("out"), X)] == ["[x > 0]"]

@@ -24,6 +24,16 @@ X, y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
 squared = lambda out, t: (out - t) * (out - t)
 """
 
+OWN = """
+from tinygrad_edu.engine import ieee as xp
+from tinygrad_edu.engine.ops import Primitive
+
+condition, yes, no, x, y = True, 1.0, 2.0, 0.5, 1.5
+
+def own(f, v=w):
+    return as_function(Primitive("own", "f", forward=f, partials=lambda xp, out, x: (1.0,)))(v)
+"""
+
 # for each error: what comes before it, and the expression that raises it
 ERRORS = {
     "a Value in math.exp": ("v = w", "math.exp(v)"),
@@ -208,6 +218,18 @@ ERRORS = {
     "a level that is not one": ("", "course.worksheet(7, level=4)"),
     "a name that is not text": ("", "course.worksheet(7, name=3)"),
     "heads that don't divide the width": ("", "GPT(width=4, heads=3)"),
+    "a row that branches": (OWN, "compile_graph(own(lambda xp, x: x if x > 0.0 else 0.0))"),
+    "a row that compares by ==": (OWN, "compile_graph(own(lambda xp, x: 1.0 * (x == 0.0)))"),
+    "a row without brackets": (
+        OWN + "x = 0.5",
+        "compile_graph(own(lambda xp, x: 1.0 if type(x) is float else x > 0.0 & x < 1.0))",
+    ),
+    "a row with ~": (OWN, "own(lambda xp, x: xp.where(~(x > 0.0), 1.0, 2.0))"),
+    "a row of Python's functions": (
+        OWN,
+        "fit(model, lambda out, t: own(lambda xp, x: x % 1.0), X, y, compiled=True)",
+    ),
+    "a row that divides by 0": (OWN, "own(lambda xp, x: x / (x - 0.5))"),
     "a name longer than the context": ("", "GPT(context=3, width=4)([0, 1, 2, 3])"),
 }
 

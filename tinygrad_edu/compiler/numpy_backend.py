@@ -21,7 +21,7 @@ Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum empty equal exp greater greater_equal less less_equal "
-    "log log1p logical_and logical_or matmul maximum minimum multiply sin sqrt square "
+    "log log1p logical_and logical_or matmul maximum minimum multiply not_equal sin sqrt square "
     "subtract take tanh true_divide where"
 )
 

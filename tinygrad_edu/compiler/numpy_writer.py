@@ -17,13 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.loops import Loop, Ref
-from tinygrad_edu.engine.symbols import Atom, Expression, is_number
+from tinygrad_edu.engine.symbols import CONDITIONS, Atom, Expression, is_number
 
 ROWS = "rows"
 SLICES, LENGTH = 8, 16  # at most so many slices, about so long; otherwise a table is faster
-BOOLEAN = frozenset(
-    ("less", "less_equal", "greater", "greater_equal", "equal", "logical_and", "logical_or")
-)
 Table = NDArray[np.int64]
 Axis: TypeAlias = tuple[Any, Any]  # length and step, both ROWS for the rows of data
 
@@ -253,7 +250,7 @@ class _Writer:
             return self.assign(f"gate({names[0]}, {names[1]})", out)
         if function == "where":
             return self.assign(f"where({', '.join(names)})", "")
-        out = out or self.temporary(order, loop, boolean=function in BOOLEAN)
+        out = out or self.temporary(order, loop, boolean=function in CONDITIONS)
         return self.assign(f"{function}({', '.join(names)})", out)
 
     def share(self, atom: Atom, order: Sequence[str], loop: Loop) -> str:

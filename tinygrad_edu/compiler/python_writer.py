@@ -32,6 +32,8 @@ _INFIX = {
     "less_equal": "<=",
     "greater": ">",
     "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
     "logical_and": "&",
     "logical_or": "|",
 }

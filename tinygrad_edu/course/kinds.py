@@ -25,7 +25,7 @@ from tinygrad_edu.course.outcomes import (
     told,
     written,
 )
-from tinygrad_edu.engine import Value, functions, ieee, topological_order
+from tinygrad_edu.engine import Value, ieee, symbols, topological_order
 from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.engine.ops import Primitive
 from tinygrad_edu.nn import Module
@@ -262,7 +262,7 @@ class Row(Parts):
     def read(self, answer: Any, points: Sequence[Point]) -> list[Outcome]:
         """Read the value that ``forward`` gives, and the slope that ``partials`` gives.
 
-        Both have to work on a Value as well, since slopes are differentiated again.
+        Both have to work on symbols as well, since slopes are differentiated again.
         """
         if not isinstance(answer, Primitive):
             raise Misfit(f"Hand in the row that Primitive(...) returns. This is {written(answer)}.")
@@ -280,12 +280,14 @@ class Row(Parts):
             return [out, *partials]
 
         outcomes = [call(value_and_slope, point) for point in points]
-        on_values = call(lambda x: value_and_slope(x, functions), (Value(points[0][0]),))
-        if on_values.problem and not outcomes[0].problem:
-            raise Misfit(
-                "The row works on plain numbers but not on Values, so that its slope can't be "
-                "differentiated again. Use xp.exp, not math.exp, and no if: xp.where chooses."
-            )
+        if not outcomes[0].problem:
+            try:
+                value_and_slope(symbols.variable("x0"), symbols.SYMBOLS)
+            except Exception:
+                raise Misfit(
+                    "The row works on plain numbers but not on symbols, so that its slope can't be "
+                    "differentiated again. Use xp.exp, not math.exp, and no if: xp.where chooses."
+                ) from None
         return outcomes
 
 

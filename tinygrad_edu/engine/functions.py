@@ -8,7 +8,8 @@ from typing import Any
 from tinygrad_edu.engine import ieee, ops
 from tinygrad_edu.engine.errors import LengthError
 from tinygrad_edu.engine.guards import real
-from tinygrad_edu.engine.value import Operand, Value, binary, operand, unary
+from tinygrad_edu.engine.symbols import refuse_mistakes
+from tinygrad_edu.engine.value import Operand, Value, binary, on_floats, operand, unary
 
 
 def as_function(op: ops.Primitive) -> Callable[..., Any]:
@@ -39,7 +40,10 @@ def as_function(op: ops.Primitive) -> Callable[..., Any]:
     Value(1, grad=0, op=exp)
     """
 
+    if op not in ops.BUILT_IN:
+        refuse_mistakes(op)
     on_values = unary(op) if op.arity == 1 else binary(op)
+    forward = on_floats(op)
 
     def function(*operands: Operand) -> Any:
         if len(operands) != op.arity:
@@ -49,7 +53,7 @@ def as_function(op: ops.Primitive) -> Callable[..., Any]:
             )
         if any(isinstance(x, Value) for x in operands):
             return on_values(operand(operands[0]), *operands[1:])
-        return op.forward(ieee, *[real(x) for x in operands])
+        return forward(ieee, *[real(x) for x in operands])
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = f"{op.formula} (LaTeX), of Values or of real numbers."

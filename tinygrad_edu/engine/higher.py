@@ -93,6 +93,7 @@ _FUNCTIONS |= {  # NumPy's names, where they are not the row's, and what is comp
     "less": lambda x, y: _greater(y, x),
     "less_equal": lambda x, y: _at_least(y, x),
     "equal": lambda x, y: _at_least(x, y) * _at_least(y, x),
+    "not_equal": lambda x, y: 1.0 - _at_least(x, y) * _at_least(y, x),
     "logical_and": _FUNCTIONS["mul"],
     "logical_or": _FUNCTIONS["maximum"],
     "where": _where,

@@ -106,3 +106,8 @@ def where(condition: bool, x: float, y: float) -> float:
 def equal(x: float, y: float) -> bool:
     """Check that two numbers are equal."""
     return x == y
+
+
+def not_equal(x: float, y: float) -> bool:
+    """Check that two numbers are not equal, as nan is not even to itself."""
+    return x != y

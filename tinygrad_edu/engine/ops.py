@@ -2,9 +2,10 @@
 
 A row says what a primitive computes (``forward``) and its local derivatives (``partials``: one for
 each input; they may use the output). ``xp`` is the namespace that the mathematics comes from:
-``ieee`` for floats, ``numpy`` for arrays, mpmath for 40 digits, or symbols, which makes code,
-formulas and the graphs of higher derivatives. So a row never branches with ``if``: it uses
-``xp.where`` and ``xp.maximum``, which all of them have.
+``ieee`` for floats, mpmath for many digits, or symbols, which make code for arrays, formulas, and
+the graphs of higher derivatives. So a row never branches with ``if``: it uses ``xp.where`` and
+``xp.maximum``, which all of them have. Conditions are joined by ``&``, ``|`` and ``^``, and count
+as 0 or 1 in arithmetic.
 """
 
 from collections.abc import Callable
@@ -77,6 +78,13 @@ def primitive(name: str, formula: str, **fields: Any) -> Primitive:
     SettingError
         If the name is already used or is not an identifier, or if the row has neither one nor two
         inputs.
+
+    Notes
+    -----
+    Write rows with operators and the functions of ``xp``: abs, cos, cosh, divide, equal, exp, log,
+    log1p, maximum, minimum, not_equal, power, sin, sqrt, tanh and where. Then the same row runs on
+    Values, compiles to arrays, and has derivatives of any order. A row that uses ``math`` or ``if``
+    runs on Values alone. In arithmetic, a condition such as ``x > 0.0`` is 1 or 0.
 
     Examples
     --------
@@ -349,3 +357,4 @@ STOP_GRADIENT = _inner(  # it refuses a derivative, as JAX's lax.stop_gradient d
     forward=lambda xp, x: x,
     partials=lambda xp, out, x: (NOTHING,),
 )
+BUILT_IN = frozenset((*TABLE.values(), *INNER.values()))  # on floats they give floats, always

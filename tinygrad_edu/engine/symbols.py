@@ -12,73 +12,162 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from tinygrad_edu.engine.errors import SettingError
-from tinygrad_edu.engine.ops import NOTHING, Primitive
+from tinygrad_edu.engine.ops import INF, NOTHING, Primitive
 
 Atom: TypeAlias = "Expression | float"
 
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A call of one of NumPy's functions; a variable is a name without arguments."""
+    """A call of one of NumPy's functions; a variable is a name without arguments.
+
+    In arithmetic a condition is 1 or 0, as it is on Python's floats. What a symbol can't follow is
+    refused in words.
+    """
 
     function: str
     arguments: tuple[Atom, ...] = ()
 
     def __bool__(self) -> bool:
-        raise SettingError(
-            "a row of the table branches on its input: it can't be compiled, nor its derivative "
-            "be differentiated.",
-            where="an `if`, `and`, `or` or a comparison of Python's in its forward or partials",
-            fix="write xp.where(condition, yes, no), which runs on floats and arrays alike.",
+        raise _refusal(
+            "branches on its input",
+            where="an if, and, or, not, max or min, or a chain of comparisons such as 0 < x < 1",
+            fix="write xp.where(condition, yes, no), xp.maximum(x, y) or xp.minimum(x, y), and "
+            "(0.0 < x) & (x < 1.0): these run on floats and arrays alike.",
         )
 
     def __eq__(self, other: object) -> bool:
-        raise SettingError(
-            "a row of the table compares its input by ==, which Values don't know.",
-            fix="write xp.equal(x, y), which runs on floats, arrays and Values alike.",
+        raise _refusal(
+            "compares its input by == or !=",
+            fix="write xp.equal(x, y) or xp.not_equal(x, y): these run on floats and arrays alike.",
         )
 
     __hash__ = object.__hash__
 
+    def __pos__(self) -> Any:
+        return number(self)
 
-def _method(function: str, reflected: bool = False) -> Callable[..., Expression]:
-    def method(self: Expression, *other: Atom) -> Expression:
-        return Expression(function, (*other, self) if reflected else (self, *other))
+    def __invert__(self) -> NoReturn:
+        raise Misread(
+            "a row of the table writes ~ before a condition: on Python's floats ~True is -2.",
+            fix="swap yes and no in xp.where(condition, yes, no).",
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Any:
+        """Take NumPy's own numbers and functions, which have the names used here."""
+        if method != "__call__" or ufunc.__name__ not in _FUNCTIONS:
+            raise _refusal(f"calls np.{ufunc.__name__}", fix=_ADVICE)
+        return _FUNCTIONS[ufunc.__name__](*inputs)
+
+
+class Misread(SettingError):
+    """A row says another thing on floats than on arrays, so that it is refused for both."""
+
+
+def _refusal(what: str, **lines: str) -> SettingError:
+    return SettingError(
+        f"a row of the table {what}: it can't be compiled, nor its derivative be differentiated.",
+        **lines,
+    )
+
+
+def is_condition(x: Any) -> bool:
+    """Check for what holds or does not: comparisons, and Python's True and False."""
+    return isinstance(x, bool) or (isinstance(x, Expression) and x.function in CONDITIONS)
+
+
+def number(x: Any) -> Any:
+    """Return 1 for a condition where it holds, else 0; a number as it is."""
+    return Expression("where", (x, 1.0, 0.0)) if is_condition(x) else x
+
+
+def _condition(x: Any) -> Atom:
+    """Return a condition as it is; of a number, whether it is not 0."""
+    return x if is_condition(x) else Expression("not_equal", (x, 0.0))
+
+
+def _function_of(name: str) -> Callable[..., Atom]:
+    return lambda *arguments: Expression(name, tuple(map(number, arguments)))
+
+
+def _where(condition: Any, yes: Any, no: Any) -> Atom:
+    chosen = Expression("where", (_condition(condition), number(yes), number(no)))
+    return _condition(chosen) if is_condition(yes) and is_condition(no) else chosen
+
+
+def _joined(sign: str, join: Callable[[Any, Any], Atom]) -> Callable[[Any, Any], Atom]:
+    def joined(x: Any, y: Any) -> Atom:
+        if is_condition(x) and is_condition(y):
+            return join(x, y)
+        raise _refusal(
+            f"has a number beside {sign}, which joins conditions",
+            where=f"Python reads x > 0.0 {sign} x < 1.0 as x > (0.0 {sign} x) < 1.0",
+            fix=f"put every comparison in brackets: (x > 0.0) {sign} (x < 1.0).",
+        )
+
+    return joined
+
+
+def _refused(what: str) -> Callable[..., NoReturn]:
+    def method(*_: Any) -> NoReturn:
+        raise _refusal(what, fix=_ADVICE)
 
     return method
 
 
-for _operator, _function in {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "true_divide",
-    "pow": "power",
-    "and": "logical_and",
-    "or": "logical_or",
+NAMES = (
+    *("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "cosh", "maximum", "minimum", "abs"),
+    *("power", "divide", "where", "equal", "not_equal"),
+)
+_ADVICE = (
+    f"write xp.sin(x) for math.sin(x): xp has {', '.join(NAMES)}. What can't be said in these and "
+    "operators needs training with compiled=False."
+)
+_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+CONDITIONS = frozenset((*_COMPARISONS, "logical_and", "logical_or"))
+_FUNCTIONS = {
+    name: _function_of(name)
+    for name in ("add", "subtract", "multiply", "negative", *_COMPARISONS, *NAMES)
+}
+_FUNCTIONS |= {
+    "absolute": _FUNCTIONS["abs"],
+    "where": _where,
+    "bitwise_and": _joined("&", lambda *both: Expression("logical_and", both)),
+    "bitwise_or": _joined("|", lambda *both: Expression("logical_or", both)),
+    "bitwise_xor": _joined("^", _FUNCTIONS["not_equal"]),
+}
+SYMBOLS = SimpleNamespace(**{name: _FUNCTIONS[name] for name in NAMES})
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda x, y: function(y, x)
+
+
+_OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide"}
+_OPERATORS |= {"pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
+for _operator, _method in {
+    **{_operator: _FUNCTIONS[_name] for _operator, _name in _OPERATORS.items()},
+    **{_name: _refused(f"uses {_sign}") for _name, _sign in (("mod", "%"), ("floordiv", "//"))},
+    "divmod": _refused("uses divmod"),
 }.items():
-    setattr(Expression, f"__{_operator}__", _method(_function))
-    setattr(Expression, f"__r{_operator}__", _method(_function, reflected=True))
-for _operator, _function in {
-    "neg": "negative",
-    "abs": "abs",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
+    setattr(Expression, f"__{_operator}__", _method)
+    setattr(Expression, f"__r{_operator}__", _reflected(_method))
+for _operator, _method in {
+    "neg": _FUNCTIONS["negative"],
+    "abs": _FUNCTIONS["abs"],
+    "lt": _FUNCTIONS["less"],
+    "le": _FUNCTIONS["less_equal"],
+    "gt": _FUNCTIONS["greater"],
+    "ge": _FUNCTIONS["greater_equal"],
+    **dict.fromkeys(
+        ("float", "int", "complex", "index", "round", "trunc", "floor", "ceil"),
+        _refused("makes a number of Python's of its input, as float, round and math.sin do"),
+    ),
 }.items():
-    setattr(Expression, f"__{_operator}__", _method(_function))
-
-
-def _function_of(name: str) -> Callable[..., Expression]:
-    return lambda *arguments: Expression(name, arguments)
-
-
-NAMES = "exp log log1p sqrt sin cos tanh cosh maximum minimum abs power divide where equal"
-SYMBOLS = SimpleNamespace(**{name: _function_of(name) for name in NAMES.split()})
+    setattr(Expression, f"__{_operator}__", _method)
 
 
 def variable(name: str) -> Expression:
@@ -94,12 +183,30 @@ def inputs_of(count: int, literal: float | None) -> list[Atom]:
 
 def forward_of(op: Primitive, *inputs: Atom) -> Atom:
     """Write the value of a row as an expression in its inputs."""
-    return simplify(op.forward(SYMBOLS, *inputs))
+    return simplify(number(op.forward(SYMBOLS, *inputs)))
 
 
 def partials_of(op: Primitive, out: Atom, *inputs: Atom) -> tuple[Atom, ...]:
     """Write the partials of a row as expressions in its output and inputs."""
-    return tuple(simplify(partial) for partial in op.partials(SYMBOLS, out, *inputs))
+    return tuple(simplify(number(partial)) for partial in op.partials(SYMBOLS, out, *inputs))
+
+
+def refuse_mistakes(op: Primitive) -> None:
+    """Raise SettingError for a row that misreads its input, or calls what is not there."""
+    inputs = inputs_of(op.arity, None)
+    try:
+        op.forward(SYMBOLS, *inputs)
+        op.partials(SYMBOLS, variable("out"), *inputs)
+    except Misread:
+        raise
+    except Exception as error:
+        if isinstance(error, AttributeError) and error.obj is SYMBOLS:
+            raise SettingError(
+                f"the row {op.name} calls xp.{error.name}, which is not there.",
+                expected=f"one of {', '.join(NAMES)}",
+                fix="compose the function of these, for example xp.divide(xp.sin(x), xp.cos(x)).",
+            ) from None
+        return  # a row for floats alone is refused where symbols are needed
 
 
 @cache
@@ -151,6 +258,12 @@ def simplify(atom: Any) -> Atom:
                 return Expression("negative", (other,))
     if atom.function == "power" and is_number(arguments[1], 1.0):
         return arguments[0]
+    if atom.function == "divide" and _least(arguments[1]) > 0.0:  # so that Python's / can't fail
+        return Expression("true_divide", arguments)
+    if atom.function in ("logical_and", "logical_or"):
+        for one, other in (arguments, arguments[::-1]):
+            if not isinstance(one, Expression):
+                return other if bool(one) == (atom.function == "logical_and") else one
     if atom.function == "where":
         condition, yes, no = arguments
         if not isinstance(condition, Expression):
@@ -160,7 +273,20 @@ def simplify(atom: Any) -> Atom:
     return Expression(atom.function, arguments)
 
 
-_FOLDED = {"subtract": operator.sub, "equal": operator.eq, "greater_equal": operator.ge}
+_FOLDED = {"subtract": operator.sub, "equal": operator.eq, "not_equal": operator.ne}
+_FOLDED |= {"greater_equal": operator.ge}
+
+
+_LEAST = {"exp": 0.0, "abs": 0.0, "sqrt": 0.0, "cosh": 1.0}
+
+
+def _least(x: Atom) -> float:
+    """Return a number that an expression is never below; -inf where none is known."""
+    if not isinstance(x, Expression):
+        return x
+    if x.function == "add":
+        return sum(map(_least, x.arguments))
+    return _LEAST.get(x.function, -INF)
 
 
 def is_number(x: Atom, number: float) -> bool:

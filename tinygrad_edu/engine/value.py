@@ -13,10 +13,32 @@ from typing import Any, TypeAlias
 from tinygrad_edu.engine import context, ieee, ops, walk
 from tinygrad_edu.engine.context import ONE_AT_A_TIME, here
 from tinygrad_edu.engine.copying import own_code
+from tinygrad_edu.engine.errors import OperandError, TinygradEduError
 from tinygrad_edu.engine.guards import Guarded, Number, answers, no_leaves, real, stale, text
 
 Operand: TypeAlias = "Value | Number"
 new = object.__new__
+
+
+def on_floats(op: ops.Primitive) -> Callable[..., float]:
+    """Return the forward of a row of ours; of a user's row, one that always gives a float."""
+
+    def forward(xp: Any, *inputs: float) -> float:
+        try:
+            out = op.forward(xp, *inputs)
+            if isinstance(out, complex):
+                raise ValueError(f"it is complex, {out}")
+            return real(out)
+        except TinygradEduError:
+            raise
+        except (ArithmeticError, ValueError) as error:
+            raise OperandError(
+                f"the row {op.name} gives no number at {', '.join(map(str, inputs))}: {error}.",
+                fix="write xp.divide(x, y), xp.power(x, y) and xp.log(x), not x / y, x ** y and "
+                "math.log(x): they give inf or nan there.",
+            ) from error
+
+    return op.forward if op in ops.BUILT_IN else forward
 
 
 def binary(op: ops.Primitive, reflection: str = "") -> Callable[[Value, Operand], Value]:
@@ -24,7 +46,7 @@ def binary(op: ops.Primitive, reflection: str = "") -> Callable[[Value, Operand]
 
     An operator names its ``reflection``, such as ``__radd__``: Python asks it of foreign objects.
     """
-    forward = op.forward
+    forward = on_floats(op)
 
     def method(self: Value, other: Operand) -> Value:
         if type(other) is not Value:
@@ -49,7 +71,7 @@ def binary(op: ops.Primitive, reflection: str = "") -> Callable[[Value, Operand]
 
 def unary(op: ops.Primitive) -> Callable[[Value], Value]:
     """Make the method of a row with one input."""
-    forward = op.forward
+    forward = on_floats(op)
 
     def method(self: Value) -> Value:
         out = new(Value)
@@ -170,6 +192,8 @@ class Value(Guarded):
                     watcher.walked(order)
                 grads = zip(leaves, before, strict=True)
                 after = [0.0 if v.constant else g + v._grad for v, g in grads]
+                if {*map(type, after)} != {float}:  # a user's row has other numbers as partials
+                    after = [*map(real, after)]
                 set_numbers(leaves, "grad", after)
             except BaseException:
                 set_numbers(leaves, "grad", before)

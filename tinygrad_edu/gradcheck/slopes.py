@@ -83,7 +83,7 @@ def arithmetic() -> tuple[Any, Callable[[float], Any]]:
     for name in ("float", "int", "complex", "round", "str", "repr", "format", "hash"):
         setattr(mp.mpf, f"__{name}__", _refuse_to_round)
     of_mpmath = ("exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "cosh", "power")
-    of_any_number = ("abs", "maximum", "minimum", "where", "equal")
+    of_any_number = ("abs", "maximum", "minimum", "where", "equal", "not_equal")
     xp = {name: getattr(mp, name) for name in of_mpmath}
     xp |= {name: getattr(ieee, name) for name in of_any_number} | {"divide": operator.truediv}
     return type("Functions", (), {n: staticmethod(f) for n, f in xp.items()}), mp.mpf
@@ -173,6 +173,7 @@ _COMPLEX = SimpleNamespace(
     divide=operator.truediv,
     where=ieee.where,
     equal=ieee.equal,
+    not_equal=ieee.not_equal,
 )
 
 
