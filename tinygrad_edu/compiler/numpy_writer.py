@@ -329,8 +329,11 @@ class _Writer:
             return self.assign(f"sum(multiply({', '.join(names)}), axis={where})", out)
         last = ROWS if ROWS in summed else summed[-1]
         outer = [axis for axis in summed if axis != last]
-        if ROWS in stacked or alone or max(len(m), len(n)) > 1 or len(outer) > 1:
+        if ROWS in stacked or alone or len(outer) > 1:
             return self.einsum(loop, left, right, order, own, out)
+        # a stack of products takes a fifth of the time of einsum, also where one factor is the same
+        stacked = [axis for axis in own if axis in (*stacked, *m[:-1], *n[:-1])]
+        m, n = m[-1:], n[-1:]
         if m and own[-1] == m[0]:  # so that the fastest axis of the result is its last
             left, right, m, n = right, left, n, m
         first = self.array(left, [*outer, *stacked, *(m or "-"), last], loop)
