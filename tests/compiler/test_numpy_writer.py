@@ -69,6 +69,21 @@ def test_scattered_numbers_are_collected_and_their_gradients_scattered():
     assert "reduceat(" in source.partition("def backward")[2]
 
 
+def test_gradients_of_neighbours_are_collected_in_the_order_they_are_summed_in():
+    """Neither copied along the axis of the terms first, nor sorted once they are collected."""
+    lines = [f"%{i} = parameter" for i in range(4)] + [f"%{i + 4} = exp %{i}" for i in range(4)]
+    for a, b, c in ((4, 6, 5), (7, 4, 6), (5, 7, 4)):
+        slot = len(lines)
+        lines += [f"%{slot} = add %{a} %{b}", f"%{slot + 1} = add %{slot} %{c}"]
+        lines += [f"%{slot + 2} = exp %{slot + 1}"]
+    lines += ["%17 = mul %10 %13", "%18 = mul %17 %16", "return %18"]
+
+    backward = code("\n".join(lines)).source.partition("def backward")[2]
+
+    (taken,) = [at for at, line in enumerate(backward.splitlines()) if "take(" in line]
+    assert "reduceat(t" in backward.splitlines()[taken + 1]
+
+
 @pytest.mark.parametrize(
     ("pieces", "length", "few"), [(1, 20, True), (8, 20, True), (9, 20, False), (4, 10, False)]
 )

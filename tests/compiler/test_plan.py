@@ -91,6 +91,29 @@ def test_a_few_terms_are_added_one_after_the_other():
     assert list(program.gradient) == pytest.approx([p.grad for p in program.parameters], rel=1e-13)
 
 
+def test_sums_of_more_and_of_fewer_scattered_terms_are_one_loop():
+    """As the neighbours in a graph are: one turn for each term."""
+    states = [v.tanh() for v in numbers(5)]
+    some = [(0, 2), (1, 3, 4), (4, 0), (2, 3, 0), (1, 3), (2, 4, 1)]
+    loss = sum(sum(states[j] for j in one).exp() for one in some)
+    loss.backward()
+
+    program = compile_graph(loss, target="numpy")
+
+    assert str(program.backend.plan).splitlines()[1] == "u[table(n)] = u[table(n)]  # n < 15"
+    assert program.backward() == pytest.approx(loss.data, rel=1e-14)
+    assert list(program.gradient) == pytest.approx([p.grad for p in program.parameters], rel=1e-13)
+
+
+def test_a_sum_reads_a_slice_in_whatever_order_it_was_written():
+    """Numbers that lie side by side are added without being collected."""
+    v = [x.exp() for x in numbers(8)]
+
+    program = compile_graph(sum(v[i] for i in (3, 1, 0, 2, 7, 6, 5, 4)), target="numpy")
+
+    assert "u[16] = Σ_k u[8 + k]  # k < 8" in str(program.backend.plan)
+
+
 def pairs(left, right):
     """Sums of one product each."""
     return [[pair] for pair in zip(left, right, strict=True)]

@@ -14,7 +14,7 @@ FOUND = {
     "GRU": (19, 95),
     "autoencoder, tied weights": (2, 9),
     "embeddings": (2, 8),
-    "graph network": (2, 14),
+    "graph network": (2, 10),
     "attention": (11, 45),
     "matrix factorisation": (11, 25),
     "Siamese": (2, 15),

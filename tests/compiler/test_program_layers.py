@@ -79,7 +79,13 @@ def mixed(rng, weights, pool, n):
     return out
 
 
-LAYERS = (dense, triples, softmax, embeddings, windows, mixed)
+def neighbours(rng, weights, pool, n):
+    """Sums of some of what came before, of more or less of them."""
+    states = [v.tanh() for v in pool[-6:]]
+    return [sum(rng.sample(states, rng.randint(2, 6))) for _ in range(n)]
+
+
+LAYERS = (dense, triples, softmax, embeddings, windows, mixed, neighbours)
 
 
 def network(rng):

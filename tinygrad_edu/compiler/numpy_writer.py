@@ -265,38 +265,61 @@ class _Writer:
     def scatter(self, loop: Loop, body: Atom, sign: int) -> None:
         """Write to scattered places, where one may come several times: sum up equal ones."""
         places = np.array(loop.out.places(loop.axes))
-        own, store = axes_of(loop.out), loop.out.store
-        equal = "+=" if loop.accumulate else "="
-        value = self.total(loop, body, own, "")
-        if sign < 0:
-            value = self.assign(f"negative({value})", "")
-        if not loop.reads:
-            self.lines.append(f"{store}[{self.table(places)}] {equal} {value}")
-            return
-        there = {axis for ref in loop.reads.values() for axis in axes_of(ref)}
-        if value[-1] in ")]" or not there.issuperset(own):  # a part of an array, or less
-            full = self.temporary(own, loop)
-            self.lines.append(f"copyto({full}, {value})")
-            value = full
-        rows = ", -1" if loop.out.per_row else ""
-        flat = f"{value}.reshape({len(places)}{rows})" if len(loop.out.axes) > 1 else value
+        own, store, rows = axes_of(loop.out), loop.out.store, ", -1" if loop.out.per_row else ""
         order = np.argsort(places, kind="stable")
         unique, starts = np.unique(places[order], return_index=True)
-        if len(unique) == len(places):
-            if pieces := runs(places.tolist()):
-                self.lines += [
-                    f"{store}[{at}:{at + b - a}] {equal} {flat}[{a}:{b}]" for a, b, at in pieces
-                ]
-            else:
-                self.lines.append(f"{store}[{self.table(places)}] {equal} {flat}")
-            return
-        each, left = divmod(len(places), len(unique))
-        ordered = f"{flat}[{self.table(order)}]"
-        if not left and (np.diff(starts) == each).all():  # reduceat is several times slower
-            added = f"sum({ordered}.reshape({len(unique)}, {each}{rows}), axis=1)"
+        again = len(unique) < len(places)
+        if again and (taken := self.in_order(loop, body, order)):
+            value, order = taken, np.arange(len(places))
         else:
-            added = f"reduceat({ordered}, {self.table(starts)}, 0)"
-        self.lines.append(f"{store}[{self.table(unique)}] {equal} {added}")
+            value = self.total(loop, body, own, "")
+            there = {axis for ref in loop.reads.values() for axis in axes_of(ref)}
+            same = not again and there.isdisjoint(loop.axes)  # one number for all places
+            if not same and (value[-1] in ")]" or not there.issuperset(own)):
+                full = self.temporary(own, loop)
+                self.lines.append(f"copyto({full}, {value})")
+                value = full
+            if not same and len(loop.out.axes) > 1:
+                value = f"{value}.reshape({len(places)}{rows})"
+        if again:
+            each, left = divmod(len(places), len(unique))
+            if (np.diff(order) != 1).any():
+                value += f"[{self.table(order)}]"
+            if not left and (np.diff(starts) == each).all():  # reduceat is several times slower
+                value = f"sum({value}.reshape({len(unique)}, {each}{rows}), axis=1)"
+            else:
+                value = f"reduceat({value}, {self.table(starts)}, 0)"
+        if sign < 0 and not loop.accumulate:
+            value = f"negative({value})"
+        equal = "=" if not loop.accumulate else "+=" if sign > 0 else "-="
+        pieces = runs(unique.tolist() if again else [] if same else places.tolist())
+        if not pieces:
+            table = self.table(unique if again else places)
+            self.lines.append(f"{store}[{table}] {equal} {value}")
+        elif len(pieces) == 1:
+            (a, b, at) = pieces[0]
+            self.lines.append(f"{store}[{at}:{at + b - a}] {equal} {value}")
+        else:
+            value = self.assign(value, "") if value[-1] == ")" else value
+            self.lines += [
+                f"{store}[{at}:{at + b - a}] {equal} {value}[{a}:{b}]" for a, b, at in pieces
+            ]
+
+    def in_order(self, loop: Loop, body: Atom, order: Table) -> str:
+        """Collect what a loop copies to scattered places in another order; "" if it is no copy."""
+        if not isinstance(body, Expression) or body.arguments:
+            return ""
+        ref, out = loop.reads[body.function], loop.out
+        known = dict(zip(ref.axes, ref.steps, strict=True))
+        if {*loop.axes} != {*out.axes} or ref.per_row != out.per_row:
+            return ""
+        wide = ref._replace(axes=out.axes, steps=tuple(known.get(axis, 0) for axis in out.axes))
+        places = np.array(wide.places(loop.axes))[order]
+        self.taken += 1
+        axes = ((len(places), 1), *([(ROWS, ROWS)] if ref.per_row else []))
+        name = self.name(View("", 0, axes), "t", self.taken)
+        self.lines.append(f"take({ref.store}, {self.table(places)}, 0, out={name}, mode='clip')")
+        return name
 
     # products of matrices
 

@@ -139,11 +139,7 @@ class Planner:
     def sums(self, nodes: Sequence[Node]) -> None:
         """Add the matrix products that the products of the sums form, then the plain terms."""
         if not nodes[0].products:
-            columns = [*zip(*[[slot for _, slot in node.plains] for node in nodes], strict=True)]
-            order = self.ordered(nodes, columns)
-            n = in_turn([[column[i] for i in order] for column in columns])
-            grid = [order[at : at + n] for at in range(0, len(order), n)]
-            self.totals(nodes, [grid], first=True)
+            self.plain_sums(nodes)
             return
         key = self.key
         by_right = [
@@ -175,31 +171,67 @@ class Planner:
             self.matrix_products += c * r > 1 or column
             self.totals(nodes, stack, first=False)
 
+    def plain_sums(self, nodes: Sequence[Node]) -> None:
+        """Add the sums of as many terms at once; and those of scattered terms, however many."""
+        alike: dict[int, list[Node]] = {}
+        for node in nodes:
+            alike.setdefault(len(node.plains), []).append(node)
+        grids: dict[int, Grid] = {}
+        scattered = []
+        for k, some in alike.items():
+            columns = [*zip(*[[slot for _, slot in node.plains] for node in some], strict=True)]
+            order = self.ordered(some, columns)
+            r = in_turn([[column[i] for i in order] for column in columns])
+            grids[k] = [order[at : at + r] for at in range(0, len(order), r)]
+            read = [slot for n in order for _, slot in some[n].plains]
+            have_places = min(self.place[slot] for slot in read) >= 0
+            if have_places and self.ref(read, {"c": len(grids[k]), "r": r, "k": k}).table:
+                scattered.append(k)
+        if len(scattered) > 1:
+            # one turn for each term; the place of a sum comes again for each of its terms
+            several = [node for k in scattered for node in alike.pop(k)]
+            turns = [(node.slot, *term) for node in several for term in node.plains]
+            slots, signs, terms = zip(*turns, strict=True)
+            axes = {"n": len(turns)}
+            out = self.ref(slots, axes)
+            self.loops.append(apply(axes, out, [self.ref(terms, axes)], sign=signs[0]))
+        for k, some in alike.items():
+            self.totals(some, [grids[k]], first=True)
+
     def totals(self, nodes: Sequence[Node], stack: Sequence[Grid], *, first: bool) -> None:
         """Add the plain terms: many of one kind and sign at once, few one after the other."""
-        members = [n for grid in stack for column in grid for n in column]
+        members = [nodes[n] for grid in stack for column in grid for n in column]
         axes = {"m": len(stack), "c": len(stack[0]), "r": len(stack[0][0])}
-        terms: list[tuple[int, Ref, dict[str, int]]] = []
-        signs = [(self.kinds[slot], sign) for sign, slot in nodes[members[0]].plains]
-        out = self.ref([nodes[n].slot for n in members], axes)
-        for at, pair in enumerate(signs):
-            k = signs.count(pair)
-            longer = {**axes, "k": k}
+        out = self.ref([node.slot for node in members], axes)
+        pairs = [(sign, self.kinds[slot]) for sign, slot in members[0].plains]
+        single: list[tuple[int, Ref]] = []
+        many: list[tuple[int, Ref, dict[str, int]]] = []
+        for pair in dict.fromkeys(pairs):
+            at, k = pairs.index(pair), pairs.count(pair)
+            some = [[slot for _, slot in node.plains[at : at + k]] for node in members]
             if k < MANY:
-                column = [nodes[n].plains[at][1] for n in members]
-                terms.append((pair[1], self.ref(column, axes), axes))
-            elif signs.index(pair) == at:
-                some = [slot for n in members for _, slot in nodes[n].plains[at : at + k]]
-                terms.append((pair[1], self.ref(some, longer), longer))
-        terms.sort(key=lambda term: len(term[2]))  # two single ones are one loop
-        if first and len(terms) > 1 and terms[1][2] is axes and terms[0][0] > 0:
-            (_, left, _), (sign, right, _) = terms[:2]
-            self.loops.append(apply(axes, out, [left, right], ADD if sign > 0 else SUB))
-            del terms[:2]
-            first = False
-        for sign, ref, lengths in terms:
-            self.loops.append(apply(lengths, out, [ref], sign=sign, accumulate=not first))
-            first = False
+                refs = [self.ref(column, axes) for column in zip(*some, strict=True)]
+                if k == 1 or not any(ref.table for ref in refs):
+                    single += [(pair[0], ref) for ref in refs]
+                    continue
+            longer = {**axes, "k": k}
+            ref = self.ref([slot for slots in some for slot in slots], longer)
+            if ref.table:  # the order of the terms does not matter, but a slice is read faster
+                some = [sorted(slots, key=self.key) for slots in some]
+                ref = min(
+                    ref,
+                    self.ref([slot for slots in some for slot in slots], longer),
+                    key=lambda ref: len(ref.table),
+                )
+            many.append((pair[0], ref, longer))
+        loops = [apply(axes, out, [ref], sign=sign) for sign, ref in single]
+        if first and len(single) > 1 and single[0][0] > 0:  # two are one operation of the table
+            row = ADD if single[1][0] > 0 else SUB
+            loops[:2] = [apply(axes, out, [ref for _, ref in single[:2]], row)]
+        loops += [apply(longer, out, [ref], sign=sign) for sign, ref, longer in many]
+        for at, loop in enumerate(loops):
+            loop.accumulate = at > 0 or not first
+        self.loops += loops
 
 
 def in_turn(columns: Sequence[Sequence[int]]) -> int:
@@ -315,6 +347,8 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
             pair = [(kinds[a], kinds[b]) for a, b in node.products[:1]]
             node.plains.sort(key=lambda term: (-term[0], kinds[term[1]]))  # + first
             plains = [(kinds[slot], sign) for sign, slot in node.plains]
+            if not pair and len({*plains}) == 1:
+                del plains[1:]  # whatever their number
             what = ("", node.sign, len(node.products), *pair, *plains)
         groups.setdefault((depth, *what), []).append(node)
     planner = Planner(tape, kinds)
