@@ -306,7 +306,7 @@ class _Writer:
             ]
 
     def in_order(self, loop: Loop, body: Atom, order: Table) -> str:
-        """Collect what a loop copies to scattered places in another order; "" if it is no copy."""
+        """Collect what a loop copies to scattered places in another order; "" if it computes."""
         if not isinstance(body, Expression) or body.arguments:
             return ""
         ref, out = loop.reads[body.function], loop.out

@@ -31,20 +31,25 @@ def drop_zeros(tape: Tape) -> Tape:
         %3 = exp %0
         return %3
     """
+    if not (zeros := zeros_of(tape)):
+        return tape
     same = list(range(len(tape)))
-    for slot in zeros_of(tape):
+    for slot in zeros:
         same[slot] = same[tape.right[slot]]
     return rewired(tape, range(len(tape)), same)
 
 
 def zeros_of(tape: Tape) -> list[int]:
     """List the slots of 0 + x, where 0 is a leaf. They belong to the structure of a graph."""
-    leaf = [op is None and kind is CONSTANT for op, kind in zip(tape.ops, tape.kinds, strict=True)]
-    return [
+    zeros = {
         slot
-        for slot, op in enumerate(tape.ops)
-        if op is ADD and leaf[left := tape.left[slot]] and tape.data[left] == 0.0
-    ]
+        for slot, number in enumerate(tape.data)
+        if number == 0.0 and tape.ops[slot] is None and tape.kinds[slot] is CONSTANT
+    }
+    if not zeros:
+        return []
+    sums = [slot for slot, left in enumerate(tape.left) if left in zeros]
+    return [slot for slot in sums if tape.ops[slot] is ADD]
 
 
 def fold_constants(tape: Tape) -> Tape:

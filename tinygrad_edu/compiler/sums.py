@@ -97,16 +97,15 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     kinds = list(tape.kinds)
     uses, reader = uses_of(tape)
     additive = [op in ADDITIVE for op in tape.ops]
-    apart = _differences(tape, additive, uses)
-    inner = [
-        additive[s] and uses[s] == 1 and additive[reader[s]] and s not in apart
-        for s in range(len(tape))
-    ]
+    inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
+    for slot in _differences(tape, inner):
+        inner[slot] = False
     added = [0] * len(tape)  # how often a slot is a term: a product may be one in several sums
-    for slot in range(len(tape)):
-        if additive[slot]:
-            for operand in tape.operands(slot):
-                added[operand] += 1
+    for there, left, right in zip(additive, tape.left, tape.right, strict=True):
+        if there:
+            added[left] += 1
+            if right >= 0:
+                added[right] += 1
     taken = [0] * len(tape)  # how often a slot became part of a sum
     sums: dict[int, list[Node]] = {}
     for slot in range(len(tape)):
@@ -137,25 +136,27 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     return gather_softmax(share_nodes(nodes, tape.results()), kinds, tape.results()), kinds
 
 
-def _differences(tape: Tape, additive: Sequence[bool], uses: Sequence[int]) -> set[int]:
+def _differences(tape: Tape, inner: Sequence[bool]) -> set[int]:
     """Find the sums of products of which one is subtracted from the other.
 
     They stay apart, since both are likely to be rows of one matrix product, as the outputs of one
     network for two samples are. In one sum, the two signs would make it two products.
     """
+    pairs = zip(tape.left, tape.right, strict=True)
+    both = [slot for slot, (a, b) in enumerate(pairs) if inner[b] and inner[a] and b >= 0]
+    differences = {slot for slot in both if tape.ops[slot] is SUB}
+    if not differences:
+        return set()
     count = [0] * len(tape)  # products in the chain of additions that ends at a slot
     apart: set[int] = set()
     for slot, op in enumerate(tape.ops):
-        if op is None:
-            continue
         if op is MUL:
             count[slot] = 1
-        elif additive[slot]:
-            pair = [s for s in tape.operands(slot) if uses[s] == 1]
-            count[slot] = sum(count[s] for s in pair)
-            if op is SUB and len(pair) == 2 and min(count[s] for s in pair) > 1:
-                apart.update(pair)
-                count[slot] = 0
+        elif op in ADDITIVE:
+            some = [count[s] for s in tape.operands(slot) if inner[s] or tape.ops[s] is MUL]
+            count[slot] = sum(some)
+            if slot in differences and min(some) > 1:
+                apart.update(tape.operands(slot))
     return apart
 
 
