@@ -48,6 +48,12 @@ class Stores(dict):
         """What a slot holds in a row; with the kind "d" its gradient."""
         return self.get((kind + self.plan.kinds[slot].store, self.plan.place[slot], row), 0.0)
 
+    def __missing__(self, where):
+        """A gradient that no loop writes is 0, as the buffers of every target are at the start."""
+        if where[0].startswith("d"):
+            return 0.0
+        raise KeyError(where)
+
     def run(self, loops):
         """Run each loop: for all its turns, and all rows, add up what belongs to one place."""
         for loop in loops:
