@@ -1,47 +1,173 @@
-"""Equations as LaTeX and beside those of Das and Varma."""
+"""Equations print themselves, and compute what they say."""
 
+from random import Random
+
+import numpy as np
 import pytest
 
-from tinygrad_edu.compiler import Equations
-
-LAYER = Equations(
-    ("A1 = X1 W1ᵀ + b1", "Z1 = max(A1, 0)"),
-    ("ΔA1 = ΔZ1 ⊙ [A1 ≥ 0]", "∂L/∂W1 += ΔA1ᵀ X1", "∂L/∂b1 = Σ ΔA1"),
-)
-
-
-def test_they_print_one_per_line():
-    """Forward first."""
-    assert str(LAYER).splitlines() == [*LAYER.forward, *LAYER.backward]
+from tests import programs
+from tests.agreement import tame_programs
+from tests.compiler.test_program_layers import network
+from tests.latex import errors_of, needs_katex
+from tests.models import GRAPHS
+from tinygrad_edu import Value, compile_graph, nn
+from tinygrad_edu.compiler import Equations, recording
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        r"A_{1} &= X_{1} W_{1}^{\top} + b_{1}",
-        r"Z_{1} &= \max(A_{1}, 0)",
-        r"\Delta_{A_{1}} &= \Delta_{Z_{1}} \odot [A_{1} \ge 0]",
-        r"\frac{\partial L}{\partial W_{1}} &\mathrel{+}= \Delta_{A_{1}}^{\top} X_{1}",
-        r"\frac{\partial L}{\partial b_{1}} &= \textstyle\sum \Delta_{A_{1}}",
-    ],
-)
-def test_latex_is_aligned_at_the_equals_sign(line):
-    """Indices below, transposes above, and signs by their names."""
-    assert line in [text.removesuffix(r" \\") for text in LAYER.latex.splitlines()]
-
-
-def test_each_stands_beside_the_one_of_das_and_varma():
-    """Whose samples are columns."""
-    assert [theirs for _, theirs in LAYER.beside_the_book()] == [
-        "A = WZ + B",
-        "Z = f(A)",
-        "Δ = f′(A) ⊙ WᵀΔ",
-        "∂L/∂W = ΔZᵀ",
-        "∂L/∂B = Δ",
+def mlp(widths=(2, 3, 2), loss=nn.cross_entropy, rng=None, **settings):
+    """The program of one sample, and rows of data for it."""
+    rng = rng or Random(0)
+    model = nn.MLP(widths[0], list(widths[1:]), rng=rng)
+    x = [Value(rng.random()) for _ in range(widths[0])]
+    with recording():
+        t = [Value(float(i == 0)) for i in range(widths[-1])]
+        root = loss(model(x), t)
+    rows = [
+        [*(rng.uniform(-1.0, 1.0) for _ in x), *(float(i == n % len(t)) for i in range(len(t)))]
+        for n in range(4)
     ]
+    return compile_graph(root, [*x, *t], **settings), rows
 
 
-def test_a_notebook_shows_latex_if_there_is_any():
-    """Straight-line programs have no equations."""
-    assert LAYER._repr_latex_().startswith("$\\displaystyle \\begin{aligned}")
+def differences(program, rows=None):
+    """How far loss and gradients that the equations compute are from those of the program."""
+    loss = program.backward(rows)
+    found = program.equations.evaluate(rows)
+    largest = max(1e-300, *abs(program.gradient))
+    apart = [
+        np.abs(found.get("∂L/∂" + name, 0.0) - gradient).max() / largest
+        for name, gradient in program.gradients.items()
+    ]
+    return [abs(found["L"] - loss) / max(abs(loss), 1e-300), *apart]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_is_printed_is_what_runs_in_every_model(name):
+    """Computed from the equations alone, loss and gradients are those of the program."""
+    assert max(differences(compile_graph(GRAPHS[name][0]()))) < 1e-12
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_what_is_printed_is_what_runs_over_rows(reduce):
+    """n is the number of rows."""
+    assert max(differences(*mlp(reduce=reduce))) < 1e-12
+    assert max(differences(*mlp(loss=nn.mse, reduce=reduce))) < 1e-12
+
+
+@pytest.mark.slow
+def test_what_is_printed_is_what_runs_in_a_thousand_random_programs():
+    """Of all shapes, as whole graphs and over rows."""
+    for program in tame_programs(400):
+        root = program.run(programs.VALUES)[-1]
+        if not root.constant and root.op is not None:
+            assert max(differences(compile_graph(root))) < 1e-10, program
+    for seed in range(300):
+        root, inputs = network(Random(seed))
+        rows = [[Random(seed + i).uniform(-1.0, 1.0) for _ in inputs] for i in range(seed % 4 + 1)]
+
+        assert max(differences(compile_graph(root))) < 1e-10, seed
+        assert max(differences(compile_graph(root, inputs), rows)) < 1e-10, seed
+
+
+def test_every_name_is_defined_before_it_is_used_and_means_one_array():
+    """In the order of the lines."""
+    for graph, _ in GRAPHS.values():
+        equations = compile_graph(graph()).equations
+        known = {array.name for array in (*equations.given, *equations.learned)} | {"n"}
+        known |= {table.name for table in equations.tables}
+        parts = set()
+        for line in (*equations.steps, *equations.gradients):
+            names = set(line.names)
+            assert line.reads <= known | parts, str(line)
+            assert line.accumulate == (not names.isdisjoint(known | parts)), str(line)
+            (known if line.table is None else parts).update(names)
+
+
+def test_matrices_are_views_of_the_vector_and_of_the_gradient():
+    """Under the names of the equations; a bias is a vector."""
+    program, rows = mlp()
+    program.backward(rows)
+
+    assert {name: one.shape for name, one in program.matrices.items()} == {
+        "W1": (3, 2),
+        "b1": (3,),
+        "W2": (2, 3),
+        "b2": (2,),
+    }
+    program.matrices["b2"][:] = [7.0, 8.0]
+    program.gradients["W1"][:] = 0.0
+
+    assert [program.vector.tolist().count(number) for number in (7.0, 8.0)] == [1, 1]
+    assert (program.gradient == 0.0).sum() >= 6
+
+
+def test_shapes_are_shown():
+    """Of what is given, of what is learned, and of each line."""
+    text = mlp()[0].equations.text.splitlines()
+
+    assert text[:2] == ["given: X (n×2), T (n×2)", "learned: W1 (3×2), b1 (3), W2 (2×3), b2 (2)"]
+    assert text[2].split("  ")[0] == "A1 = X W1ᵀ + b1"
+    assert text[2].endswith(" n×3")
+
+
+def test_names_are_the_labels_of_the_learner():
+    """Of weights, hidden values and single numbers; b2 stays b2."""
+    rng = Random(1)
+    w1 = [[Value(rng.random(), f"W1[{i}][{j}]") for j in range(3)] for i in range(2)]
+    b2 = [Value(rng.random(), "b2") for _ in range(2)]
+    gain = Value(1.5, "gain")
+    x = [Value(rng.random(), f"x{j}") for j in range(3)]
+    h = [
+        sum((w * v for w, v in zip(row, x, strict=True)), b) for row, b in zip(w1, b2, strict=True)
+    ]
+    h = [v.tanh() for v in h]
+    for i, v in enumerate(h):
+        v.label = f"h{i}"
+    program = compile_graph((h[0] * gain - h[1]) ** 2, x)
+
+    assert program.equations.forward[:2] == ("A1 = X W1ᵀ + b2", "h = tanh(A1)")
+    assert set(program.matrices) == {"W1", "b2", "gain"}
+
+
+def test_layers_that_lie_side_by_side_have_names_of_their_own():
+    """Query and key of an attention head read the same rows, but are two matrices."""
+    query, key = nn.Layer(3, 2, rng=Random(1)), nn.Layer(3, 2, rng=Random(2))
+    rows = [[Random(i).random() for _ in range(3)] for i in range(4)]
+    q, k = [query(x) for x in rows], [key(x) for x in rows]
+    scores = [sum(a * b for a, b in zip(u, v, strict=True)) for u in q for v in k]
+
+    forward = compile_graph(sum(s * s for s in scores)).equations.forward
+
+    assert forward[:3] == ("A1 = X W1ᵀ + b1", "A2 = X W2ᵀ + b2", "A3 = A2 A1ᵀ")
+
+
+def test_das_and_varma_stand_beside_them():
+    """Whose samples are columns."""
+    pairs = dict(mlp()[0].equations.beside_the_book())
+
+    assert pairs["A1 = X W1ᵀ + b1"] == "A = WZ + B"
+    assert pairs["Z1 = max(A1, 0)"] == "Z = f(A)"
+    assert pairs["ΔA1 = ΔZ1 ⊙ [A1 > 0]"] == "Δ = f′(A) ⊙ WᵀΔ"
+    assert pairs["∂L/∂W1 = ΔA1ᵀ X"] == "∂L/∂W = ΔZᵀ"
+    assert pairs["∂L/∂b1 = Σ_rows ΔA1"] == "∂L/∂B = Δ"
+
+
+def test_a_notebook_shows_latex_if_there_are_equations():
+    """With indices below, transposes above, and the shape at the end of a line."""
+    equations = mlp()[0].equations
+
+    assert equations._repr_latex_().startswith("$\\displaystyle \\begin{aligned}")
+    assert r"A_{1} &= X \, W_{1}^{\top} + b_{1} && n \times 3 \\" in equations.latex.splitlines()
     assert Equations()._repr_latex_() == ""
+
+
+@needs_katex
+def test_latex_of_every_model_is_rendered():
+    """By KaTeX at its strictest: powers, choices, tables, names with spaces and underscores."""
+    strange = Value(2.0, "learning rate_x^2 & co"), Value(3.0, "é_1{}\\")
+    program = compile_graph((strange[0] ** strange[1] * 1e-7 + abs(strange[1]) ** 0.5).sqrt())
+    pages = [program.equations.latex, mlp()[0].equations.latex]
+    pages += [compile_graph(graph()).equations.latex for graph, _ in GRAPHS.values()]
+    pages += [compile_graph(network(Random(seed))[0]).equations.latex for seed in range(40)]
+
+    assert errors_of(pages) == []

@@ -70,7 +70,7 @@ def test_a_penalty_waits_until_the_weights_have_met_the_data():
 
     program = compile_graph(loss, x)
 
-    assert "Σ_k u[2r + k] · b[k]  # r < 3, k < 2" in str(program.backend.plan)
+    assert "Σ_k u[2r + k] · b[k]  # r < 3, k < 2" in str(program.plan)
     found = {program.parameters[i : i + 2] for i in (0, 2, 4)}
     assert found == {tuple(row) for row in w}
 
@@ -83,7 +83,7 @@ def test_a_few_terms_are_added_one_after_the_other():
 
     program = compile_graph(loss)
 
-    assert str(program.backend.plan).splitlines()[:2] == [
+    assert str(program.plan).splitlines()[:2] == [
         "u[6 + r] = u[r] − u[2 + r]  # r < 2",
         "u[6 + r] += −u[4 + r]  # r < 2",
     ]

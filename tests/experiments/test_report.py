@@ -159,11 +159,11 @@ def test_the_networks_own_gradients_are_left_alone():
 
 
 def test_equations_have_subscripts_and_the_textbooks_beside_them():
-    """The 0 of a maximum is a number, not a subscript; the textbook has no word for rowmax."""
+    """The 0 of a maximum is a number, not a subscript."""
     equations = network_equations(nn.MLP(2, [3, 3]), nn.cross_entropy, [0.5, 1.0], 0)
 
     table = re.sub(' style="[^"]*"', "", equations_table(equations))
 
-    assert "<td>∂L/∂b<sub>1</sub> = Σ ΔA<sub>1</sub></td><td>∂L/∂B = Δ</td>" in table
+    assert "<td>∂L/∂b<sub>1</sub> = Σ<sub>rows</sub> ΔA<sub>1</sub></td><td>∂L/∂B = Δ</td>" in table
     assert "<td>Z<sub>1</sub> = max(A<sub>1</sub>, 0)</td><td>Z = f(A)</td>" in table
-    assert "<td>Z<sub>2</sub> = rowmax(A<sub>2</sub>)</td><td></td>" in table
+    assert "<td>∂L/∂W<sub>1</sub> = ΔA<sub>1</sub>ᵀ X</td><td>∂L/∂W = ΔZᵀ</td>" in table

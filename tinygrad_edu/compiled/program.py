@@ -206,12 +206,15 @@ def compiled_or_graph(
 def network_equations(model: Module, loss: Loss, x: Any, y: Any) -> Equations:
     """Return the matrix equations found in the loss of one sample, and those of its gradient.
 
+    They hold for many samples, too, in the rows of X, if the loss is the sum of theirs.
+
     Examples
     --------
     >>> from tinygrad_edu import nn
     >>> from tinygrad_edu.compiled.program import network_equations
     >>> print(network_equations(nn.MLP(2, [3, 2]), nn.cross_entropy, [0.5, 1.0], 0).forward[0])
-    A1 = X1 W1ᵀ + b1
+    A1 = X W1ᵀ + b1
     """
     with model.evaluating():
-        return ModelProgram(model, loss, [x], [y]).program.equations
+        symbolic = symbolic_loss(model, loss, [x], [y])
+        return compile_graph(symbolic.total, symbolic.inputs, reduce="sum").equations

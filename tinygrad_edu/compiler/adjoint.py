@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tinygrad_edu.compiler.loops import Loop, Ref, adjoint, ref_to
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.engine import symbols
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The instructions of a plan and of its gradient; they are made when they are asked for."""
+
+    plan: Plan
+
+    @property
+    def forward(self) -> Sequence[Loop]:
+        """Return what computes the result."""
+        return self.plan.forward
+
+    @property
+    def backward(self) -> list[Loop]:
+        """Return what computes the gradient."""
+        return [*gradient(self.plan)]
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.forward), "", *map(str, self.backward)])
+
 
 Marks = dict[str, bytearray]  # of each store, by place
 

@@ -1,216 +1,495 @@
-"""Stage 6, for the reader: names for the parts of a plan, and an equation for each instruction."""
+"""Stage 6, for the reader: loops become equations of matrices.
+
+Every number of a program belongs to an array with a name and a shape. What a loop reads is such an
+array, its transpose, or numbers collected from arrays by a table; what it computes is a product of
+matrices, a sum over an axis, or one operation on all numbers. ``simplify`` then writes what
+was found as people do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from tinygrad_edu.compiler.adjoint import differentiated
-from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.loops import Loop, Ref
+from tinygrad_edu.compiler.algebra import substituted
+from tinygrad_edu.compiler.arrays import ROWS, Array, Arrays, Pattern, common_name, stems_of
+from tinygrad_edu.compiler.equations import Equation, Equations, Table
+from tinygrad_edu.compiler.loops import PER_ROW, Loop
 from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.engine import formulas, symbols
-from tinygrad_edu.engine.ops import MUL, STOP_GRADIENT
+from tinygrad_edu.compiler.simplify import simplified
+from tinygrad_edu.compiler.tape import Tape
+from tinygrad_edu.compiler.views import Operand, View, operand_of, rearranged
+from tinygrad_edu.engine.symbols import Atom, Expression, variable
 
-FEW = 4  # a sum of at most so many products of single numbers is written out
-Lines = list[tuple["Operand", str]]  # whose gradient, and what is added to it
-
-
-class Operand:
-    """The numbers that a loop reads or writes: their store, and their places in it."""
-
-    def __init__(self, ref: Ref, places: Sequence[int]) -> None:
-        self.ref, self.store, self.places = ref, ref.store, tuple(places)
-        self.distinct = tuple(sorted(set(places)))
+FEW = 8  # so many arrays that a loop reads side by side are written as equations of their own
+SHORT = 4  # so many numbers with names of their own keep them
 
 
-def equations_of(plan: Plan, constants: Sequence[float]) -> Equations:
-    """Write the equations of a plan whose constants hold these numbers."""
-    return _EquationWriter(plan, constants).equations()
+def equations_of(
+    tape: Tape,
+    plan: Plan,
+    gradient: Iterable[Loop],
+    parameters: Sequence[float],
+    constants: Sequence[float],
+    texts: Sequence[tuple[str, str]],
+    reduce: str,
+) -> Equations:
+    """Write the equations of a plan and of its gradient.
+
+    Parameters
+    ----------
+    parameters, constants : their numbers
+    texts : of each recorded Value the label, and the path of the module that computed it, or ""
+    reduce : "mean" or "sum" of the rows' losses
+    """
+    notation = _Notation(tape, plan, constants, texts, reduce)
+    for loop in plan.forward:
+        for view in notation.views(loop):
+            notation.add_forward(view)
+    notation.add_result()
+    for loop in gradient:
+        for view in notation.views(loop):
+            notation.add_gradient(view)
+    return simplified(notation.equations(parameters))
 
 
-class _EquationWriter:
-    """Names the parts of a plan, and writes an equation for each loop."""
+class _Notation:
+    """Names arrays as they come, and writes an equation for each loop."""
 
-    def __init__(self, plan: Plan, constants: Sequence[float]) -> None:
-        self.plan = plan
-        self.constants = constants
-        self.names: dict[tuple[str, tuple[int, ...]], str] = {}
-        self.counts: dict[str, int] = {}
+    def __init__(
+        self,
+        tape: Tape,
+        plan: Plan,
+        constants: Sequence[float],
+        texts: Sequence[tuple[str, str]],
+        reduce: str,
+    ) -> None:
+        self.plan, self.constants = plan, constants
+        self.tape, self.texts = tape, texts
+        self.arrays = Arrays()
+        self.forward: list[Equation] = []
+        self.backward: list[Equation] = []
+        self.tables: dict[object, Table] = {}
+        self.same_constants: dict[tuple[float, ...], Operand] = {}
+        self.slots = {
+            (kind.store, place): slot
+            for slot, (kind, place) in enumerate(zip(plan.kinds, plan.place, strict=True))
+            if place >= 0
+        }
+        self.results = [
+            (plan.kinds[slot].store, plan.place[slot])
+            for slot in (tape.root, tape.penalty)
+            if slot >= 0
+        ]
+        self.rows = self.results[0][0] in PER_ROW
+        self.reduce = reduce
 
-    def equations(self) -> Equations:
-        """Write the forward equations in order, then the gradients, last to first."""
-        forward: list[str] = []
-        for it in self.plan.forward:
-            line = self._forward(it)
-            if it.accumulate:  # it goes on with the sum before it
-                longer = forward[-1] + line
-                forward[-1] = longer.replace(" = 0 + ", " = ").replace(" = 0 − ", " = −")
-            elif line:
-                forward.append(line)
-        begun: dict[str, set[int]] = {store: set() for store in self.plan.sizes}
-        backward: list[str] = []
-        for it, targets in differentiated(self.plan):
-            for operand, text in self._backward(it, targets):
-                name, before = self.name(operand), begun[operand.store]
-                target = f"∂L/∂{name}" if self._is_parameter(operand) else f"Δ{name}"
-                again = not before.isdisjoint(operand.distinct)
-                backward.append(f"{target} {'+=' if again else '='} {text}")
-                before.update(operand.distinct)
-        return Equations(tuple(forward), tuple(backward))
+    # which numbers
 
-    def _is_parameter(self, operand: Operand) -> bool:
-        return operand.store == "u" and operand.places[0] < len(self.plan.parameters)
+    def is_parameter(self, store: str, place: int) -> bool:
+        return store == "u" and place < len(self.plan.parameters)
 
-    def _is_constant(self, operand: Operand) -> bool:
-        count = len(self.plan.parameters)
-        return operand.store == "u" and 0 <= operand.places[0] - count < len(self.plan.constants)
+    def is_constant(self, store: str, place: int) -> bool:
+        return store == "u" and 0 <= place - len(self.plan.parameters) < len(self.plan.constants)
+
+    def is_leaf(self, store: str, place: int) -> bool:
+        return store == "i" or self.is_parameter(store, place) or self.is_constant(store, place)
+
+    def number(self, operand: Operand) -> float | None:
+        """Return the number that all constants of an operand are, if they are one."""
+        first = len(self.plan.parameters)
+        if not all(self.is_constant(operand.store, place) for place in operand.places):
+            return None
+        numbers = {repr(self.constants[place - first]) for place in operand.places}
+        return float(numbers.pop()) if len(numbers) == 1 else None
+
+    def label(self, slot: int) -> str:
+        """Return the label that the learner gave to the Value of a slot."""
+        recorded = self.tape.recorded[slot] if slot < len(self.tape) else -1
+        return self.texts[recorded][0] if recorded >= 0 else ""
+
+    def module(self, slot: int) -> str:
+        """Return the path of the layer or module that computed a slot."""
+        recorded = self.tape.recorded[slot] if slot < len(self.tape) else -1
+        path = self.texts[recorded][1] if recorded >= 0 else ""
+        return re.sub(r"(^|/)neuron\d+$", "", path)
+
+    # loops as views
+
+    def views(self, loop: Loop) -> Iterator[View]:
+        """Take a loop apart, until each part reads and writes whole arrays where it can."""
+        if not loop.reads:  # it sets what is added to later to 0, where every gradient begins
+            return
+        reads = {name: operand_of(ref, loop) for name, ref in loop.reads.items()}
+        for name, read in reads.items():
+            if self.number(read) is not None:
+                reads[name] = Operand(read.store, (), read.places[:1])
+        out = operand_of(loop.out, loop)
+        view = View(loop, dict(loop.axes), out, reads, loop.accumulate).without_repeats()
+        for one in self.by_modules(view):
+            self.name_leaves(one)
+            yield from self.by_arrays(one)
+
+    def by_modules(self, view: View) -> list[View]:
+        """Take products apart that only lie side by side: a few, or those of different modules."""
+        product = len(view.reads) == 2 and bool(view.summed)
+        if not (product or view.loop.row is None) or view.out.store[0] == "d":
+            return [view]
+        if view.axes.get("m", FEW + 1) <= FEW and {"r", "c"} & view.axes.keys():
+            turns = range(view.axes["m"])
+            parts = [view.part("m", [turn], accumulate=view.accumulate) for turn in turns]
+            return [part for one in parts for part in self.by_modules(one)]
+        for axis in view.out.axes:
+            of: dict[str, list[int]] = {}
+            for turn in range(view.axes[axis]):
+                place = view.out.at(axis, [turn], view.axes).places[0]
+                of.setdefault(self.module(self.slots[view.out.store, place]), []).append(turn)
+            if 1 < len(of) <= FEW:
+                return [view.part(axis, some, accumulate=view.accumulate) for some in of.values()]
+        return [view]
+
+    def by_arrays(self, view: View) -> Iterator[View]:
+        """Take a view apart along an axis on which what it reads goes from array to array."""
+        operands = [*view.reads.values(), view.out]
+        for axis, length in view.axes.items():
+            turns: dict[tuple[object, ...], list[int]] = {}
+            for turn in range(length):
+                owners = tuple(
+                    owner
+                    for operand in operands
+                    if axis in operand.axes
+                    for owner in self.owners(operand.at(axis, [turn], view.axes))
+                )
+                turns.setdefault(owners, []).append(turn)
+                if len(turns) > FEW:
+                    break
+            if not 1 < len(turns) <= FEW:
+                continue
+            if axis not in view.out.axes and view.over != "sum":
+                continue
+            accumulate = view.accumulate
+            for kept in turns.values():
+                yield from self.by_arrays(view.part(axis, kept, accumulate=accumulate))
+                accumulate = accumulate or axis not in view.out.axes
+            return
+        yield self.in_shape(view)
+
+    def owners(self, operand: Operand) -> list[object]:
+        """List the arrays of an operand, each once; nothing for what is not computed yet."""
+        at = self.arrays.at
+        store = operand.store[-1]
+        found = (at.get((store, place)) for place in operand.places)
+        return [*dict.fromkeys(id(pair[0]) if pair else None for pair in found)]
+
+    def in_shape(self, view: View) -> View:
+        """Let one axis along all of a matrix become the axes of that matrix."""
+        for operand in [*view.reads.values(), view.out]:
+            places, store = operand.places, operand.store[-1]
+            if len(operand.axes) != 1 or not self.arrays.known(store, places):
+                continue
+            array = self.arrays.at[store, places[0]][0]
+            lengths = [n for n in array.shape if n > 1]
+            if len(lengths) > 1 and array.places == places:
+                (axis,) = operand.axes
+                return view.reshaped(axis, {f"{axis}{i}": n for i, n in enumerate(lengths)})
+        return view
 
     # names
 
-    def name(self, operand: Operand, prefix: str = "v") -> str:
-        """Return the name of a set of places; the first caller chooses the letter."""
-        if self._is_constant(operand):
-            at = len(self.plan.parameters)
-            first, *others = [self.constants[place - at] for place in operand.distinct]
-            if all(number == first for number in others):
-                return formulas.plain(float(first))
-            prefix = "C" if prefix == "v" else prefix
-        key = (operand.store, operand.distinct)
-        if key not in self.names:
-            self.names[key] = self._new_name(operand, prefix)
-        return self.names[key]
-
-    def _new_name(self, operand: Operand, prefix: str) -> str:
-        """Choose a name: L for the loss, R for a penalty, θ for all parameters, else a new one."""
-        for letter, slot in zip("LR", self.plan.results, strict=False):
-            if operand.distinct == (self.plan.place[slot],) and (
-                operand.store == self.plan.kinds[slot].store
-            ):
-                return letter
-        whole = self._is_parameter(operand) and len(operand.distinct) == len(self.plan.parameters)
-        if whole and len(operand.distinct) > 1 and prefix == "W":
-            return "θ"
-        self.counts[prefix] = self.counts.get(prefix, 0) + 1
-        return f"{prefix}{self.counts[prefix]}"
-
-    # forward
-
-    def _forward(self, it: Loop) -> str:
-        """Write an equation; of a sum that goes on, the new terms; "" where nothing is new."""
-        out, reads = _operand(it.out, it), [_operand(ref, it) for ref in it.reads.values()]
-        if _is_product(it):
-            return self._product(it, out, *reads)
-        if it.over != "sum":
-            return f"{self.name(out, 'Z')} = row{it.over}({self.name(reads[0])})"
-        if it.row is None:
-            terms = self.name(reads[0], "b")
-            text = f"Σ {terms}" if "k" in it.axes else terms
-            if not it.accumulate:
-                return f"{self.name(out, 's')} = {'' if it.sign > 0 else '−'}{text}"
-            return "" if text == "0" else f" {'+' if it.sign > 0 else '−'} {text}"
-        if it.row is STOP_GRADIENT:  # the same numbers, so the same name
-            self.names[out.store, out.distinct] = self.name(reads[0])
-            return ""
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(reads)}
-        return f"{self.name(out, 'Z')} = {formulas.as_math(it.body, of)}"
-
-    def _product(self, it: Loop, out: Operand, left: Operand, right: Operand) -> str:
-        """Write a short sum, a dot product, a dot product per row, or a product of matrices."""
-        sign = "" if it.sign > 0 else "−"
-        if pairs := _written_out(it, out):
-            terms = [_times(self.name(a), self.name(b)) for a, b in pairs]
-            between = f" {sign or '+'} "
-            return f"{self.name(out, 's')} = {sign}{between.join(terms)}"
-        leaf = right.store == "i" or self._is_parameter(right) or self._is_constant(right)
-        x = self.name(left, "W" if self._is_parameter(left) else "v")
-        y = self.name(right, "X" if leaf else "v")
-        if _is_dot(it):
-            return f"{self.name(out, 's')} = {sign}{x} · {y}"
-        if _is_rowwise(it, out):
-            return f"{self.name(out, 's')} = {sign}Σ {x} ⊙ {y}"
-        return f"{self.name(out, 'A')} = {sign}{y} {x}ᵀ"
-
-    # backward
-
-    def _backward(self, it: Loop, targets: Sequence[str]) -> Lines:
-        """Write what a loop adds to the gradient of each of its targets."""
-        out = _operand(it.out, it)
-        reads = {name: _operand(ref, it) for name, ref in it.reads.items()}
-        up = "Δ" + self.name(out)
-        if _is_product(it):
-            return self._product_adjoint(it, up, out, reads, targets)
-        if it.row is None:
-            (terms,) = reads.values()
-            shared = len(terms.distinct) < len(out.places)
-            summed = shared or (it.out.per_row and not terms.ref.per_row)
-            text = ("" if it.sign > 0 else "−") + (f"Σ {up}" if summed else up)
-            return [(terms, text)]
-        of = {f"x{i}": self.name(operand) for i, operand in enumerate(reads.values())}
-        of |= {"out": self.name(out), "up": up}
-        inputs = symbols.inputs_of(len(reads), it.literal)
-        partials = symbols.partials_of(it.row, symbols.variable("out"), *inputs)
-        return [
-            (reads[name], formulas.as_math(symbols.times(symbols.variable("up"), partial), of))
-            for name, partial in zip(reads, partials, strict=False)
-            if name in targets
-        ]
-
-    def _product_adjoint(
-        self, it: Loop, up: str, out: Operand, reads: dict[str, Operand], targets: Sequence[str]
-    ) -> Lines:
-        """Write the gradients of both sides in the same form as the product."""
-        sign = "" if it.sign > 0 else "−"
-        if pairs := _written_out(it, out):
-            wanted = {"x0": pairs, "x1": [(b, a) for a, b in pairs]}
-            return [
-                (a, sign + _times(self.name(b), up)) for name in targets for a, b in wanted[name]
+    def name_leaves(self, view: View) -> None:
+        """Make arrays of the parameters, constants and inputs that are read for the first time."""
+        for name, operand in view.reads.items():
+            store = operand.store
+            new = [
+                place
+                for place in dict.fromkeys(operand.places)
+                if (store, place) not in self.arrays.at and self.is_leaf(store, place)
             ]
-        x, y = (self.name(operand) for operand in reads.values())
-        if _is_dot(it):
-            texts = {"x0": f"{up} {y}", "x1": f"{up} {x}"}
-            if x == y:
-                return [(reads["x0"], f"{sign}2 {up} {x}")]
-        elif _is_rowwise(it, out):
-            texts = {"x0": f"{up} ⊙ {y}", "x1": f"{up} ⊙ {x}"}
-        else:
-            texts = {"x0": f"{up}ᵀ {y}", "x1": f"{up} {x}"}
-        return [(reads[name], sign + texts[name]) for name in targets]
+            if not new or self.number(operand) is not None:
+                continue
+            if self.is_constant(store, new[0]) and self.again(operand):
+                continue
+            labels = [self.label(self.slots[store, place]) for place in new]
+            if 1 < len(new) <= SHORT and all(labels) and not common_name(labels):
+                for place, label in zip(new, labels, strict=True):
+                    self.arrays.define(label, store, [place], _shape([], store, column=False))
+                continue
+            width = view.axes[operand.axes[-1]] if len(operand.axes) == 2 else len(new)
+            stems = stems_of(labels, width)
+            if 1 < len(set(stems)) <= FEW:  # such as Wq above Wk
+                for stem in dict.fromkeys(stems):
+                    some = [place for place, own in zip(new, stems, strict=True) if own == stem]
+                    whole = len(some) % width == 0 and len(operand.axes) == 2
+                    lengths = [len(some) // width, width] if whole else [len(some)]
+                    self.arrays.define(stem, store, some, _shape(lengths, store, column=False))
+                continue
+            stem = common_name(labels)
+            if not stem or (stem in "wbx" and (len(new) > 1 or "W1" in self.arrays.taken)):
+                stem = self.letter(view, name, new[0], stem)
+            lengths = [view.axes[axis] for axis in operand.axes]
+            if len(new) < len(operand.places):
+                lengths = [len(new)]
+            column = operand.axes == ("c",) or (operand.axes == ("j",) and self.is_column(view))
+            shape = _shape(lengths, store, column=column)
+            self.arrays.define(stem, store, new, shape)
 
+    def again(self, operand: Operand) -> bool:
+        """Find constants that are the same numbers as others that have a name already."""
+        first = len(self.plan.parameters)
+        numbers = tuple(self.constants[place - first] for place in operand.places)
+        known = self.same_constants.setdefault(numbers, operand)
+        if known is operand or known.store != operand.store:
+            return False
+        for place, like in zip(operand.places, known.places, strict=True):
+            self.arrays.at[operand.store, place] = self.arrays.at[operand.store, like]
+        return True
 
-def _operand(ref: Ref, it: Loop) -> Operand:
-    return Operand(ref, ref.places(it.axes))
+    def letter(self, view: View, name: str, place: int, stem: str) -> str:
+        """Choose the letter of what has no label, or the label of a weight, bias or input."""
+        store = view.reads[name].store
+        product = len(view.reads) == 2 and bool(view.summed)
+        left = product and name == "x0"
+        if store == "i":
+            partner = view.reads["x1" if name == "x0" else "x0"] if product else None
+            weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
+            return "X" if weighted or "X" not in self.arrays.taken else "T"
+        if self.is_constant(store, place):
+            return "X" if product and not left else "C#"
+        if product:
+            return "W#" if left else "X"
+        return "b#" if stem == "b" or (view.loop.row is None and not stem) else stem or "v#"
 
+    def is_column(self, view: View) -> bool:
+        """Check whether what is read along one axis is a column."""
+        for operand in view.reads.values():
+            if self.arrays.known(operand.store[-1], operand.places):
+                array = self.arrays.at[operand.store[-1], operand.places[0]][0]
+                if len(array.places) == len(operand.places) > 1 and not array.per_row:
+                    return array.shape[-1] == 1
+        return False
 
-def _is_product(it: Loop) -> bool:
-    """Check for products that are added up."""
-    return it.row is MUL and "k" in it.axes
+    def name_computed(self, view: View) -> None:
+        """Make an array of what a loop computes."""
+        operand = view.out
+        lengths = [view.axes[axis] for axis in operand.axes]
+        column = operand.store != "b" and (
+            operand.axes == ("c",)
+            or (bool(view.summed) and operand.axes == ("j",))
+            or self.is_column(view)
+        )
+        name = common_name(
+            [self.label(self.slot_at(operand, at)) for at in range(len(operand.places))]
+        )
+        if not name:
+            product = len(view.reads) == 2 and bool(view.summed) and len(operand.axes) > 0
+            name = "A#" if product else "s#" if view.summed else "Z#"
+        shape = _shape(lengths, operand.store, column=column)
+        self.arrays.define(name, operand.store, operand.places, shape)
 
+    def slot_at(self, operand: Operand, at: int) -> int:
+        return self.slots[operand.store, operand.places[at]]
 
-def _written_out(it: Loop, out: Operand) -> list[tuple[Operand, Operand]]:
-    """Return the factors of each product of a short sum; [] for a long sum."""
-    if it.axes["k"] > FEW or len(it.axes) > 1 or out.ref.per_row:
-        return []
-    sides = [
-        [
-            Operand(ref, [place])
-            for place in [*ref.places(it.axes)] * (1 if "k" in ref.axes else it.axes["k"])
+    # equations
+
+    def add_forward(self, view: View) -> None:
+        """Write what a loop computes; of a sum that goes on, the new terms."""
+        if not view.accumulate:
+            self.name_computed(view)
+        self.forward.append(self.equation(view, "", view.accumulate))
+
+    def add_gradient(self, view: View) -> None:
+        """Write what a loop adds to the gradients of what a loop before it read."""
+        store, places = view.out.store[-1], view.out.places
+        if any((store, place) in self.results for place in places):
+            return
+        prefix = "∂L/∂" if self.is_parameter(store, places[0]) else "Δ"
+        self.backward.append(self.equation(view, prefix, True))
+
+    def equation(self, view: View, prefix: str, accumulate: bool) -> Equation:
+        """Write an equation, for a whole array if it is one, else for a part of arrays."""
+        out, table = view.out, None
+        pairs = self.arrays.of(out.store[-1], out.places)
+        arrays = [*dict.fromkeys(array for array, _ in pairs)]
+        pattern: Pattern = []
+        if len(arrays) == 1:
+            pattern = arrays[0].pattern(out.axes, view.axes, [at for _, at in pairs])
+        if not pattern:
+            pattern = [*out.all_axes]
+            while len(pattern) < 2:
+                pattern.insert(0, None)
+            table = self.table(out, pattern, view.axes, arrays)
+        formula = self.formula(view, pattern)
+        names = tuple(prefix + array.name for array in arrays)
+        return Equation(names, table, formula, accumulate, arrays[0].size)
+
+    def formula(self, view: View, pattern: Pattern) -> Atom:
+        """Write what is computed, in the order of the dimensions of its result."""
+        body, negative = view.loop.body, False
+        if isinstance(body, Expression) and body.function == "negative":
+            (body,), negative = body.arguments, True
+        found: Atom | None = None
+        if view.over == "sum" and view.summed:
+            found = self.product(view, body, pattern)
+        if found is None:
+            found = self.elementwise(view, body, pattern)
+        there = {axis for read in view.reads.values() for axis in read.all_axes}
+        own = view.out.all_axes
+        for axis, length in view.axes.items():
+            if axis not in there and axis not in own and view.over == "sum":
+                found = Expression("multiply", (float(length), found))
+        return Expression("negative", (found,)) if negative else found
+
+    def elementwise(self, view: View, body: Atom, pattern: Pattern) -> Atom:
+        """Write one operation on all numbers, and the sum over axes that the result lacks."""
+        frame = [*pattern]
+        for axis in reversed(view.summed):
+            free = [at for at, other in enumerate(frame) if other is None]
+            if free:
+                frame[free[0 if axis in (ROWS, "c") else -1]] = axis
+            else:
+                frame.insert(0, axis)
+        of = {name: self.aligned(read, frame, view.axes) for name, read in view.reads.items()}
+        found = substituted(body, of)
+        if view.summed:
+            where = sorted(frame.index(axis) - len(frame) for axis in view.summed)
+            whole = len(view.summed) == len([axis for axis in frame if axis is not None])
+            axes = () if whole and len(frame) == 2 else tuple(map(float, where))
+            found = Expression(view.over, (found, *axes))
+        return found
+
+    def product(self, view: View, body: Atom, pattern: Pattern) -> Atom | None:
+        """Write a product of matrices, if it is one."""
+        if not isinstance(body, Expression) or body.function != "multiply":
+            return None
+        names = [
+            x.function for x in body.arguments if isinstance(x, Expression) and not x.arguments
         ]
-        for ref in it.reads.values()
-    ]
-    return list(zip(*sides, strict=True))
+        if len(names) != 2:
+            return None
+        left, right = (view.reads[name] for name in names)
+        if len(pattern) < 2:
+            return None
+        row, column = pattern[-2:]
+        if row is None and column is None:
+            return None
+        if (row is not None and row in right.all_axes) or (
+            column is not None and column in left.all_axes
+        ):
+            left, right = right, left
+        of_left, of_right = left.all_axes, right.all_axes
+        if (row is not None and (row not in of_left or row in of_right)) or (
+            column is not None and (column not in of_right or column in of_left)
+        ):
+            return None
+        if not all(axis in of_left and axis in of_right for axis in view.summed):
+            return None
+        *outer, last = view.summed
+        ahead = [*outer, *pattern[:-2]]
+        first = self.aligned(left, [*ahead, row, last], view.axes)
+        second = self.aligned(right, [*ahead, last, column], view.axes)
+        found = Expression("matmul", (first, second))
+        if outer:
+            where = [float(at - len(ahead) - 2) for at in range(len(outer))]
+            found = Expression("sum", (found, *where))
+        return found
+
+    def aligned(self, operand: Operand, frame: Pattern, lengths: dict[str, int]) -> Atom:
+        """Write what is read so that its dimensions lie along those of the frame."""
+        number = self.number(operand)
+        if number is not None:
+            return number
+        gradient = operand.store[0] == "d"
+        store = operand.store[-1]
+        if gradient and all((store, place) in self.results for place in operand.places):
+            mean = store in PER_ROW and self.reduce == "mean"
+            return Expression("true_divide", (1.0, variable("n"))) if mean else 1.0
+        pairs = self.arrays.of(store, operand.places)
+        arrays = [*dict.fromkeys(array for array, _ in pairs)]
+        prefix = "Δ" if gradient else ""
+        if len(arrays) == 1:
+            (array,) = arrays
+            order = [at for _, at in pairs]
+            pattern = array.pattern(operand.axes, lengths, order)
+            name = variable(prefix + array.name)
+            if pattern and _lies_along(pattern, frame):
+                return name
+            if pattern and _lies_along([*pattern[:-2], pattern[-1], pattern[-2]], frame):
+                return Expression("transpose", (name,))
+        table = self.table(operand, frame, lengths, arrays)
+        names = [variable(prefix + array.name) for array in arrays]
+        return Expression("collect", (variable(table.name), *names))
+
+    def table(
+        self, operand: Operand, frame: Pattern, lengths: dict[str, int], arrays: Sequence[Array]
+    ) -> Table:
+        """Name a table of the positions that an operand has in arrays laid end to end."""
+        starts, total = {}, 0
+        for array in arrays:
+            starts[array], total = total, total + len(array.places)
+        pairs = self.arrays.of(operand.store[-1], operand.places)
+        axes = [axis for axis in frame if axis is not None and axis != ROWS]
+        numbers = rearranged(
+            [starts[array] + at for array, at in pairs], operand.axes, axes, lengths
+        )
+        per_row = operand.store in PER_ROW
+        shape = tuple(
+            lengths[axis] if axis is not None and axis in operand.axes else 1
+            for axis in frame[per_row and frame.index(ROWS) + 1 :]
+        )
+        key = (tuple(numbers), shape, per_row)
+        if key not in self.tables:
+            self.tables[key] = Table(f"p{len(self.tables) + 1}", tuple(numbers), shape, per_row)
+        return self.tables[key]
+
+    def add_result(self) -> None:
+        """Write the loss: the mean (or sum) of what the rows gave, and the penalty."""
+        terms: list[Atom] = []
+        for store, place in self.results:
+            if (store, place) not in self.arrays.at:  # the result is one of the leaves
+                letter = "X" if store == "i" else self.label(self.slots[store, place]) or "v#"
+                self.arrays.define(letter, store, [place], _shape([], store, column=False))
+            frame: Pattern = [ROWS, None] if store in PER_ROW else [None, None]
+            term = self.aligned(Operand(store, (), (place,)), frame, {})
+            if store in PER_ROW:
+                term = Expression("sum", (term,))
+                if self.reduce == "mean":
+                    term = Expression("true_divide", (term, variable("n")))
+            terms.append(term)
+        loss = terms[0] if len(terms) == 1 else Expression("add", (terms[0], terms[1]))
+        self.forward.append(Equation(("L",), None, loss, False, ""))
+
+    def equations(self, parameters: Sequence[float]) -> Equations:
+        """Return what was written so far."""
+        leaves = [array for array in self.arrays.all if self.is_leaf(array.store, array.places[0])]
+        first = len(self.plan.parameters)
+        numbers = {
+            array.name: [self.constants[place - first] for place in array.places]
+            for array in leaves
+            if self.is_constant(array.store, array.places[0])
+        }
+        return Equations(
+            tuple(self.forward),
+            tuple(self.backward),
+            tuple(self.arrays.all),
+            tuple(self.tables.values()),
+            numbers,
+            tuple(parameters),
+        )
 
 
-def _is_dot(it: Loop) -> bool:
-    """Check for one number from two vectors, the same for all rows."""
-    return not {"c", "r"} & it.axes.keys() and not it.out.per_row
+def _shape(lengths: Sequence[int], store: str, *, column: bool) -> list[int]:
+    """Return the shape of an array: two lengths at least, or one where each row has its own."""
+    if store in PER_ROW:
+        return [*lengths] or [1]
+    if len(lengths) > 1:
+        return [*lengths]
+    return [*lengths, 1] if column and lengths else [1, *(lengths or [1])]
 
 
-def _is_rowwise(it: Loop, out: Operand) -> bool:
-    """Check for a dot product of two vectors that each row of data has for itself."""
-    return len(it.axes) == 1 and all(ref.per_row for ref in it.reads.values())
-
-
-def _times(x: str, y: str) -> str:
-    """Write a product of two names, a number first."""
-    x, y = (y, x) if y[-1:].isdigit() and not y[0].isalpha() and x[0].isalpha() else (x, y)
-    return y if x == "1" else f"{x} {y}"
+def _lies_along(pattern: Pattern, frame: Pattern) -> bool:
+    """Check that NumPy's broadcasting matches each dimension with the right axis."""
+    short = len(frame) - len(pattern)
+    if short < 0:
+        return not any(pattern[:-short]) and _lies_along(pattern[-short:], frame)
+    pairs = zip(pattern, frame[short:], strict=True)
+    return all(mine is None or mine == theirs for mine, theirs in pairs)

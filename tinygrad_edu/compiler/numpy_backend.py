@@ -10,8 +10,6 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.adjoint import gradient
-from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.numpy_writer import code_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import BATCHED, Tape
@@ -124,11 +122,6 @@ class NumpyBackend:
         ):
             found[:, column] = stores[self.plan.kinds[slot].store][place]
         return found
-
-    @property
-    def equations(self) -> Equations:
-        """Return the plan as equations of matrices."""
-        return equations_of(self.plan, self.u[len(self.parameter_slots) :].tolist())
 
 
 class Workspace:

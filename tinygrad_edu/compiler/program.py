@@ -12,9 +12,11 @@ from threading import RLock
 from time import perf_counter
 from typing import Any
 
+from tinygrad_edu.compiler.adjoint import Passes, gradient
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
-from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.equations import Equations, views_by_name
 from tinygrad_edu.compiler.languages import Language, Snapshot, language_called, language_of
+from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.passes import (
     drop_dead,
     drop_zeros,
@@ -39,7 +41,7 @@ from tinygrad_edu.shared.tables import plural
 PASSES = (drop_zeros, fold_constants, share_rows, stabilize_softmax, split_penalty, drop_dead)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
-_MADE = ("plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
+_MADE = ("_plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
 
 
 def compile_graph(
@@ -143,7 +145,10 @@ class Program:
     loss : float, of the last run
     tape : Tape, the recorded instructions after the passes; prints one per line
     source : str, the Python that runs
+    plan : Passes, the instructions of both passes; prints one per line
     equations : Equations, the matrix equations found; ``print`` them, or read ``.latex``
+    matrices, gradients : dict from a name in the equations, such as "W1", to its array: views of
+        ``vector`` and ``gradient``
     stats : dict with ``nodes``, ``instructions``, ``matrix_products``, ``seconds`` per stage
         and the ``target`` that runs, with a sentence that says ``why``
 
@@ -187,6 +192,7 @@ class Program:
         self._make(target, why, len(recorded), clock)
         fixed = {} if faulty else fixed_in(recorded, self.tape)
         self._constants = Constants(recorded, self.tape, self.backend.constant_slots, fixed)
+        self._texts = [(v.label, v.origin) for v in order]
         self._bind(order)
         self.pull()
 
@@ -194,14 +200,14 @@ class Program:
         """Plan the tape, choose a target if that was left open, and make ready to run."""
         reduce, dtype = self.settings["reduce"], self.settings["dtype"]
         if target == "graph":
-            self.plan = plan_of_numbers(self.tape)
+            self._plan = plan_of_numbers(self.tape)
             clock.lap("plan")
         else:
-            self.plan = plan_for(self.tape, clock.lap)
+            self._plan = plan_for(self.tape, clock.lap)
         if target == "auto":
-            target, why = choose(self.tape, self.plan, self.columns, dtype)
+            target, why = choose(self.tape, self._plan, self.columns, dtype)
         self.backend = backend_for(
-            target, self.tape, self.plan, self.columns, reduce, dtype, clock.lap
+            target, self.tape, self._plan, self.columns, reduce, dtype, clock.lap
         )
         self._vector = as_array(self.backend.vector)
         self._gradient = as_array(self.backend.gradient)
@@ -401,9 +407,32 @@ class Program:
         return self.backend.source
 
     @property
+    def plan(self) -> Passes:
+        """Return the instructions of both passes; printed, one per line."""
+        return Passes(self._plan)
+
+    @property
     def equations(self) -> Equations:
-        """Return the matrix equations that were found; empty for the target "python"."""
-        return self.backend.equations
+        """Return the matrix equations found in the graph, with the numbers they have now."""
+        return equations_of(
+            self.tape,
+            self._plan,
+            gradient(self._plan),
+            self.vector.tolist(),
+            self._constants.numbers,
+            self._texts,
+            self.settings["reduce"],
+        )
+
+    @property
+    def matrices(self) -> dict[str, Any]:
+        """Return the parameters by their names in the equations, as views of ``vector``."""
+        return views_by_name(self.equations, self.vector)
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """Return the gradients by the parameters' names, as views of ``gradient``."""
+        return views_by_name(self.equations, self.gradient)
 
     def __repr__(self) -> str:
         return (

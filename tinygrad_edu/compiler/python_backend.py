@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
-from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_writer import python_source
 from tinygrad_edu.compiler.tape import Tape
@@ -114,8 +112,3 @@ class PythonBackend:
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run, one row for each row of data."""
         return self.seen
-
-    @property
-    def equations(self) -> Equations:
-        """Return the plan as equations of matrices."""
-        return equations_of(self.plan, self.stores["u"][len(self.parameter_slots) :])

@@ -35,7 +35,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.plan import Plan, plan, plan_of_numbers
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import ADDITIVE, Tape
@@ -62,10 +61,6 @@ class Backend(Protocol):
     @property
     def source(self) -> str:
         """Return the Python that runs."""
-
-    @property
-    def equations(self) -> Equations:
-        """Return the matrix equations found."""
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""

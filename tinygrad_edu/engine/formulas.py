@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
@@ -71,7 +71,7 @@ def as_math(atom: Atom, of: Mapping[str, str], *, times: str = "⊙") -> str:
     >>> print(as_latex(square, {"x0": "A_{1}"}))
     \left(\frac{1}{1 + \exp(-A_{1})}\right)^{2}
     """
-    return _Text(of, times).at(CHOICE, atom)
+    return Text(of, times).at(CHOICE, atom)
 
 
 def as_latex(atom: Atom, of: Mapping[str, str], *, times: str = r"\odot") -> str:
@@ -83,7 +83,7 @@ def as_latex(atom: Atom, of: Mapping[str, str], *, times: str = r"\odot") -> str
     of : the names of its variables, in LaTeX
     times : the sign of a product: ``\cdot`` where all are single numbers
     """
-    return _Latex(of, times).at(CHOICE, atom)
+    return Latex(of, times).at(CHOICE, atom)
 
 
 def plain(x: float) -> str:
@@ -100,10 +100,10 @@ def plain(x: float) -> str:
     return text.replace("-", "−").replace("inf", "∞")
 
 
-class _Text:
+class Text:
     """Writes expressions as text, with no more brackets than their meaning asks for."""
 
-    forms = _TEXT
+    forms: ClassVar[dict[str, Form]] = _TEXT
 
     def __init__(self, of: Mapping[str, str], times: str) -> None:
         self.of, self.times = of, times
@@ -133,22 +133,26 @@ class _Text:
         return text, min(level, NEGATIVE) if text[0] in "−-" else level
 
     def number(self, text: str) -> tuple[str, int]:
+        """Write a number, and tell how tightly it binds."""
         return text, NEGATIVE if text[0] == "−" else WHOLE
 
     def variable(self, name: str) -> str:
+        """Write a name."""
         return name
 
     def function(self, name: str) -> str:
+        """Write the name of a function."""
         return name.removesuffix("imum")
 
     def in_brackets(self, text: str) -> str:
+        """Write brackets around a text."""
         return f"({text})"
 
 
-class _Latex(_Text):
+class Latex(Text):
     """Writes them as LaTeX."""
 
-    forms = _LATEX
+    forms: ClassVar[dict[str, Form]] = _LATEX
 
     def write(self, atom: Atom) -> tuple[str, int]:
         """Write a choice in a choice as more cases of one."""

@@ -269,7 +269,10 @@ def equations_table(equations: Equations) -> str:
     head = ("in the graph, one row per sample", "in Das and Varma, one column per sample")
     rows = [
         # a number that follows a letter is that of a matrix, unlike the 0 of a maximum
-        [Markup(re.sub(r"(?<=[A-Za-z])(\d+)", r"<sub>\1</sub>", escape(text))) for text in pair]
+        [
+            Markup(re.sub(r"(?<=[A-Za-z])(\d+)|_(rows|cols)", r"<sub>\1\2</sub>", escape(text)))
+            for text in pair
+        ]
         for pair in equations.beside_the_book()
     ]
     return html_table("In the order in which they run.", head, rows, "<<")

@@ -1,0 +1,194 @@
+"""Rules for formulas of matrices: their shapes, and the same in fewer words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypeGuard
+
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number
+
+Shape: TypeAlias = tuple["int | str", ...]
+Shapes: TypeAlias = Mapping[str, Shape]
+MOST_DIGITS = 7  # a factor with more, such as 1/12, is written as a division
+OVER = frozenset(("sum", "max", "logsumexp"))  # they take numbers together along axes
+MATRIX = OVER | {"matmul", "transpose", "softmax", "log_softmax", "one_hot", "collect"}
+
+
+def axes_of(numbers: tuple[Atom, ...]) -> list[int]:
+    """Return the axes of a sum, counted from the last, which is -1; none means all."""
+    return [int(axis) for axis in numbers if not isinstance(axis, Expression)]
+
+
+def shape_of(atom: Atom, shapes: Shapes) -> Shape:
+    """Return the shape of a formula."""
+    if not isinstance(atom, Expression):
+        return ()
+    if not atom.arguments:
+        return shapes.get(atom.function, ())
+    if atom.function == "collect":
+        return ("?", str(id(atom)))
+    inner = [shape_of(x, shapes) for x in atom.arguments]
+    if atom.function == "transpose":
+        return (*inner[0][:-2], inner[0][-1], inner[0][-2])
+    if atom.function == "matmul":
+        return (*inner[0][:-1], inner[1][-1])
+    if atom.function in OVER:
+        axes = axes_of(atom.arguments[1:]) or [*range(-len(inner[0]), 0)]
+        return tuple(1 if at - len(inner[0]) in axes else n for at, n in enumerate(inner[0]))
+    rank = max(map(len, inner))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in inner]
+    return tuple(next((n for n in along if n != 1), 1) for along in zip(*padded, strict=True))
+
+
+def substituted(atom: Atom, of: Mapping[str, Atom]) -> Atom:
+    """Put formulas in the place of names."""
+    if not isinstance(atom, Expression):
+        return atom
+    if not atom.arguments:
+        return of.get(atom.function, atom)
+    return Expression(atom.function, tuple(substituted(x, of) for x in atom.arguments))
+
+
+def tidy(atom: Atom) -> Atom:
+    """Leave out what changes nothing, and write signs and factors where people put them."""
+    if not isinstance(atom, Expression) or not atom.arguments:
+        return atom
+    arguments = tuple(map(tidy, atom.arguments))
+    rule = _RULES.get(atom.function)
+    found = rule(*arguments) if rule is not None else None
+    return found if found is not None else Expression(atom.function, arguments)
+
+
+def _is(x: Atom, function: str) -> TypeGuard[Expression]:
+    """Check what an expression does."""
+    return isinstance(x, Expression) and x.function == function
+
+
+def _negative(x: Atom) -> Atom | None:
+    if not isinstance(x, Expression):
+        return -x
+    if x.function == "negative":
+        return x.arguments[0]
+    if x.function == "subtract":
+        return Expression("subtract", x.arguments[::-1])
+    return None
+
+
+def _add(x: Atom, y: Atom) -> Atom | None:
+    if is_number(x, 0.0):
+        return y
+    if is_number(y, 0.0):
+        return x
+    if _is(y, "negative"):
+        return tidy(Expression("subtract", (x, y.arguments[0])))
+    if _is(x, "negative"):
+        return tidy(Expression("subtract", (y, x.arguments[0])))
+    return _shared_factor("add", x, y)
+
+
+def _subtract(x: Atom, y: Atom) -> Atom | None:
+    if is_number(y, 0.0):
+        return x
+    if _is(y, "negative"):
+        return tidy(Expression("add", (x, y.arguments[0])))
+    return _shared_factor("subtract", x, y)
+
+
+def _shared_factor(function: str, x: Atom, y: Atom) -> Atom | None:
+    """Write (x + y) / n for x / n + y / n, and 2 x for x + x."""
+    if isinstance(x, Expression) and function == "add" and _alike(x, y):
+        return Expression("multiply", (2.0, x))
+    if not (isinstance(x, Expression) and isinstance(y, Expression)):
+        return None
+    for outer, at in (("true_divide", 1), ("multiply", 0)):
+        if _is(x, outer) and _is(y, outer) and _alike(x.arguments[at], y.arguments[at]):
+            inner = tidy(Expression(function, (x.arguments[1 - at], y.arguments[1 - at])))
+            factor = x.arguments[at]
+            return Expression(outer, (inner, factor) if at else (factor, inner))
+    return None
+
+
+def _alike(x: Atom, y: Atom) -> bool:
+    """Check for one number, or one name."""
+    if isinstance(x, Expression) and isinstance(y, Expression):
+        return not x.arguments and not y.arguments and x.function == y.function
+    return not isinstance(y, Expression) and is_number(x, y)
+
+
+def _multiply(x: Atom, y: Atom) -> Atom | None:
+    if not isinstance(x, Expression) and not isinstance(y, Expression):
+        return x * y
+    if not isinstance(y, Expression):
+        x, y = y, x
+    if not isinstance(x, Expression):
+        if x == 1.0:
+            return y
+        if _is(y, "multiply") and not isinstance(y.arguments[0], Expression):
+            return tidy(Expression("multiply", (x * y.arguments[0], y.arguments[1])))
+        whole = round(1.0 / x) if 0.0 < x < 1.0 else 0
+        if whole and x == 1.0 / whole and len(repr(x)) > MOST_DIGITS:
+            return Expression("true_divide", (y, float(whole)))
+        if x == -1.0:
+            return tidy(Expression("negative", (y,)))
+        if x < 0.0:
+            return Expression("negative", (tidy(Expression("multiply", (-x, y))),))
+        if _is(y, "negative"):
+            return Expression("negative", (tidy(Expression("multiply", (x, y.arguments[0]))),))
+        return Expression("multiply", (x, y))
+    for one, other in ((x, y), (y, x)):
+        if _is(one, "negative"):
+            return Expression(
+                "negative", (tidy(Expression("multiply", (one.arguments[0], other))),)
+            )
+        if _is(one, "true_divide") and is_number(one.arguments[0], 1.0):
+            return tidy(Expression("true_divide", (other, one.arguments[1])))
+    return None
+
+
+def _divide(x: Atom, y: Atom) -> Atom | None:
+    if is_number(y, 1.0):
+        return x
+    if _is(x, "negative"):
+        return Expression("negative", (tidy(Expression("true_divide", (x.arguments[0], y))),))
+    return None
+
+
+def _sum(x: Atom, *axes: Atom) -> Atom | None:
+    if _is(x, "transpose") and not axes:
+        return Expression("sum", x.arguments)
+    if _is(x, "sum") and not axes:
+        return Expression("sum", x.arguments[:1])
+    if _is(x, "negative"):
+        return Expression("negative", (tidy(Expression("sum", (x.arguments[0], *axes))),))
+    return None
+
+
+def _transpose(x: Atom) -> Atom | None:
+    return x.arguments[0] if _is(x, "transpose") else None
+
+
+def _matmul(x: Atom, y: Atom) -> Atom | None:
+    for one, other, left in ((x, y, True), (y, x, False)):
+        if _is(one, "negative"):
+            pair = (one.arguments[0], other) if left else (other, one.arguments[0])
+            return Expression("negative", (tidy(Expression("matmul", pair)),))
+    return None
+
+
+def _where(condition: Atom, yes: Atom, no: Atom) -> Atom | None:
+    if isinstance(yes, Expression) or yes == 1.0 or not is_number(no, 0.0):
+        return None
+    return tidy(Expression("multiply", (yes, Expression("where", (condition, 1.0, 0.0)))))
+
+
+_RULES: dict[str, Callable[..., Atom | None]] = {
+    "where": _where,
+    "negative": _negative,
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "true_divide": _divide,
+    "sum": _sum,
+    "transpose": _transpose,
+    "matmul": _matmul,
+}

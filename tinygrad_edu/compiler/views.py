@@ -1,0 +1,123 @@
+"""Loops with all their places written out, which can be taken apart and given other axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinygrad_edu.compiler.arrays import ROWS
+from tinygrad_edu.compiler.loops import PER_ROW, Loop, Ref
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Numbers of a store that a loop reads or writes: a place for each turn of its own axes."""
+
+    store: str
+    axes: tuple[str, ...]
+    places: tuple[int, ...]
+
+    @property
+    def all_axes(self) -> list[str]:
+        """List its axes, with the rows of data first if there is a number for each."""
+        return [ROWS] * (self.store in PER_ROW) + [*self.axes]
+
+    def at(self, axis: str, kept: Sequence[int], lengths: dict[str, int]) -> Operand:
+        """Return what is read in some of the turns of one axis."""
+        if axis not in self.axes:
+            return self
+        inner = 1
+        for after in self.axes[self.axes.index(axis) + 1 :]:
+            inner *= lengths[after]
+        block = inner * lengths[axis]
+        places = tuple(
+            place
+            for start in range(0, len(self.places), block)
+            for turn in kept
+            for place in self.places[start + turn * inner : start + (turn + 1) * inner]
+        )
+        axes = tuple(a for a in self.axes if a != axis or len(kept) > 1)
+        return Operand(self.store, axes, places)
+
+
+@dataclass(frozen=True)
+class View:
+    """A loop, or a part of one, with all its places written out."""
+
+    loop: Loop
+    axes: dict[str, int]
+    out: Operand
+    reads: dict[str, Operand]
+    accumulate: bool
+
+    @property
+    def over(self) -> str:
+        """Return how it takes all turns together."""
+        return "max" if self.loop.largest else "sum"
+
+    @property
+    def summed(self) -> list[str]:
+        """List the axes that it adds up over."""
+        own = self.out.all_axes
+        there = {axis for read in self.reads.values() for axis in read.all_axes}
+        return [axis for axis in [ROWS, *self.axes] if axis in there and axis not in own]
+
+    def part(self, axis: str, kept: Sequence[int], *, accumulate: bool) -> View:
+        """Return what it does in some of the turns of one axis."""
+        axes = {a: n for a, n in self.axes.items() if a != axis or len(kept) > 1}
+        if axis in axes:
+            axes[axis] = len(kept)
+        reads = {name: read.at(axis, kept, self.axes) for name, read in self.reads.items()}
+        out = self.out.at(axis, kept, self.axes)
+        return View(self.loop, axes, out, reads, accumulate).without_repeats()
+
+    def without_repeats(self) -> View:
+        """Return the same, each operand without the axes along which its places are the same."""
+        reads = {name: _without_repeats(read, self.axes) for name, read in self.reads.items()}
+        out = _without_repeats(self.out, self.axes)
+        return View(self.loop, self.axes, out, reads, self.accumulate)
+
+    def reshaped(self, axis: str, lengths: dict[str, int]) -> View:
+        """Return the same with one axis taken apart to several."""
+
+        axes = {
+            b: n
+            for a, m in self.axes.items()
+            for b, n in (lengths if a == axis else {a: m}).items()
+        }
+
+        def longer(operand: Operand) -> Operand:
+            new = [b for a in operand.axes for b in (lengths if a == axis else (a,))]
+            return Operand(operand.store, tuple(new), operand.places)
+
+        reads = {name: longer(read) for name, read in self.reads.items()}
+        view = View(self.loop, axes, longer(self.out), reads, self.accumulate)
+        return view.without_repeats()
+
+
+def operand_of(ref: Ref, loop: Loop) -> Operand:
+    """Write out the places of a reference."""
+    return Operand(ref.store, ref.axes, tuple(ref.places(loop.axes)))
+
+
+def _without_repeats(operand: Operand, lengths: dict[str, int]) -> Operand:
+    """Leave out axes along which an operand reads the same place again."""
+    for axis in operand.axes:
+        first, *others = [operand.at(axis, [turn], lengths) for turn in range(lengths[axis])]
+        if all(other.places == first.places for other in others):
+            operand = first
+    return operand
+
+
+def rearranged(
+    numbers: Sequence[int], axes: Sequence[str], new: Sequence[str], lengths: dict[str, int]
+) -> list[int]:
+    """Put numbers for all combinations of axes into the order of other axes."""
+    kept = [axis for axis in new if axis in axes]
+    steps, step = {}, 1
+    for axis in reversed(axes):
+        steps[axis], step = step, step * lengths[axis]
+    places = [0]
+    for axis in kept:
+        places = [place + turn * steps[axis] for place in places for turn in range(lengths[axis])]
+    return [numbers[place] for place in places]
