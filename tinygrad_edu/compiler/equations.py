@@ -208,7 +208,7 @@ class Equations:
         of |= {table.name: table for table in self.tables}
         with np.errstate(all="ignore"):
             for line in (*self.steps, *self.gradients):
-                _assign(np, line, _value(np, line.formula, of), of)
+                _assign(np, line, value_of(np, line.formula, of), of)
         printed = {name for line in (*self.steps, *self.gradients) for name in line.names}
         printed |= {array.name for array in (*self.given, *self.learned)}
         flat = {name for array in self.learned for name in (array.name, "∂L/∂" + array.name)}
@@ -244,13 +244,13 @@ def _plain_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape[next((at for at, n in enumerate(shape) if n > 1), len(shape)) :])
 
 
-def _value(np: Any, atom: Atom, of: Mapping[str, Any]) -> Any:
+def value_of(np: Any, atom: Atom, of: Mapping[str, Any]) -> Any:
     """Compute a formula."""
     if not isinstance(atom, Expression):
         return np.float64(atom)
     if not atom.arguments:
         return of[atom.function]
-    values = [_value(np, x, of) for x in atom.arguments]
+    values = [value_of(np, x, of) for x in atom.arguments]
     if atom.function in _MATRIX:
         return _MATRIX[atom.function](np, *values)
     return getattr(np, atom.function)(*values)

@@ -380,7 +380,7 @@ class Program:
         with self._lock:
             numbers = self._vector.tolist(), self._constants.numbers
             reduce, dtype = self.settings["reduce"], self.settings["dtype"]
-            snapshot = Snapshot(self.tape, self.plan, reduce, dtype, *numbers)
+            snapshot = Snapshot(self.tape, self._plan, reduce, dtype, *numbers)
         return language.write(snapshot)
 
     @property
