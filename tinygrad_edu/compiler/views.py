@@ -53,7 +53,7 @@ class View:
     @property
     def over(self) -> str:
         """Return how it takes all turns together."""
-        return "max" if self.loop.largest else "sum"
+        return self.loop.over
 
     @property
     def summed(self) -> list[str]:
