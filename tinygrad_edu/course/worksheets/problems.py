@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from tinygrad_edu.engine import Value, topological_order
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.formulas import as_math
+from tinygrad_edu.engine.functions import maximum
 from tinygrad_edu.engine.guards import local_partials
+from tinygrad_edu.engine.symbols import SYMBOLS, Atom, variable
 from tinygrad_edu.shared.arguments import one_of, whole
 
 LEAVES = ("a", "b", "c", "d")
@@ -20,34 +24,24 @@ TRIES = 20_000  # of 8, 12 or 18 tries (by level) about one gives a good graph
 
 @dataclass(frozen=True)
 class Term:
-    """A value, and the formula it was computed by."""
+    """A value, and the expression that it was computed by, in the names of the leaves."""
 
     value: Value
-    text: str
-    binds: int  # 1 a sum, 2 a product, 3 a name or a call, which never need brackets
+    formula: Atom
 
-    def within(self, binds: int) -> str:
-        """Return the text as part of a formula that binds so tightly, in brackets if needed."""
-        return self.text if self.binds >= binds else f"({self.text})"
-
-
-def _plus(x: Term, y: Term) -> Term:
-    return Term(x.value + y.value, f"{x.text} + {y.text}", 1)
+    @property
+    def text(self) -> str:
+        """Write the expression as a formula."""
+        return as_math(self.formula, {name: name for name in LEAVES}, times="·")
 
 
-def _minus(x: Term, y: Term) -> Term:
-    return Term(x.value - y.value, f"{x.text} − {y.within(2)}", 1)
-
-
-def _times(x: Term, y: Term) -> Term:
-    return Term(x.value * y.value, f"{x.within(2)}·{y.within(3)}", 2)
-
-
-def _max(x: Term, y: Term) -> Term:
-    return Term(x.value.max(y.value), f"max({x.text}, {y.text})", 3)
-
-
-JOINS: tuple[Callable[[Term, Term], Term], ...] = (_plus, _minus, _times, _times, _max)
+JOINS: tuple[tuple[Callable[..., Value], Callable[..., Atom]], ...] = (
+    (operator.add, operator.add),
+    (operator.sub, operator.sub),
+    (operator.mul, operator.mul),
+    (operator.mul, operator.mul),
+    (maximum, SYMBOLS.maximum),
+)
 
 
 def problem(rng: Random, level: int = 2) -> Term:
@@ -67,7 +61,7 @@ def problem(rng: Random, level: int = 2) -> Term:
     --------
     >>> from random import Random
     >>> problem(Random(7), 1).text
-    'a·b − (c − a)'
+    'a · b − (c − a)'
     """
     operations = OPERATIONS[one_of("level", whole("level", level), OPERATIONS)]
     for _ in range(TRIES):
@@ -80,7 +74,7 @@ def problem(rng: Random, level: int = 2) -> Term:
 def _attempt(rng: Random, operations: int) -> Term | None:
     """Join open ends, the oldest first, so that no path gets long; leaves may be used twice."""
     starts = rng.sample(STARTS, len(LEAVES))
-    leaves = [Term(Value(x, name), name, 3) for name, x in zip(LEAVES, starts, strict=True)]
+    leaves = [Term(Value(x, name), variable(name)) for name, x in zip(LEAVES, starts, strict=True)]
     ends = leaves = leaves[: 3 if operations < 5 else 4]
     again = rng.sample(leaves, operations + 1 - len(leaves))  # each at most once more
     ends = rng.sample([*ends, *again], len(ends) + len(again))
@@ -88,7 +82,8 @@ def _attempt(rng: Random, operations: int) -> Term | None:
         x, y = ends.pop(0), ends.pop(rng.randrange(min(2, len(ends))))
         if x is y:
             return None
-        ends.append(rng.choice(JOINS)(x, y))
+        on_values, on_symbols = rng.choice(JOINS)
+        ends.append(Term(on_values(x.value, y.value), on_symbols(x.formula, y.formula)))
     return ends[0]
 
 

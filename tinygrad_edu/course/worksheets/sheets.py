@@ -126,7 +126,7 @@ def worksheet(seed: int, name: str = "", level: int = 2) -> Worksheet:
     --------
     >>> from tinygrad_edu.course import worksheet
     >>> worksheet(7, level=1)
-    L = c·a·(c + b) at a = 1, b = 3, c = 0.5: fill in every value and gradient
+    L = c · a · (c + b) at a = 1, b = 3, c = 0.5: fill in every value and gradient
     """
     if not isinstance(name, str):
         raise SettingError(f"name is {name!r:.60}.", expected="text", fix=f'pass name="{name}".')
