@@ -14,6 +14,16 @@ from tinygrad_edu.engine import ieee, operand
 from tinygrad_edu.engine.ops import REAL, Primitive
 
 POINTS = (1.5, 0.5, -0.5, 0.0, 1.0, 2.0, -3.0)
+
+
+def newton(xp, x, steps):
+    """Compute the root of 1 + x² in steps, each of which uses the one before twice."""
+    y = 1.0 + x * x
+    for _ in range(steps):
+        y = 0.5 * (y + xp.divide(1.0 + x * x, y))
+    return y
+
+
 ROWS = {  # what a row computes; its partial is the same expression unless a pair is given
     "sums of conditions": lambda xp, x: 1.0 * (x > 0.0) + 1.0 * (x > 1.0),
     "bare sums of conditions": lambda xp, x: (x > 0.0) + (x > 1.0) + (x >= 2.0),
@@ -56,6 +66,8 @@ ROWS = {  # what a row computes; its partial is the same expression unless a pai
     "whole numbers": lambda xp, x: 3 * x + 2 - x * 10**20 + x**2,
     "NumPy's numbers": lambda xp, x: np.float64(2.0) * x + np.float64(1.0) / (1 + abs(x)),
     "NumPy's functions": lambda xp, x: np.tanh(x) + np.maximum(x, 0.5) + np.abs(x),
+    "a short loop": lambda xp, x: newton(xp, x, 6),
+    "a long chain": lambda xp, x: sum((x for _ in range(48)), x) / 10.0,
     "a sum that could be 0": lambda xp, x: xp.divide(1.0, x + 4.0) + 1.0 / (x * x + 1.0),
 }
 

@@ -150,6 +150,15 @@ def test_a_row_that_calls_what_is_not_there_is_refused_at_once():
         of(lambda xp, x: xp.tan(x))
 
 
+@pytest.mark.parametrize("slopes", [lambda x: 2.0 * x, lambda x: (x, x), lambda x: ()])
+def test_partials_that_are_not_one_for_each_input_are_refused_at_once(slopes):
+    """A comma is easily forgotten."""
+    op = Primitive("own", "f", forward=lambda xp, x: x, partials=lambda xp, out, x: slopes(x))
+
+    with pytest.raises(SettingError, match=r"own are not a tuple of one slope(.|\n)*comma"):
+        as_function(op)
+
+
 @pytest.mark.parametrize("partial", [True, 2, np.float64(2.0)])
 def test_gradients_are_floats_whatever_a_partial_is(partial):
     """A condition, a whole number or one of NumPy's."""

@@ -96,6 +96,14 @@ def test_a_number_may_be_part_of_the_code():
     assert text(forward_of(ops.TABLE["pow"], x, two)) == "x^2"
 
 
+def repeated(step, times):
+    """A symbol after a loop."""
+    y = X
+    for _ in range(times):
+        y = step(y)
+    return y
+
+
 @pytest.mark.parametrize(
     ("use", "advice"),
     [
@@ -126,6 +134,8 @@ def test_a_number_may_be_part_of_the_code():
         (lambda: np.floor(X), "compiled=False"),
         (lambda: np.add.reduce(X), "compiled=False"),
         (lambda: ~(X > 0.0), "swap yes and no"),
+        (lambda: repeated(lambda y: 0.5 * (y + X / y), 12), "in steps on Values"),
+        (lambda: repeated(lambda y: y + 1.0, 101), "in steps on Values"),
     ],
 )
 def test_what_a_symbol_can_not_follow_is_refused(use, advice):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeAlias
@@ -18,6 +18,7 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.engine.ops import INF, NOTHING, Primitive
 
 Atom: TypeAlias = "Expression | float"
+LARGEST, DEEPEST = 2000, 100  # calls that a row is written as, and calls in each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,19 @@ class Expression:
 
     function: str
     arguments: tuple[Atom, ...] = ()
+    size: int = field(init=False, repr=False, default=1)  # calls, each as often as it is written
+    depth: int = field(init=False, repr=False, default=1)
+
+    def __post_init__(self) -> None:
+        if inner := [x for x in self.arguments if isinstance(x, Expression)]:
+            object.__setattr__(self, "size", 1 + sum(x.size for x in inner))
+            object.__setattr__(self, "depth", 1 + max(x.depth for x in inner))
+        if self.size > LARGEST or self.depth > DEEPEST:
+            raise _refusal(
+                f"is too large: it has more than {LARGEST} calls, or {DEEPEST} in each other",
+                where="a loop in its forward or partials, which is written out turn by turn",
+                fix="compute it in steps on Values, or with compiled=False.",
+            )
 
     def __bool__(self) -> bool:
         raise _refusal(
@@ -196,7 +210,7 @@ def refuse_mistakes(op: Primitive) -> None:
     inputs = inputs_of(op.arity, None)
     try:
         op.forward(SYMBOLS, *inputs)
-        op.partials(SYMBOLS, variable("out"), *inputs)
+        slopes = op.partials(SYMBOLS, variable("out"), *inputs)
     except Misread:
         raise
     except Exception as error:
@@ -207,6 +221,12 @@ def refuse_mistakes(op: Primitive) -> None:
                 fix="compose the function of these, for example xp.divide(xp.sin(x), xp.cos(x)).",
             ) from None
         return  # a row for floats alone is refused where symbols are needed
+    if not isinstance(slopes, tuple | list) or len(slopes) != op.arity:
+        raise SettingError(
+            f"the partials of the row {op.name} are not a tuple of one slope for each input.",
+            expected=f"{op.arity}",
+            fix="write a comma after a single slope: partials=lambda xp, out, x: (2.0 * x,).",
+        )
 
 
 @cache
