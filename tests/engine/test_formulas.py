@@ -135,10 +135,12 @@ def of_table():
 
 @needs_katex
 def test_katex_renders_every_row_of_the_table():
-    """And every partial, with the names that equations have."""
+    """And every partial, with the names that equations have; and what a row says itself."""
     names = {"x0": r"W_{1}^{\top}", "x1": r"\Delta_{A_1}", "out": "x'"}
+    calls = [as_latex(Expression(name, (X, Y)), names) for name in ("größe", "tanh_slope", "max")]
 
-    assert errors_of(as_latex(atom, names) for atom in of_table()) == []
+    assert errors_of([*calls, *(as_latex(atom, names) for atom in of_table())]) == []
+    assert errors_of(op.formula for op in [*ops.TABLE.values(), *ops.INNER.values()]) == []
 
 
 @needs_katex

@@ -180,6 +180,7 @@ class Latex(Text):
         name = super().function(name)
         if name in _COMMANDS:
             return f"\\{name}"
+        name = name if name.isascii() else rf"\text{{{name}}}"
         return rf"\operatorname{{{name}}}".replace("_", r"\_")
 
     def in_brackets(self, text: str) -> str:

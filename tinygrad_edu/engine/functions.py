@@ -30,6 +30,11 @@ def as_function(op: ops.Primitive) -> Callable[..., Any]:
     ------
     LengthError
         If the function is called with too few or too many operands.
+    SettingError
+        If the row calls a function that ``xp`` lacks, says ``~``, which Python's floats misread, or
+        does not have one partial for each input: it is run once on symbols to find out.
+    OperandError
+        If the row of a user gives no real number where it is called.
 
     Examples
     --------

@@ -164,7 +164,8 @@ _OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "di
 _OPERATORS |= {"pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 for _operator, _method in {
     **{_operator: _FUNCTIONS[_name] for _operator, _name in _OPERATORS.items()},
-    **{_name: _refused(f"uses {_sign}") for _name, _sign in (("mod", "%"), ("floordiv", "//"))},
+    "mod": _refused("uses %"),
+    "floordiv": _refused("uses //"),
     "divmod": _refused("uses divmod"),
 }.items():
     setattr(Expression, f"__{_operator}__", _method)
