@@ -121,8 +121,21 @@ def test_a_row_of_ones_own_gives_floats(out, expected):
 @pytest.mark.parametrize("kind", [float, Value])
 def test_a_row_of_ones_own_that_gives_no_number_is_named(forward, why, kind):
     """Where Python raises, or computes a complex number, and xp would not."""
-    with pytest.raises(OperandError, match=f"^the row own gives no number at 0.0: .*({why})"):
+    with pytest.raises(OperandError, match=f"^the row own has no value at 0.0: .*({why})"):
         of(forward)(kind(0.0))
+
+
+def test_a_row_of_ones_own_without_a_slope_is_named():
+    """Where Python raises in its partials; the gradient before stays."""
+    op = Primitive(
+        "own", "f", forward=lambda xp, x: x, partials=lambda xp, out, x: (1.0 / (x - x),)
+    )
+    x = Value(2.5)
+
+    with pytest.raises(OperandError, match=r"^the row own has no slope at 2\.5: float division"):
+        as_function(op)(x).backward()
+
+    assert x.grad == 0.0
 
 
 def test_what_a_row_refuses_itself_is_left_as_it_is():

@@ -8,11 +8,11 @@ the graphs of higher derivatives. So a row never branches with ``if``: it uses `
 as 0 or 1 in arithmetic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.engine.errors import OperandError, SettingError
 
 INF = float("inf")
 Domain: TypeAlias = tuple[tuple[float, float], ...]  # open intervals
@@ -54,6 +54,14 @@ class Primitive:
     def arity(self) -> int:
         """Count the inputs."""
         return len(self.domain)
+
+    def no_number(self, what: str, inputs: Iterable[float], error: Exception) -> OperandError:
+        """Make the error for a row whose value or slopes Python can't compute."""
+        return OperandError(
+            f"the row {self.name} has no {what} at {', '.join(map(str, inputs))}: {error}.",
+            fix="write xp.divide(x, y), xp.power(x, y) and xp.log(x), not x / y, x ** y and "
+            "math.log(x): they give inf or nan there.",
+        )
 
     def __reduce__(self) -> tuple[Callable[[str], "Primitive"], tuple[str]]:
         if lookup(self.name) is not self:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from tinygrad_edu.engine import context, ieee, ops, walk
 from tinygrad_edu.engine.context import ONE_AT_A_TIME, here
 from tinygrad_edu.engine.copying import own_code
-from tinygrad_edu.engine.errors import OperandError, TinygradEduError
+from tinygrad_edu.engine.errors import TinygradEduError
 from tinygrad_edu.engine.guards import Guarded, Number, answers, no_leaves, real, stale, text
 
 Operand: TypeAlias = "Value | Number"
@@ -32,11 +32,7 @@ def on_floats(op: ops.Primitive) -> Callable[..., float]:
         except TinygradEduError:
             raise
         except (ArithmeticError, ValueError) as error:
-            raise OperandError(
-                f"the row {op.name} gives no number at {', '.join(map(str, inputs))}: {error}.",
-                fix="write xp.divide(x, y), xp.power(x, y) and xp.log(x), not x / y, x ** y and "
-                "math.log(x): they give inf or nan there.",
-            ) from error
+            raise op.no_number("value", inputs, error) from error
 
     return op.forward if op in ops.BUILT_IN else forward
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from tinygrad_edu.engine import ieee
-from tinygrad_edu.engine.errors import StaleGraphError
+from tinygrad_edu.engine.errors import StaleGraphError, TinygradEduError
 
 Value = TypeVar("Value", bound=Any)  # the class of value.py, which imports this file
 
@@ -31,25 +31,30 @@ def send_back(order: Sequence[Value]) -> Value | None:
         A node whose inputs no longer give its number; None if there is none.
     """
     outdated = None
-    for node in reversed(order):
-        row = node.op
-        if row is None:  # a leaf: where gradients arrive
-            continue
-        out, cotangent = node._data, node._grad
-        left, right = node._left, node._right
-        if right is None:
-            x = left._data
-            again = row.forward(ieee, x)
-            (partial,) = row.partials(ieee, out, x)
-            left._grad += partial * cotangent
-        else:
-            x, y = left._data, right._data
-            again = row.forward(ieee, x, y)
-            to_left, to_right = row.partials(ieee, out, x, y)
-            left._grad += to_left * cotangent
-            right._grad += to_right * cotangent
-        if again != out and (again == again or out == out):  # nan equals nan here
-            outdated = node
+    try:
+        for node in reversed(order):
+            row = node.op
+            if row is None:  # a leaf: where gradients arrive
+                continue
+            out, cotangent = node._data, node._grad
+            left, right = node._left, node._right
+            if right is None:
+                x = left._data
+                again = row.forward(ieee, x)
+                (partial,) = row.partials(ieee, out, x)
+                left._grad += partial * cotangent
+            else:
+                x, y = left._data, right._data
+                again = row.forward(ieee, x, y)
+                to_left, to_right = row.partials(ieee, out, x, y)
+                left._grad += to_left * cotangent
+                right._grad += to_right * cotangent
+            if again != out and (again == again or out == out):  # nan equals nan here
+                outdated = node
+    except TinygradEduError:
+        raise
+    except (ArithmeticError, ValueError) as error:
+        raise row.no_number("slope", [v._data for v in node.inputs], error) from error
     return outdated
 
 
