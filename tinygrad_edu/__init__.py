@@ -20,6 +20,7 @@ from tinygrad_edu.engine.functions import (
     sin,
     softplus,
     sqrt,
+    stop_gradient,
     tanh,
 )
 from tinygrad_edu.engine.ops import primitive
@@ -64,6 +65,7 @@ __all__ = [
     "sin",
     "softplus",
     "sqrt",
+    "stop_gradient",
     "tanh",
     "topological_order",
     "trace_nonfinite",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.numpy_writer import code_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import BATCHED, Tape
-from tinygrad_edu.shared.samples import floats_in_rows
+from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
 Array = NDArray[np.floating[Any]]
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
@@ -75,9 +76,12 @@ class NumpyBackend:
     @np.errstate(all="ignore")
     def take(self, rows: Any) -> bool:
         """Keep these rows of inputs for the next runs; return False if one of them holds a nan."""
-        table = rows if isinstance(rows, np.ndarray) else np.array(rows)
-        if table.dtype.kind not in "fiub" or table.ndim != 2:  # large integers are objects
-            table = np.array(floats_in_rows(rows))
+        table = rows
+        if not is_array(rows):
+            with suppress(Exception):  # of tensors with gradients, or of what is masked
+                table = np.array(rows)
+            if not is_array(table) or table.ndim != 2:  # large integers, for example, are objects
+                table = np.array(floats_in_rows(rows))
         least = np.minimum.reduce(table.ravel("K"))  # nan if one is nan; no array of booleans
         if least != least:
             return False

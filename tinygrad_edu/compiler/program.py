@@ -31,7 +31,7 @@ from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.context import here
-from tinygrad_edu.engine.errors import LengthError, SettingError, StaleGraphError
+from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError, StaleGraphError
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, write_atomically
@@ -50,13 +50,28 @@ def compile_graph(
     reduce: str = "mean",
     dtype: str = "float64",
     target: str = "auto",
-    outputs: Sequence[Value] = (),
+    outputs: Sequence[Value] | None = (),
 ) -> Program:
     """Compile the graph below ``root`` to a program of matrices for its value and gradient.
 
-    There are two ways to use it. Without ``inputs``, ``root`` is the loss over all samples, as one
-    graph. With ``inputs``, ``root`` is the loss of one sample, and the program runs it for each row
-    of a table, whose columns are the inputs (features and targets).
+    There are two ways to use it:
+
+    - **A whole graph.** Without ``inputs``, ``root`` is the loss over all samples, as one graph.
+      The data stand in it as constants, so ``program.backward()`` takes none.
+    - **A sample, and rows.** With ``inputs``, ``root`` is the loss of one sample, and
+      ``program.backward(X)`` runs it for each row of a table, whose columns are the inputs
+      (features and targets). The numbers that the inputs have when they are compiled do not count.
+
+    A program repeats the operations on Values that built the graph, and nothing else. What Python
+    decided meanwhile is **baked in**, the same for all rows and all runs: the branch that an ``if``
+    took, how often a loop ran, a number read by ``v.data`` or ``float(v)``, a constant made by
+    ``v.detach()``, random numbers such as the mask of a ``Dropout``. So write a choice as an
+    operation (``maximum``, ``minimum``, ``relu``, ``abs``), and ``stop_gradient(v)`` in place of
+    ``v.detach()``: its number is computed anew in each run, and no gradient passes it.
+
+    Build a sample inside ``with recording():`` (of ``tinygrad_edu.compiler``) where it comes from
+    code that may branch on data, such as a model or a loss: comparisons of Values are refused
+    there, and layers that draw random numbers ask for them as further inputs. ``fit`` does so.
 
     Parameters
     ----------
@@ -96,16 +111,49 @@ def compile_graph(
 
     Examples
     --------
-    >>> from tinygrad_edu import Value
-    >>> from tinygrad_edu.compiler import compile_graph
+    >>> from tinygrad_edu import Value, stop_gradient
+    >>> from tinygrad_edu.compiler import compile_graph, recording
     >>> w, x = Value(2.0, "w"), Value(0.0, "x")
     >>> program = compile_graph((w * x - 1.0) ** 2, inputs=[x])
     >>> program.backward([[1.0], [3.0]])
     13.0
     >>> program.gradient.tolist()
     [16.0]
+
+    A whole graph, and a descent:
+
+    >>> data = [(1.0, 2.0), (2.0, 4.0)]
+    >>> whole = compile_graph(sum((w * a - b) ** 2 for a, b in data))
+    >>> w.data = 0.0
+    >>> whole.pull()
+    >>> for _ in range(50):
+    ...     loss = whole.backward()
+    ...     whole.vector = whole.vector - 0.1 * whole.gradient
+    >>> print(f"{whole.vector[0]:.3f}")
+    2.000
+
+    The branch that was taken for x = 0.5 is baked in; ``abs`` is an operation:
+
+    >>> x = Value(0.5, "x")
+    >>> branch = w * x if x.data > 0.0 else w * -x
+    >>> right = w * x.abs()
+    >>> w.data = 2.0
+    >>> [compile_graph(y, [x]).forward([[-3.0]]) for y in (branch, right)]
+    [-6.0, 6.0]
+    >>> with recording():
+    ...     branch = w * x if x > 0.0 else w * -x
+    Traceback (most recent call last):
+        ...
+    tinygrad_edu.engine.errors.SettingError: x = 0.5 was compared while its graph was recorded.
+      Where : a program has one structure for all data: a branch on this sample would be baked in
+      Fix   : use maximum, minimum, relu or abs, which are recorded; or train with compiled=False.
+
+    So is the number of ``detach``, while ``stop_gradient`` follows its input:
+
+    >>> frozen, following = x + w * (w * x).detach(), x + w * stop_gradient(w * x)
+    >>> [compile_graph(y, [x]).backward([[-3.0]]) for y in (frozen, following)]
+    [-1.0, -15.0]
     """
-    given = [] if inputs is None else list(inputs)
     one_of("reduce", reduce, ("mean", "sum"))
     one_of("dtype", dtype, ("float64", "float32"))
     one_of("target", target, TARGETS)
@@ -114,24 +162,7 @@ def compile_graph(
             'the target "python" has no float32: a float of Python is a float64.',
             fix='pass dtype="float64", or target="numpy".',
         )
-    for x in (root, *outputs):
-        if not isinstance(x, Value):
-            raise SettingError(
-                f"compile_graph expects a Value, got {type(x).__name__}: {x!r:.60}.",
-                fix="pass the result of a computation, for example compile_graph(loss).",
-            )
-    for x in given:
-        if not isinstance(x, Value) or x.op is not None or x.constant:
-            raise SettingError(
-                f"the input {x!r:.60} is not a leaf of the graph.",
-                fix="build the sample's graph from new Values and pass these: "
-                "x = Value(0.0); compile_graph(w * x, inputs=[x]).",
-            )
-    if len(set(given)) < len(given):
-        raise SettingError(
-            "one Value is given as two inputs.", fix="give each column of X a Value of its own."
-        )
-    return Program(root, given, reduce, dtype, target, outputs)
+    return Program(*_checked(root, inputs, outputs), reduce, dtype, target)
 
 
 class Program:
@@ -169,10 +200,10 @@ class Program:
         self,
         root: Value,
         inputs: Sequence[Value],
+        outputs: Sequence[Value],
         reduce: str,
         dtype: str,
         target: str,
-        outputs: Sequence[Value],
     ) -> None:
         self.settings = {"reduce": reduce, "dtype": dtype, "target": target}
         clock = _Clock()
@@ -296,7 +327,10 @@ class Program:
                 set_numbers(self.parameters, name, numbers.tolist())
 
     def rebind(
-        self, root: Value, inputs: Sequence[Value] = (), outputs: Sequence[Value] = ()
+        self,
+        root: Value,
+        inputs: Sequence[Value] | None = None,
+        outputs: Sequence[Value] | None = None,
     ) -> None:
         """Bind the program to another graph of the same structure, such as another minibatch's.
 
@@ -310,7 +344,7 @@ class Program:
         StaleGraphError
             If the graph has a different structure, or another constant exponent.
         """
-        recorded, order = record(root, inputs, outputs)
+        recorded, order = record(*_checked(root, inputs, outputs))
         if not outputs:
             recorded = replace(recorded, outputs=self._asked)
         if structure_of(recorded) != self._structure:
@@ -445,16 +479,20 @@ class Program:
     def _assign(self, name: str, numbers: Any) -> None:
         """Copy numbers into the vector or the gradient, whose place in memory stays."""
         mine = getattr(self, name)
-        if not is_array(numbers):
-            numbers = [real(x) for x in as_list(numbers, name)]
+        expected = f"shape ({len(mine)},), one number for each of program.parameters"
+        fix = f"assign a list of that length, for example program.{name} = [0.0] * {len(mine)}."
+        try:
+            if not is_array(numbers):
+                numbers = [real(x) for x in as_list(numbers, name)]
+        except OperandError as error:
+            what = str(error).splitlines()[0]
+            raise OperandError(
+                f"program.{name} can't be assigned: {what}", expected=expected, fix=fix
+            ) from None
         shape = numbers.shape if is_array(numbers) else (len(numbers),)
         if shape != (len(mine),):
-            raise LengthError(
-                f"program.{name} was assigned numbers of shape {shape}.",
-                expected=f"shape ({len(mine)},), one number for each of program.parameters",
-                fix="assign as many numbers as there are parameters, for example "
-                f"program.{name} = [0.0] * {len(mine)}.",
-            )
+            what = f"program.{name} was assigned numbers of shape {shape}."
+            raise LengthError(what, expected=expected, fix=fix)
         with self._lock:
             fill(mine, numbers)
 
@@ -547,6 +585,32 @@ class _Clock:
         """Record that a stage ends now."""
         now = perf_counter()
         self.laps[stage], self.last = now - self.last, now
+
+
+def _checked(
+    root: Value, inputs: Sequence[Value] | None, outputs: Sequence[Value] | None
+) -> tuple[Value, list[Value], list[Value]]:
+    """Return root, inputs and outputs, the latter in lists, if they can be compiled."""
+    given = as_list(() if inputs is None else inputs, "inputs")
+    asked = as_list(() if outputs is None else outputs, "outputs")
+    for x in (root, *asked):
+        if not isinstance(x, Value):
+            raise SettingError(
+                f"compile_graph expects a Value, got {type(x).__name__}: {x!r:.60}.",
+                fix="pass the result of a computation, for example compile_graph(loss).",
+            )
+    for x in given:
+        if not isinstance(x, Value) or x.op is not None or x.constant:
+            raise SettingError(
+                f"the input {x!r:.60} is not a leaf of the graph.",
+                fix="build the sample's graph from new Values and pass these: "
+                "x = Value(0.0); compile_graph(w * x, inputs=[x]).",
+            )
+    if len(set(given)) < len(given):
+        raise SettingError(
+            "one Value is given as two inputs.", fix="give each column of X a Value of its own."
+        )
+    return root, given, asked
 
 
 def _check(tape: Tape, inputs: Sequence[Value]) -> None:

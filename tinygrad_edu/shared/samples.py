@@ -56,8 +56,8 @@ def rows_of_numbers(X: Any, name: str = "X") -> list[list[Any]]:
 
 
 def is_array(X: Any) -> bool:
-    """Check for an array of NumPy that holds real numbers, none of which can be masked."""
-    return type(X).__name__ == "ndarray" and X.dtype.kind in "fiub"
+    """Check for an array of NumPy of real numbers that float64 has room for, without a mask."""
+    return type(X).__name__ == "ndarray" and X.dtype.kind in "fiub" and X.dtype.itemsize <= 8
 
 
 def in_rows(X: Any) -> Any:
@@ -103,7 +103,7 @@ def as_list(data: Any, name: str = "X") -> list[Any]:
         raise OperandError(
             f"{name} is {data!r:.60}, of type {type(data).__name__}.",
             expected="a container whose entries stand in an order, such as a list or an array",
-            fix="pass a list with one entry per sample, also for a single sample: [x].",
+            fix="pass a list, also for a single entry: [x].",
         )
     return list(entries)
 
