@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.adjoint import gradient
-from tinygrad_edu.compiler.numpy_writer import code_of
+from tinygrad_edu.compiler.loops import Loop
+from tinygrad_edu.compiler.numpy_writer import Code, code_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import BATCHED, Tape
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
 Array = NDArray[np.floating[Any]]
+LONGEST = 500  # loops of one piece of code
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum empty equal exp greater greater_equal less less_equal "
@@ -38,22 +39,22 @@ class NumpyBackend:
         lap: Callable[[str], None],
     ) -> None:
         self.plan = plan
-        self.backwards = [*gradient(plan)]
+        backward = [*gradient(plan)]
         lap("adjoint")
         self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
         self.kind = plan.kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
-        code = code_of(self.plan.forward, self.backwards)
-        lap("write")
-        self.source = code.source
-        names: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
-        names |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
-        names |= {helper.__name__: helper for helper in HELPERS}
-        names |= code.tables
-        exec(compile(self.source, "<compiled graph>", "exec"), names)
-        self.bind = names.pop("bind")  # so that no circle keeps the tables in memory
-        lap("compile")
+        sources: list[str] = []
+        self.binds: list[Callable[..., Any]] = []
+        for code in _pieces(plan.forward, backward):
+            sources.append(code.source)
+            lap("write")
+            names = {**NAMES, **code.tables}
+            exec(compile(sources[-1], "<compiled graph>", "exec"), names)
+            self.binds.append(names.pop("bind"))  # so that no circle keeps the tables in memory
+            lap("compile")
+        self.source = "\n\n".join(sources)
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
         self.instructions = len(self.plan.forward)
         self.matrix_products = self.plan.matrix_products
@@ -96,7 +97,8 @@ class NumpyBackend:
     def run(self, *, backward: bool = True) -> float:
         """Run forward and backward on the rows taken, or on the whole graph; return the loss."""
         space, batch = self.space, len(self.space.x)
-        space.forward()
+        for step in space.forward:
+            step()
         if self.kind.per_row:
             numbers = space.b[self.root] if self.kind is BATCHED else space.x[:, self.root]
             total = float(np.add.reduce(numbers))
@@ -112,7 +114,8 @@ class NumpyBackend:
                 self.du[self.root] = 1.0
             if self.penalty >= 0:
                 self.du[self.penalty] = 1.0
-            space.backward()
+            for step in space.backward:
+                step()
         return loss
 
     def outputs(self) -> Array:
@@ -139,7 +142,21 @@ class Workspace:
         self.b = np.zeros((backend.plan.sizes["b"], rows), backend.dtype)
         self.db = np.zeros_like(self.b)
         self.x = np.zeros((rows, max(backend.columns, 1)), backend.dtype)
-        self.forward, self.backward = backend.bind(backend.u, backend.du, self.b, self.db, self.x.T)
+        stores = backend.u, backend.du, self.b, self.db, self.x.T
+        bound = [bind(*stores) for bind in backend.binds]
+        self.forward = [forward for forward, _ in bound]
+        self.backward = [backward for _, backward in bound]
+
+
+def _pieces(forward: Sequence[Loop], backward: Sequence[Loop]) -> Iterator[Code]:
+    """Write both passes at once, or long ones in pieces: Python's compiler needs 10 kB per line."""
+    if len(forward) + len(backward) <= LONGEST:
+        yield code_of(forward, backward)
+        return
+    for at in range(0, len(forward), LONGEST):
+        yield code_of(forward[at : at + LONGEST], ())
+    for at in range(0, len(backward), LONGEST):
+        yield code_of((), backward[at : at + LONGEST])
 
 
 def strided(
@@ -147,7 +164,7 @@ def strided(
 ) -> Array:
     """Return a view of a store: steps are in places, None for the rows of data."""
     strides = [store.strides[1] if step is None else store.strides[0] * step for step in steps]
-    return as_strided(store[offset:], lengths, strides)
+    return np.ndarray(lengths, store.dtype, store, offset * store.strides[0], strides)
 
 
 def negative(x: Array, out: Array | None = None) -> Any:
@@ -178,3 +195,6 @@ def gate(condition: NDArray[np.bool_], x: Array, out: Array) -> None:
 
 
 HELPERS = (strided, negative, power, gate)  # what the code calls beside NumPy
+NAMES: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
+NAMES |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
+NAMES |= {helper.__name__: helper for helper in HELPERS}

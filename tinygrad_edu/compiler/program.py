@@ -582,9 +582,10 @@ class _Clock:
         self.last = perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Record that a stage ends now."""
+        """Record that a stage, or a part of it, ends now."""
         now = perf_counter()
-        self.laps[stage], self.last = now - self.last, now
+        self.laps[stage] = self.laps.get(stage, 0.0) + now - self.last
+        self.last = now
 
 
 def _checked(
