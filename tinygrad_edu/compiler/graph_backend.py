@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import PythonBackend
 from tinygrad_edu.compiler.tape import CONSTANT, INPUT
 from tinygrad_edu.engine import Value
@@ -15,16 +13,14 @@ from tinygrad_edu.engine.functions import as_function
 class GraphBackend(PythonBackend):
     """Runs a tape as graphs of Values, one for each row; each is built and walked anew."""
 
-    def _emit(
-        self, plan: Plan, lap: Callable[[str], None]
-    ) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
-        return "", self._build, self._walk
+    def _emit(self, lap: Callable[[str], None]) -> str:
+        return ""
 
-    def _build(self, **stores: list[float]) -> None:
+    def forward(self) -> None:
         """Build the graph of a row, and leave the number of each Value in its place."""
         self.nodes: list[Value] = []
         for slot, (op, kind) in enumerate(zip(self.tape.ops, self.tape.kinds, strict=True)):
-            store, place = stores[kind.store], self.plan.place[slot]
+            store, place = self.stores[kind.store], self.plan.place[slot]
             if op is not None:
                 operands = [self.nodes[operand] for operand in self.tape.operands(slot)]
                 node = as_function(op)(*operands)
@@ -34,11 +30,11 @@ class GraphBackend(PythonBackend):
                 node.constant = kind is CONSTANT
             self.nodes.append(node)
 
-    def _walk(self, **stores: list[float]) -> None:
+    def backward(self) -> None:
         """Send the gradients of the results back, and leave those of the parameters in place."""
         for slot in (self.tape.root, self.tape.penalty):
             if slot >= 0 and self.tape.kinds[slot] not in (CONSTANT, INPUT):
-                store = stores["d" + self.tape.kinds[slot].store]
+                store = self.stores["d" + self.tape.kinds[slot].store]
                 self.nodes[slot].backward(store[self.plan.place[slot]])
         for place, slot in enumerate(self.parameter_slots):
-            stores["du"][place] = self.nodes[slot].grad
+            self.stores["du"][place] = self.nodes[slot].grad

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import FUNCTIONS
-from tinygrad_edu.compiler.python_writer import python_source
+from tinygrad_edu.compiler.python_writer import python_functions, with_callers
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.errors import SettingError
@@ -76,7 +76,7 @@ def python_text(made: Snapshot) -> str:
     places = [made.place(slot) for slot in tape.results()]
     results = [place.replace("[", "").replace("]", "") for place in places]
     gradients = [f"du{place}" for place in range(len(plan.parameters))]
-    source = python_source(plan.forward, gradient(plan), results, gradients)
+    source = with_callers(python_functions(plan.forward, gradient(plan), results, gradients))
     functions = [getattr(ieee, name) for name in _used(FUNCTIONS.split(), source)]
     helpers = [getsource(one) for one in functions if one.__module__ == ieee.__name__]
     whole = not tape.kinds[tape.root].per_row
@@ -135,8 +135,7 @@ def numpy_text(made: Snapshot) -> str:
     )
     head = (
         "import numpy as np\n"
-        f"{functions}\n"
-        "from numpy.lib.stride_tricks import as_strided\n\n"
+        f"{functions}\n\n"
         "sum, reduceat, inf, nan = np.add.reduce, np.add.reduceat, np.inf, np.nan"
     )
     return _file("NumPy", head, [*helpers, *tables, code.source], "np.array([{}])", run, made)

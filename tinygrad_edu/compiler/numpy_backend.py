@@ -164,7 +164,8 @@ def strided(
 ) -> Array:
     """Return a view of a store: steps are in places, None for the rows of data."""
     strides = [store.strides[1] if step is None else store.strides[0] * step for step in steps]
-    return np.ndarray(lengths, store.dtype, store, offset * store.strides[0], strides)
+    view: Array = np.ndarray(lengths, store.dtype, store, offset * store.strides[0], strides)
+    return view
 
 
 def negative(x: Array, out: Array | None = None) -> Any:

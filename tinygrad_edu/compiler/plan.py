@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_edu.compiler.loops import Loop, Ref, apply, ref_to
+from tinygrad_edu.compiler.loops import Loop, Ref, apply, ref_at, ref_to
 from tinygrad_edu.compiler.sums import Node, inputs_of
 from tinygrad_edu.compiler.tape import BATCHED, CONSTANT, INPUT, PARAMETER, UNBATCHED, Kind, Tape
 from tinygrad_edu.engine.ops import ADD, MUL, SUB, Primitive
@@ -403,6 +403,7 @@ class _Numbers(Sequence[Loop]):
     def __init__(self, tape: Tape, place: list[int]) -> None:
         self.tape, self.place = tape, place
         self.slots = [slot for slot, op in enumerate(tape.ops) if op is not None]
+        self.stores = [kind.store for kind in tape.kinds]
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -410,8 +411,7 @@ class _Numbers(Sequence[Loop]):
     def __getitem__(self, at: Any) -> Any:
         slot = self.slots[at]
         operands, literal = inputs_of(self.tape, slot)
-        reads = [self._ref(operand) for operand in operands]
-        return apply({}, self._ref(slot), reads, self.tape.ops[slot], literal=literal)
-
-    def _ref(self, slot: int) -> Ref:
-        return Ref(self.tape.kinds[slot].store, (), self.place[slot])
+        place, stores = self.place, self.stores
+        out = ref_at(stores[slot], place[slot])
+        reads = [ref_at(stores[operand], place[operand]) for operand in operands]
+        return apply({}, out, reads, self.tape.ops[slot], literal=literal)

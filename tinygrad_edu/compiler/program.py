@@ -30,6 +30,7 @@ from tinygrad_edu.compiler.softmax import stabilize_softmax
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
+from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError, StaleGraphError
 from tinygrad_edu.engine.guards import real
@@ -196,6 +197,7 @@ class Program:
     ``copy.deepcopy(program)`` each thread has its own.
     """
 
+    @collector_paused()  # no circles are made, and it would look through the whole graph
     def __init__(
         self,
         root: Value,

@@ -8,13 +8,15 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.python_writer import python_source
+from tinygrad_edu.compiler.python_writer import python_functions, with_callers
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.shared.arithmetic import exact_sum
 from tinygrad_edu.shared.samples import floats_in_rows
 
 FUNCTIONS = "abs cos cosh divide equal exp log log1p maximum minimum power sin sqrt tanh where"
+NAMES: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
+NAMES |= {"inf": ieee.INF, "nan": ieee.NAN}
 
 
 class PythonBackend:
@@ -37,28 +39,34 @@ class PythonBackend:
             "i": [0.0] * columns,
         }
         self.stores |= {"d" + store: self.stores[store][:] for store in "ub"}
-        self.source, self.forward, self.backward = self._emit(self.plan, lap)
+        self.source = self._emit(lap)
         self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
         self.vector = array("d", bytes(8 * len(self.parameter_slots)))
         self.gradient = array("d", self.vector)
         self._pins = memoryview(self.vector), memoryview(self.gradient)  # nobody may resize them
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
 
-    def _emit(
-        self, plan: Plan, lap: Callable[[str], None]
-    ) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
-        """Write the code; return it and its two functions."""
+    def _emit(self, lap: Callable[[str], None]) -> str:
+        """Write the code and compile it; return it."""
+        plan = self.plan
         results = [f"{plan.kinds[slot].store}{plan.place[slot]}" for slot in self.tape.results()]
         gradients = [f"du{place}" for place in range(len(plan.parameters))]
-        source = python_source(plan.forward, gradient(plan), results, gradients)
+        passes = python_functions(plan.forward, gradient(plan), results, gradients)
         lap("write")
-        names: dict[str, Any] = {name: getattr(ieee, name) for name in FUNCTIONS.split()}
-        names |= {"inf": ieee.INF, "nan": ieee.NAN}
-        # one by one, since a parser's memory grows fast with the length of the text
-        for function in source.split("\n\n"):
-            exec(compile(function, "<compiled graph>", "exec"), names)
+        names = dict(NAMES)
+        self.passes = [[_compiled(source, names) for source in sources] for sources in passes]
         lap("compile")
-        return source, names["forward"], names["backward"]
+        return with_callers(passes)
+
+    def forward(self) -> None:
+        """Fill the stores with what is computed."""
+        for function in self.passes[0]:
+            function(**self.stores)
+
+    def backward(self) -> None:
+        """Fill the stores with gradients."""
+        for function in self.passes[1]:
+            function(**self.stores)
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
@@ -83,7 +91,7 @@ class PythonBackend:
         batched = tape.kinds[tape.root].per_row
         for row in self.rows:
             stores["i"][:] = row
-            self.forward(**stores)
+            self.forward()
             losses.append(self.number(tape.root))
             self.seen.append([self.number(slot) for slot in tape.outputs])
             if not backward:
@@ -91,7 +99,7 @@ class PythonBackend:
             self._give(tape.root, seed if batched else 1.0 / count)
             if tape.penalty >= 0:  # it is added once, so each row adds its share
                 self._give(tape.penalty, 1.0 / count)
-            self.backward(**stores)
+            self.backward()
             total = [t + g for t, g in zip(total, stores["du"], strict=False)]
         if backward:
             self.gradient[:] = array("d", total)
@@ -112,3 +120,14 @@ class PythonBackend:
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run, one row for each row of data."""
         return self.seen
+
+
+def _compiled(source: str, names: dict[str, Any]) -> Callable[..., None]:
+    """Return the one function that is written there.
+
+    Each is compiled on its own, since a parser's memory grows fast with the length of the text; and
+    it is not among the names that it can see, so that no circle keeps it in memory.
+    """
+    exec(compile(source, "<compiled graph>", "exec"), names)
+    function: Callable[..., None] = names.pop(source[4 : source.index("(")])
+    return function

@@ -1,14 +1,14 @@
 """Stage 6, target "python": loops become straight-line code of floats, one line for each number.
 
 Long programs are cut into functions, since CPython is slow to compile long ones; what one
-function computes and another reads goes through the stores.
+function computes and another reads goes through the stores, a few neighbours at a time.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -21,6 +21,8 @@ LONGEST = 500  # lines of one function
 DEEPEST = 20  # levels of one expression
 NESTED = 150  # parentheses inside each other: CPython's parser stops at 200
 TERMS = 50  # of one line
+WIDEST = 1000  # characters of a line that becomes a part of another
+TOGETHER = 10  # neighbours in a store that one line loads, or stores
 STORES = "u, b, i, du, db"
 _NAME = re.compile(r"\b(?:d?[ub]|i)\d+\b")
 _INFIX = {
@@ -47,13 +49,33 @@ class Line(NamedTuple):
     reads: tuple[str, ...]
 
 
-def python_source(
+def with_callers(passes: tuple[list[str], list[str]]) -> str:
+    """Join the functions of the two passes, and add ``forward`` and ``backward``, which call them."""
+    pieces = [*passes[0], *passes[1]]
+    for name, functions in zip(("forward", "backward"), passes, strict=True):
+        calls = [f"    {name}_{i}({STORES})" for i in range(len(functions))]
+        pieces.append("\n".join([f"def {name}({STORES}):", *(calls or ["    pass"])]))
+    return "\n\n".join(pieces) + "\n"
+
+
+class _Names(dict[int, str]):
+    """The names of the numbers of a store, by place: each is made once and shared."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+
+    def __missing__(self, place: int) -> str:
+        self[place] = name = f"{self.store}{place}"
+        return name
+
+
+def python_functions(
     forward: Iterable[Loop],
     backward: Iterable[Loop],
     results: Iterable[str] = (),
     gradients: Iterable[str] = (),
-) -> str:
-    """Write two functions, ``forward`` and ``backward``, and the pieces that they call.
+) -> tuple[list[str], list[str]]:
+    """Write the functions that compute the two passes, one after the other.
 
     They read and write the stores: u, b and i, and du and db for gradients. Of what is computed,
     ``results`` and ``gradients`` are read from outside.
@@ -68,47 +90,46 @@ def python_source(
     After::
 
         def forward_0(u, b, i, du, db):
-            u0 = u[0]
-            u1 = u[1]
+            u0, u1 = u[0:2]
             u2 = u0 * u1
             u[2] = u2
 
         def backward_0(u, b, i, du, db):
             du2 = du[2]
-            u1 = u[1]
+            u0, u1 = u[0:2]
             du0 = du2 * u1
-            u0 = u[0]
             du1 = du2 * u0
-            du[0] = du0
-            du[1] = du1
+            du[0:2] = du0, du1
     """
-    first, second = [*_lines(forward)], [*_lines(backward)]
-    kept = {*results}.union(*(line.reads for line in second))
-    first = inline(first, kept)
-    pieces = [
-        *_functions("forward", first, kept),
-        *_functions("backward", second, {*gradients}),
-    ]
-    return "\n\n".join(pieces) + "\n"
+    names = {store: _Names(store) for store in STORES.split(", ")}
+    lines = [*_lines(backward, names)]  # the gradient first, whose lines are more: then they go
+    kept = {*results}.union(*(line.reads for line in lines))
+    second = _functions("backward", lines, {*gradients})
+    lines = inline([*_lines(forward, names)], kept)
+    return _functions("forward", lines, kept), second
 
 
-def _lines(loops: Iterable[Loop]) -> Iterator[Line]:
+def _lines(loops: Iterable[Loop], names: Mapping[str, _Names]) -> Iterator[Line]:
     """Write each number of each loop."""
     for loop in loops:
-        template, names = _template(loop.body)
-        out = loop.out.store
-        if not loop.axes:
-            of = {name: f"{loop.reads[name].store}{loop.reads[name].offset}" for name in names}
-            term = template.format(**of), [*of.values()]
-            yield from _sum(f"{out}{loop.out.offset}", [term], loop)
+        template, inputs = _template(loop.body)
+        out = names[loop.out.store]
+        if not loop.axes and loop.over == "sum":  # there may be millions, so in few steps
+            target = out[loop.out.offset]
+            reads = [names[(ref := loop.reads[x]).store][ref.offset] for x in inputs]
+            text = template.format(*reads)
+            if loop.accumulate:
+                text = f"{target} + ({text})" if " " in text else f"{target} + {text}"
+                reads.append(target)
+            yield Line(target, text, tuple(reads))
             continue
-        reads = {name: _every(loop, name) for name in names}
+        every = [(names[loop.reads[x].store], _every(loop, x)) for x in inputs]
         terms: dict[int, list[tuple[str, list[str]]]] = {}
         for at, place in enumerate(_every(loop, "")):
-            of = {name: f"{loop.reads[name].store}{places[at]}" for name, places in reads.items()}
-            terms.setdefault(place, []).append((template.format(**of), [*of.values()]))
+            reads = [named[places[at]] for named, places in every]
+            terms.setdefault(place, []).append((template.format(*reads), reads))
         for place, some in terms.items():
-            yield from _sum(f"{out}{place}", some, loop)
+            yield from _sum(out[place], some, loop)
 
 
 def _every(loop: Loop, name: str) -> list[int]:
@@ -154,19 +175,20 @@ def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Ite
 def _template(body: Atom) -> tuple[str, list[str]]:
     """Write an expression with its names left to fill in; return the names, too."""
     names = sorted(symbols.names_in(body))
-    return infix(_bracketed(body)), names
+    return infix(_numbered(body, names)), names
 
 
-def _bracketed(atom: Atom) -> Atom:
+def _numbered(atom: Atom, names: list[str]) -> Atom:
+    """Write an expression with {0}, {1} ... in place of its names."""
     if not isinstance(atom, Expression):
         return atom
     if not atom.arguments:
-        return symbols.variable(f"{{{atom.function}}}")
-    return Expression(atom.function, tuple(map(_bracketed, atom.arguments)))
+        return symbols.variable(f"{{{names.index(atom.function)}}}")
+    return Expression(atom.function, tuple(_numbered(x, names) for x in atom.arguments))
 
 
 def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
-    """Make a line that only one other line reads a part of it, to at most DEEPEST levels.
+    """Make a line that only one other line reads a part of it, as long as it stays small.
 
     A forward pass of a network takes 0.6 of the time then: there are fewer names to store and load.
 
@@ -183,19 +205,22 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
     waiting: dict[str, tuple[Line, int, int]] = {}  # with its levels and parentheses
     done: list[Line] = []
     for line in lines:
-        found = Counter(_NAME.findall(line.text))
         inner: dict[str, Line] = {}
-        depth, nested = 1, 0
-        for read in [read for read in line.reads if read in waiting]:
-            before, below, within = waiting.pop(read)
-            if found[read] == 1:
-                inner[read], depth, nested = before, max(depth, below + 1), max(nested, within + 1)
-            else:  # the one line reads it several times, and would compute it as often
-                done.append(before)
-        nested += line.text.count("(")
-        if inner:
+        depth, nested = 1, line.text.count("(")
+        if merged := [read for read in line.reads if read in waiting]:
+            found = Counter(_NAME.findall(line.text))
+            levels, parentheses = [0], [0]
+            for read in merged:
+                before, below, within = waiting.pop(read)
+                if found[read] == 1:
+                    inner[read] = before
+                    levels.append(below)
+                    parentheses.append(within + 1)
+                else:  # the one line reads it several times, and would compute it as often
+                    done.append(before)
+            depth, nested = 1 + max(levels), nested + max(parentheses)
             line = _with_inner(line, inner)
-        small = depth < DEEPEST and nested < NESTED
+        small = depth < DEEPEST and nested < NESTED and len(line.text) < WIDEST
         if small and uses[line.target] == 1 and line.target not in kept:
             waiting[line.target] = (line, depth, nested)
         else:
@@ -214,16 +239,14 @@ def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
 
 
 def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
-    """Cut the lines into functions of at most LONGEST lines, and add one that calls them."""
+    """Cut the lines into functions of at most LONGEST lines."""
     chunks = [lines[i : i + LONGEST] for i in range(0, len(lines), LONGEST)]
     loads = [_loads(chunk) for chunk in chunks]
     stored = kept.union(*loads)
-    pieces = [
+    return [
         _function(f"{name}_{i}", chunk, loaded, stored)
         for i, (chunk, loaded) in enumerate(zip(chunks, loads, strict=True))
     ]
-    calls = "".join(f"    {name}_{i}({STORES})\n" for i in range(len(chunks)))
-    return [*pieces, f"def {name}({STORES}):\n{calls or '    pass'}"]
 
 
 def _loads(lines: Sequence[Line]) -> set[str]:
@@ -239,22 +262,28 @@ def _loads(lines: Sequence[Line]) -> set[str]:
 def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[str]) -> str:
     """Write one function, which loads what others assign and stores what others read."""
     body = [f"def {name}({STORES}):"]
-    waiting = set(loaded)
-    for line in lines:
-        for read in line.reads:
-            if read in waiting:
-                waiting.remove(read)
-                body.append(f"    {read} = {_place(read)}")
-        body.append(f"    {line.target} = {line.text}")
-    targets = dict.fromkeys(line.target for line in lines if line.target in stored)
-    body += [f"    {_place(target)} = {target}" for target in targets]
+    body += [f"    {names} = {there}" for names, there in _neighbours(loaded)]
+    body += [f"    {line.target} = {line.text}" for line in lines]
+    targets = stored.intersection(line.target for line in lines)
+    body += [f"    {there} = {names}" for names, there in _neighbours(targets)]
     return "\n".join(body)
 
 
-def _place(name: str) -> str:
-    """Write where a name is kept: u12 at u[12]."""
-    store = name.rstrip("0123456789")
-    return f"{store}[{name[len(store) :]}]"
+def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Write names of a few neighbours in a store, and their place: "u3, u4" and "u[3:5]"."""
+    places: dict[str, list[int]] = {}
+    for name in names:
+        store = name.rstrip("0123456789")
+        places.setdefault(store, []).append(int(name[len(store) :]))
+    for store, some in sorted(places.items()):
+        some.sort()
+        first = 0
+        for at, place in enumerate(some, 1):
+            if at == len(some) or some[at] != place + 1 or at - first == TOGETHER:
+                start, end = some[first], place + 1
+                where = f"{start}:{end}" if at - first > 1 else f"{start}"
+                yield ", ".join(f"{store}{n}" for n in range(start, end)), f"{store}[{where}]"
+                first = at
 
 
 def infix(atom: Atom) -> str:
