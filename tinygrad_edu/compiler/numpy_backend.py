@@ -67,6 +67,7 @@ class NumpyBackend:
         self.spaces: dict[int, Workspace] = {}
         if not columns:
             self.space = Workspace(self, 0)
+        lap("bind")
 
     @np.errstate(all="ignore")
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
@@ -86,10 +87,12 @@ class NumpyBackend:
         least = np.minimum.reduce(table.ravel("K"))  # nan if one is nan; no array of booleans
         if least != least:
             return False
-        space = self.spaces.pop(len(rows), None) or Workspace(self, len(rows))
+        space = self.spaces.pop(len(rows), None)
+        if space is None:
+            if len(self.spaces) == MOST_SPACES:
+                del self.spaces[next(iter(self.spaces))]
+            space = Workspace(self, len(rows))
         self.spaces[len(rows)] = self.space = space  # at the end, so the oldest is the first
-        if len(self.spaces) > MOST_SPACES:
-            del self.spaces[next(iter(self.spaces))]
         np.copyto(space.x, table, casting="same_kind")
         return True
 

@@ -228,6 +228,7 @@ class Program:
         self._texts = [(v.label, v.origin) for v in order]
         self._bind(order)
         self.pull()
+        clock.lap("bind")
 
     def _make(self, target: str, why: str, nodes: int, clock: _Clock) -> None:
         """Plan the tape, choose a target if that was left open, and make ready to run."""

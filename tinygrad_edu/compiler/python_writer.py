@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tinygrad_edu.compiler.loops import Loop
@@ -50,7 +50,7 @@ class Line(NamedTuple):
 
 
 def with_callers(passes: tuple[list[str], list[str]]) -> str:
-    """Join the functions of the two passes, and add ``forward`` and ``backward``, which call them."""
+    """Join the functions of both passes, and add ``forward`` and ``backward``, which call them."""
     pieces = [*passes[0], *passes[1]]
     for name, functions in zip(("forward", "backward"), passes, strict=True):
         calls = [f"    {name}_{i}({STORES})" for i in range(len(functions))]
@@ -101,16 +101,15 @@ def python_functions(
             du1 = du2 * u0
             du[0:2] = du0, du1
     """
-    names = {store: _Names(store) for store in STORES.split(", ")}
-    lines = [*_lines(backward, names)]  # the gradient first, whose lines are more: then they go
-    kept = {*results}.union(*(line.reads for line in lines))
-    second = _functions("backward", lines, {*gradients})
-    lines = inline([*_lines(forward, names)], kept)
-    return _functions("forward", lines, kept), second
+    second, read = _functions("backward", _lines(backward), {*gradients})
+    kept = {*results} | read
+    first, _ = _functions("forward", inline([*_lines(forward)], kept), kept)
+    return first, second
 
 
-def _lines(loops: Iterable[Loop], names: Mapping[str, _Names]) -> Iterator[Line]:
+def _lines(loops: Iterable[Loop]) -> Iterator[Line]:
     """Write each number of each loop."""
+    names = {store: _Names(store) for store in STORES.split(", ")}
     for loop in loops:
         template, inputs = _template(loop.body)
         out = names[loop.out.store]
@@ -201,7 +200,7 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
 
         u5 = (u0 * u1) + u2
     """
-    uses = Counter(read for line in lines for read in line.reads)
+    uses = Counter(read for line in lines for read in line.reads if read not in kept)
     waiting: dict[str, tuple[Line, int, int]] = {}  # with its levels and parentheses
     done: list[Line] = []
     for line in lines:
@@ -221,7 +220,7 @@ def inline(lines: Sequence[Line], kept: set[str]) -> list[Line]:
             depth, nested = 1 + max(levels), nested + max(parentheses)
             line = _with_inner(line, inner)
         small = depth < DEEPEST and nested < NESTED and len(line.text) < WIDEST
-        if small and uses[line.target] == 1 and line.target not in kept:
+        if small and uses[line.target] == 1:
             waiting[line.target] = (line, depth, nested)
         else:
             done.append(line)
@@ -238,15 +237,21 @@ def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
     return Line(line.target, _NAME.sub(text_of, line.text), tuple(chain.from_iterable(reads)))
 
 
-def _functions(name: str, lines: Sequence[Line], kept: set[str]) -> list[str]:
-    """Cut the lines into functions of at most LONGEST lines."""
-    chunks = [lines[i : i + LONGEST] for i in range(0, len(lines), LONGEST)]
-    loads = [_loads(chunk) for chunk in chunks]
-    stored = kept.union(*loads)
-    return [
-        _function(f"{name}_{i}", chunk, loaded, stored)
-        for i, (chunk, loaded) in enumerate(zip(chunks, loads, strict=True))
-    ]
+def _functions(name: str, lines: Iterable[Line], kept: set[str]) -> tuple[list[str], set[str]]:
+    """Cut the lines into functions of at most LONGEST lines; return the names they load, too."""
+    rest = iter(lines)
+    pieces = []
+    while chunk := [*islice(rest, LONGEST)]:  # lines take much more memory than their text
+        text = "\n".join(f"    {line.target} = {line.text}" for line in chunk)
+        pieces.append((text, _loads(chunk), {line.target for line in chunk}))
+    loaded = set[str]().union(*(loads for _, loads, _ in pieces))
+    stored = kept | loaded
+    functions = []
+    for i, (text, loads, targets) in enumerate(pieces):
+        first = [f"    {names} = {there}" for names, there in _neighbours(loads)]
+        last = [f"    {there} = {names}" for names, there in _neighbours(targets & stored)]
+        functions.append("\n".join([f"def {name}_{i}({STORES}):", *first, text, *last]))
+    return functions, loaded
 
 
 def _loads(lines: Sequence[Line]) -> set[str]:
@@ -257,16 +262,6 @@ def _loads(lines: Sequence[Line]) -> set[str]:
         loaded.update(read for read in line.reads if read not in here)
         here.add(line.target)
     return loaded
-
-
-def _function(name: str, lines: Sequence[Line], loaded: set[str], stored: set[str]) -> str:
-    """Write one function, which loads what others assign and stores what others read."""
-    body = [f"def {name}({STORES}):"]
-    body += [f"    {names} = {there}" for names, there in _neighbours(loaded)]
-    body += [f"    {line.target} = {line.text}" for line in lines]
-    targets = stored.intersection(line.target for line in lines)
-    body += [f"    {there} = {names}" for names, there in _neighbours(targets)]
-    return "\n".join(body)
 
 
 def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def record(
         right=right,
         kinds=kinds,
         data=[node.data for node in order],
-        recorded=list(range(len(order))),
+        recorded=[*slot_of.values()],  # the same ints as in left and right
         parameters=[slot for slot, kind in enumerate(kinds) if kind is PARAMETER],
         inputs=[slot_of.get(node, -1) for node in inputs],
         root=slot_of[root],
