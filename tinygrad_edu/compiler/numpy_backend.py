@@ -17,7 +17,7 @@ from tinygrad_edu.compiler.tape import BATCHED, Tape
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
 Array = NDArray[np.floating[Any]]
-LONGEST = 500  # loops of one piece of code
+LONGEST = 300  # loops of one piece of code
 MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum empty equal exp greater greater_equal less less_equal "

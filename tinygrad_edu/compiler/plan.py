@@ -409,6 +409,8 @@ class _Numbers(Sequence[Loop]):
         return len(self.slots)
 
     def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [*map(self.__getitem__, range(*at.indices(len(self))))]
         slot = self.slots[at]
         operands, literal = inputs_of(self.tape, slot)
         place, stores = self.place, self.stores
