@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
@@ -142,19 +142,7 @@ def drop_dead(tape: Tape) -> Tape:
         %2 = mul %1 %1
         return %2
     """
-    alive = [False] * len(tape)
-    for slot in (*tape.parameters, *tape.inputs, *tape.results()):
-        if slot >= 0:
-            alive[slot] = True
-    for slot in reversed(range(len(tape))):
-        if alive[slot] and tape.ops[slot] is not None:
-            for operand in tape.operands(slot):
-                alive[operand] = True
-    kept = [slot for slot in range(len(tape)) if alive[slot]]
-    new = [-1] * len(tape)
-    for position, slot in enumerate(kept):
-        new[slot] = position
-    return rewired(tape, kept, new)
+    return reordered(tape, range(len(tape)), {})
 
 
 def split_penalty(tape: Tape) -> Tape:
@@ -197,6 +185,27 @@ def split_penalty(tape: Tape) -> Tape:
         return tape
     longer = rewired(tape, range(len(tape)), range(len(tape)))  # a copy, since _chain appends
     return replace(longer, root=chain(longer, rows), penalty=chain(longer, others))
+
+
+def reordered(tape: Tape, order: Sequence[int], instead: Mapping[int, int]) -> Tape:
+    """Return a tape of what results depend on, in this order; it reads other slots ``instead``."""
+    same = list(range(len(tape)))
+    for slot, other in instead.items():
+        same[slot] = same[other]
+    alive, ops, left, right = [False] * len(tape), tape.ops, tape.left, tape.right
+    for slot in (*tape.parameters, *tape.inputs, *tape.results()):
+        if slot >= 0:
+            alive[same[slot]] = True
+    for slot in reversed(order):
+        if alive[slot] and ops[slot] is not None:
+            alive[same[left[slot]]] = True
+            if right[slot] >= 0:
+                alive[same[right[slot]]] = True
+    kept = [slot for slot in order if alive[slot]]
+    new = [-1] * len(tape)
+    for position, slot in enumerate(kept):
+        new[slot] = position
+    return rewired(tape, kept, [new[slot] for slot in same] if instead else new)
 
 
 def rewired(tape: Tape, kept: Iterable[int], new: Sequence[int]) -> Tape:

@@ -39,7 +39,8 @@ from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
 from tinygrad_edu.shared.tables import plural
 
-PASSES = (drop_zeros, fold_constants, share_rows, stabilize_softmax, split_penalty, drop_dead)
+# the penalty first: a softmax cancels what each row subtracts, which is not what is added once
+PASSES = (drop_zeros, fold_constants, share_rows, split_penalty, drop_dead, stabilize_softmax)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 _MADE = ("_plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy

@@ -8,11 +8,11 @@ exponential overflows, whatever a learner subtracted, and one program serves all
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tinygrad_edu.compiler.passes import append, chain, drop_dead, rewired
+from tinygrad_edu.compiler.passes import append, reordered
 from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Tape, terms_of, uses_of
 from tinygrad_edu.engine.ops import (
     ADD,
@@ -25,6 +25,7 @@ from tinygrad_edu.engine.ops import (
     POW,
     STOP_GRADIENT,
     SUB,
+    Primitive,
 )
 
 Shift = tuple[int, int]  # a sign and a slot, which were subtracted from each logit
@@ -69,34 +70,28 @@ def stabilize_softmax(tape: Tape) -> Tape:
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Logits that share a softmax, and the slots of its pieces, made when first needed."""
+    """Logits that share a softmax."""
 
-    logits: Sequence[int]  # in the order of their slots; one may come several times
+    logits: Sequence[int]  # slots, in their order; one may come several times
     members: frozenset[int]
-    top: int = -1  # their maximum, through which no gradient flows
-    log_total: int = -1  # log Σ exp(shifted)
-    shifted: dict[int, int] = field(default_factory=dict)  # logit - top, for each logit
-    log_probabilities: dict[int, int] = field(default_factory=dict)
-    probabilities: dict[int, int] = field(default_factory=dict)
+    top: int = -1  # the slot of their maximum, through which no gradient flows; made when needed
+    log_total: int = -1  # that of log Σ exp(logit - top)
 
 
 class Total(NamedTuple):
     """A sum of exponentials of the logits of a group, each of them minus ``shift``."""
 
-    slot: int
     group: Group
     shift: Shift
-    exponentials: Sequence[int]
-    alike: Sequence[tuple[int, int]]  # constants that were taken for one
-    one: tuple[int, float] = (-1, 0.0)  # the constant that makes its inverse, and its number
+    shifts: list[int]  # the slots of what is subtracted, until they are known to be alike
 
 
 class Logarithm(NamedTuple):
-    """A slot that holds ``sign`` times log(total), plus ``logit - shift`` where there is one."""
+    """What the logarithm of a slot is: ``sign`` times log(total), plus a logit minus the shift."""
 
     sign: int
     total: Total
-    logit: int = -1
+    logit: int = -1  # the slot of the logit of a probability; otherwise there is none
 
 
 class _Rewriter:
@@ -113,71 +108,72 @@ class _Rewriter:
             data=[*tape.data],
             recorded=[*tape.recorded],
         )
+        self.made: dict[tuple[Primitive, int, int], int] = {}  # what is computed already, and where
         self.instead: dict[int, int] = {}  # what is read in place of a slot
-        uses, reader = uses_of(tape)
-        additive = [op in ADDITIVE for op in tape.ops]
-        self.inner = [
-            own and count == 1 and additive[by]
-            for own, count, by in zip(additive, uses, reader, strict=True)
-        ]
+        self.start = tape.ops.index(EXP)  # no slot before it is a part of a softmax, but logits
+        uses, reader = uses_of(tape, self.start)
+        self.inner = [False] * len(tape)
+        for slot in range(self.start, len(tape)):
+            if uses[slot] == 1 and tape.ops[slot] in ADDITIVE:
+                self.inner[slot] = tape.ops[reader[slot]] in ADDITIVE
         self.groups: dict[tuple[int, ...], Group] = {}
         self.totals: dict[int, Total | None] = {}
-        self.inverses: dict[int, Total] = {}  # 1 / total
-        self.probabilities: dict[int, tuple[Total, int]] = {}
-        self.logarithms: dict[int, Logarithm] = {}
-        self.holds: set[int] = set()  # logarithms, and inner additions with one among their terms
         self.shifted: set[tuple[int, Shift]] = set()  # the logits of totals, with their shifts
+        self.means: dict[int, Logarithm] = {}  # of inverses of totals, and of probabilities
+        self.logarithms: dict[int, Logarithm] = {}  # of totals, of their inverses, ...
+        self.holds: set[int] = set()  # logarithms, and inner additions with one among their terms
         self.constants: dict[float, int] = {}  # the first one of each number
         self.fixed: dict[int, float] = {}  # as in Tape, but with slots of this tape
         self.alike: dict[tuple[int, int], None] = {}
 
     def run(self) -> Tape:
         """Rewrite the tape; return it as it is where nothing is to be done."""
-        tape, order = self.tape, list[int]()
-        rules = {LOG: self.log, DIV: self.div, POW: self.pow, MUL: self.mul}
-        rules |= dict.fromkeys((ADD, SUB, NEG), self.additive)
-        for slot, op in enumerate(tape.ops):
-            if op in rules:
+        tape, order, done = self.tape, list[int](), 0
+        rules: dict[Primitive | None, Callable[[int], None]] = {
+            **{EXP: self.exp, LOG: self.log, DIV: self.div, POW: self.pow, MUL: self.mul},
+            **dict.fromkeys(ADDITIVE, self.additive),
+        }
+        for slot in range(self.start, len(tape)):
+            if rule := rules.get(tape.ops[slot]):
                 before = len(self.longer)
-                rules[op](slot)
-                order += range(before, len(self.longer))
-            order.append(slot)
+                rule(slot)
+                if len(self.longer) > before:
+                    order += [*range(done, slot), *range(before, len(self.longer))]
+                    done = slot
         if not self.instead:
             return tape
-        at = [0] * len(order)
-        for position, slot in enumerate(order):
-            at[slot] = position
         recorded = self.longer.recorded
         for slot, other in self.instead.items():
-            at[slot] = at[other]
             recorded[other] = tape.recorded[slot] if recorded[other] < 0 else recorded[other]
         fixed = {**tape.fixed, **{recorded[slot]: x for slot, x in self.fixed.items()}}
         alike = [*tape.alike, *((recorded[a], recorded[b]) for a, b in self.alike)]
-        return drop_dead(rewired(replace(self.longer, fixed=fixed, alike=alike), order, at))
+        longer = replace(self.longer, fixed=fixed, alike=alike)
+        return reordered(longer, [*order, *range(done, len(tape))], self.instead)
 
     # what a slot means
 
+    def exp(self, slot: int) -> None:
+        """Note what is an exponential of what, so that it serves again."""
+        self.known(slot)
+        self.known(self.tape.left[slot])
+
     def log(self, slot: int) -> None:
         """Take the logarithm of a total, of its inverse, or of a probability."""
+        self.known(slot)
         of = self.tape.left[slot]
-        if of in self.probabilities:
-            total, logit = self.probabilities[of]
-            self.logarithms[slot] = Logarithm(-1, total, logit)
-            self.instead[slot] = self.log_probability(total.group, logit)
-        elif whole := self.inverses.get(of) or self.total(of):
-            self.logarithms[slot] = Logarithm(-1 if of in self.inverses else 1, whole)
-            self.prepare(whole, slot)
-            self.rewrite(slot, [(1, slot)])
-        if slot in self.logarithms:
+        meaning = self.means.get(of) or ((total := self.total(of)) and Logarithm(1, total))
+        if meaning:
+            self.logarithms[slot] = meaning
             self.holds.add(slot)
+            self.rewrite(slot, [(1, slot)])
 
     def div(self, slot: int) -> None:
         """Divide an exponential, or 1, by a total."""
         above, below = self.tape.operands(slot)
-        if self.tape.ops[above] is EXP:
-            self.probability(slot, above, self.total(below))
-        else:
+        if self.tape.ops[above] is not EXP:
             self.invert(slot, below, above, 1.0)
+        elif total := self.total(below):
+            self.divide(slot, above, total)
 
     def pow(self, slot: int) -> None:
         """Take a total to the power of -1."""
@@ -186,42 +182,37 @@ class _Rewriter:
 
     def mul(self, slot: int) -> None:
         """Multiply an exponential by the inverse of a total."""
-        for factor, inverse in (pair := self.tape.operands(slot), pair[::-1]):
-            if inverse in self.inverses and self.tape.ops[factor] is EXP:
-                self.probability(slot, factor, self.inverses[inverse])
+        for factor, inverse in (pair := self.tape.operands(slot), pair[::-1]) if self.means else ():
+            meaning = self.means.get(inverse)
+            if meaning and meaning.logit < 0 and self.tape.ops[factor] is EXP:
+                self.divide(slot, factor, meaning.total)
 
     def additive(self, slot: int) -> None:
         """Rewrite the chain that ends here, if it has such a logarithm among its terms."""
-        if self.holds.isdisjoint(self.tape.operands(slot)):
-            return
-        if self.inner[slot]:
-            self.holds.add(slot)
-        else:
-            self.rewrite(slot, terms_of(self.tape, slot, self.inner)[0])
+        holds = self.holds
+        if self.tape.left[slot] in holds or self.tape.right[slot] in holds:
+            if self.inner[slot]:
+                holds.add(slot)
+            else:
+                self.rewrite(slot, self.terms(slot))
 
     def invert(self, slot: int, of: int, constant: int, number: float) -> None:
         """Note that a slot is the inverse of a total, if a constant has the number for it."""
-        if self.is_number(constant, number) and (total := self.total(of)):
-            self.inverses[slot] = total._replace(one=(constant, number))
+        is_it = self.tape.kinds[constant] is CONSTANT and self.tape.data[constant] == number
+        if is_it and (total := self.total(of)):
+            self.means[slot] = Logarithm(-1, total)
+            self.fixed[constant] = number
 
-    def probability(self, slot: int, exponential: int, total: Total | None) -> None:
+    def divide(self, slot: int, exponential: int, total: Total) -> None:
         """Compute a probability as the exponential of its logarithm, if it is one of the total."""
-        if total is None:
-            return
-        logit = self.tape.left[exponential]
-        if total.shift != NONE:
-            logit, shift, constant = self.parts(logit)
-            if shift != total.shift:
-                return
-        if logit in total.group.members:
-            if total.shift != NONE:
-                self.rely(constant, total.shift[1])
-            group = self.prepare(total, slot)
-            self.probabilities[slot] = total, logit
-            if logit not in group.probabilities:
-                logarithm = self.log_probability(group, logit)
-                group.probabilities[logit] = append(self.longer, EXP, logarithm)
-            self.instead[slot] = group.probabilities[logit]
+        power = self.tape.left[exponential]
+        logit, shift, m = self.parts(power) if total.shift != NONE else (power, NONE, -1)
+        if shift == total.shift and logit in total.group.members:
+            self.rely(m, shift[1])
+            self.means[slot] = Logarithm(-1, total, logit)
+            group = self.prepare(total)
+            shifted = self.put(SUB, logit, group.top)
+            self.instead[slot] = self.put(EXP, self.put(SUB, shifted, group.log_total))
 
     def total(self, slot: int) -> Total | None:
         """Return what a slot is as a sum of exponentials; None if it is something else."""
@@ -231,21 +222,20 @@ class _Rewriter:
 
     def _total(self, slot: int) -> Total | None:
         tape = self.tape
-        terms, _ = terms_of(tape, slot, self.inner)
-        exponentials = [term for sign, term in terms if sign > 0 and tape.ops[term] is EXP]
-        if len(exponentials) < max(2, len(terms)):
+        terms = self.terms(slot)
+        powers = [tape.left[term] for sign, term in terms if sign > 0 and tape.ops[term] is EXP]
+        if len(powers) < max(2, len(terms)):
             return None
-        powers = [tape.left[term] for term in exponentials]
         parts = [self.parts(power) for power in powers]
         shift, *others = {shift for _, shift, _ in parts}
-        if others:
-            shift = NONE
-        logits = powers if shift == NONE else [logit for logit, _, _ in parts]
-        key = tuple(sorted(logits))
+        by_row = max(tape.kinds[logit] for logit, _, _ in parts).per_row
+        if others or (tape.kinds[shift[1]].per_row and not by_row):
+            # in the second case there would no longer be one number for each row without it
+            shift, parts = NONE, [(power, NONE, -1) for power in powers]
+        self.shifted.update((logit, shift) for logit, _, _ in parts)
+        key = tuple(sorted(logit for logit, _, _ in parts))
         group = self.groups.setdefault(key, Group(key, frozenset(key)))
-        self.shifted.update((logit, shift) for logit in logits)
-        alike = [(m, shift[1]) for _, _, m in parts if shift != NONE and m != shift[1]]
-        return Total(slot, group, shift, exponentials, alike)
+        return Total(group, shift, [m for _, _, m in parts])
 
     def parts(self, slot: int) -> tuple[int, Shift, int]:
         """Take ``a - m`` apart, or ``a + m`` where m is a constant or -n.
@@ -264,6 +254,13 @@ class _Rewriter:
                     return a, (1, tape.left[m]), tape.left[m]
         return slot, NONE, -1
 
+    def terms(self, slot: int) -> Terms:
+        """Return the signed terms of the chain of additions that ends at a slot."""
+        terms, slots = terms_of(self.tape, slot, self.inner)
+        for one in slots:
+            self.known(one)
+        return terms
+
     def power(self, slot: int) -> int:
         """Return x for log(exp(x)); other slots as they are."""
         ops, left = self.tape.ops, self.tape.left
@@ -281,41 +278,45 @@ class _Rewriter:
         if constant != first:
             self.alike[constant, first] = None
 
-    def is_number(self, slot: int, number: float) -> bool:
-        """Check for a constant."""
-        return self.tape.kinds[slot] is CONSTANT and self.tape.data[slot] == number
-
     # what is computed anew
 
-    def prepare(self, total: Total, reader: int) -> Group:
-        """Compute what a group needs, once. Of the total's own pieces, those that fit serve.
+    def known(self, slot: int) -> None:
+        """Note what an operation computes, so that it is not computed again."""
+        op = self.tape.ops[slot]
+        if op is not None:
+            self.made.setdefault((op, self.tape.left[slot], self.tape.right[slot]), slot)
 
-        ``reader`` is the slot at hand, perhaps the logarithm of the total.
-        """
-        tape, longer, group = self.tape, self.longer, total.group
-        self.alike.update(dict.fromkeys(total.alike))
-        if total.one[0] >= 0:
-            self.fixed[total.one[0]] = total.one[1]
-        if group.log_total >= 0:
-            return group
-        (sign, top), logits = total.shift, [*dict.fromkeys(group.logits)]
-        stopped = sign > 0 and tape.ops[top] is STOP_GRADIENT
-        largest = tape.left[top] if stopped else top
-        if sign <= 0 or not self.is_largest(largest, group.members):
-            largest, stopped = self.largest(logits), False
-        group.top = top if stopped else append(longer, STOP_GRADIENT, largest)
-        powers = {tape.left[slot]: slot for slot in total.exponentials if stopped}
-        own = {tape.left[x]: x for x in powers if tape.ops[x] is SUB}
-        whole = len(own) == len(logits)
-        for logit in logits:
-            group.shifted[logit] = own.get(logit) or append(longer, SUB, logit, group.top)
-        if whole:
-            slot = total.slot
-        else:
-            made = {x: powers.get(x) or append(longer, EXP, x) for x in group.shifted.values()}
-            slot = chain(longer, [(1, made[group.shifted[logit]]) for logit in group.logits])
-        known = tape.ops[reader] is LOG and tape.left[reader] == slot
-        group.log_total = reader if known else append(longer, LOG, slot)
+    def put(self, op: Primitive, left: int, right: int = -1) -> int:
+        """Compute an operation, unless it is computed already; return its slot."""
+        if (op, left, right) not in self.made:
+            self.made[op, left, right] = append(self.longer, op, left, right)
+        return self.made[op, left, right]
+
+    def sum(self, terms: Iterable[tuple[int, int]]) -> int:
+        """Compute a sum of signed terms."""
+        total = -1
+        for sign, slot in terms:
+            if total < 0:
+                total = slot if sign > 0 else self.put(NEG, slot)
+            else:
+                total = self.put(ADD if sign > 0 else SUB, total, slot)
+        return total
+
+    def prepare(self, total: Total) -> Group:
+        """Compute what a group needs, once."""
+        group, (sign, top) = total.group, total.shift
+        while total.shifts:
+            self.rely(total.shifts.pop(), top)
+        if group.log_total < 0:
+            if stopped := self.tape.ops[top] is STOP_GRADIENT:
+                self.known(top)
+            largest = self.tape.left[top] if stopped else top
+            if sign <= 0 or not self.is_largest(largest, group.members):
+                largest = self.largest([*dict.fromkeys(group.logits)])
+            group.top = self.put(STOP_GRADIENT, largest)
+            powers = [self.put(SUB, logit, group.top) for logit in group.logits]
+            exponentials = [(1, self.put(EXP, power)) for power in powers]
+            group.log_total = self.put(LOG, self.sum(exponentials))
         return group
 
     def largest(self, slots: Sequence[int]) -> int:
@@ -338,14 +339,6 @@ class _Rewriter:
             seen.add(slot)
         return not stack and members <= seen
 
-    def log_probability(self, group: Group, logit: int) -> int:
-        """Compute the logarithm of a probability, once."""
-        if logit not in group.log_probabilities:
-            shifted = group.shifted[logit]
-            slot = append(self.longer, SUB, shifted, group.log_total)
-            group.log_probabilities[logit] = slot
-        return group.log_probabilities[logit]
-
     def rewrite(self, slot: int, terms: Terms) -> None:
         """Compute a sum anew, in which logarithms are paired with logits, and shifts cancel.
 
@@ -355,33 +348,31 @@ class _Rewriter:
         logs: dict[Group, int] = {}
         count: Counter[int] = Counter()
         shifts: set[Shift] = set()
-        plain: Terms = []
         for sign, term in terms:
-            if term not in self.logarithms:
-                plain.append((sign, term))
+            if term in self.logarithms:
+                way, total, logit = self.logarithms[term]
+                group = self.prepare(total)
+                logs[group] = logs.get(group, 0) + sign * way
+                shifts.add(total.shift)
+                if logit >= 0:
+                    count[logit] += sign
+                else:
+                    count[total.shift[1]] -= sign * way * total.shift[0]
+        cancel = {shift[1] for shift in shifts}
+        for sign, term in terms:
+            if term in self.logarithms:
                 continue
-            way, total, logit = self.logarithms[term]
-            logs[total.group] = logs.get(total.group, 0) + sign * way
-            shifts.add(total.shift)
-            if logit >= 0:
-                count[logit] += sign
-            elif total.shift != NONE:
-                count[total.shift[1]] -= sign * way * total.shift[0]
-        alike = {shift[1] for shift in shifts}
-        for sign, term in plain:
             power = self.power(term)
-            logit, shift, m = self.parts(power)
-            if shift in shifts and (logit, shift) in self.shifted:
-                count[logit] += sign
-                if shift != NONE:
-                    count[shift[1]] -= sign * shift[0]
+            for logit, shift, m in (self.parts(power), (power, NONE, -1)):
+                if shift in shifts and (logit, shift) in self.shifted:
                     self.rely(m, shift[1])
-            elif NONE in shifts and (power, NONE) in self.shifted:
-                count[power] += sign
-            elif (m := self.first(term)) in alike:
-                count[m] += sign
-                self.rely(term, m)
+                    count[logit] += sign
+                    count[shift[1]] -= sign * shift[0]
+                    break
             else:
+                if (m := self.first(term)) in cancel:
+                    self.rely(term, m)
+                    term = m
                 count[term] += sign
         new: Terms = []
         for group, times in logs.items():
@@ -389,13 +380,21 @@ class _Rewriter:
             for logit in few:
                 while times * count[logit] < 0 and logit in group.members:
                     sign = 1 if times > 0 else -1
-                    new += [(sign, group.log_total), (-sign, group.shifted[logit])]
+                    new += [(sign, group.log_total), (-sign, self.put(SUB, logit, group.top))]
                     times -= sign
                     count[logit] += sign
-            new += [(1 if times > 0 else -1, group.log_total)] * abs(times)
+            new += _times(group.log_total, times)
             count[group.top] += times
         for term, times in count.items():
-            new += [(1 if times > 0 else -1, term)] * abs(times)
-        if new and Counter(new) != Counter(terms):
+            new += _times(term, times)
+        kinds = [self.longer.kinds[term] for _, term in new]
+        if new and max(kinds).per_row == self.tape.kinds[slot].per_row:
             new.sort(key=lambda term: -term[0])  # so that a negative one is first only if all are
-            self.instead[slot] = chain(self.longer, new)
+            total_slot = self.sum(new)
+            if total_slot != slot:
+                self.instead[slot] = total_slot
+
+
+def _times(slot: int, times: int) -> Terms:
+    """Return the terms that add a slot so many times, or subtract it."""
+    return [(1 if times > 0 else -1, slot)] * abs(times)

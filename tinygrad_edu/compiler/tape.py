@@ -94,15 +94,18 @@ class Tape:
         return [slot for slot in (self.root, self.penalty, *self.outputs) if slot >= 0]
 
 
-def uses_of(tape: Tape) -> tuple[list[int], list[int]]:
-    """Count how often each slot is read, and tell by whom last.
+def uses_of(tape: Tape, start: int = 0) -> tuple[list[int], list[int]]:
+    """Count how often each slot from ``start`` on is read, and tell by whom last.
 
     A result counts twice more: it is read from outside, so it must not become part of another.
     """
     uses, reader = [0] * len(tape), [-1] * len(tape)
-    for slot, op in enumerate(tape.ops):
-        if op is not None:
-            for operand in tape.operands(slot):
+    left, right = tape.left, tape.right
+    for slot in range(start, len(tape)):
+        if (operand := left[slot]) >= 0:
+            uses[operand] += 1
+            reader[operand] = slot
+            if (operand := right[slot]) >= 0:
                 uses[operand] += 1
                 reader[operand] = slot
     for slot in tape.results():
