@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
+from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 Shape: TypeAlias = tuple["int | str", ...]
 Shapes: TypeAlias = Mapping[str, Shape]
 MOST_DIGITS = 7  # a factor with more, such as 1/12, is written as a division
-OVER = frozenset(("sum", "max", "logsumexp"))  # they take numbers together along axes
+OVER = frozenset(("sum", "max", "logsumexp", "total"))  # they take numbers together along axes
 MATRIX = OVER | {"matmul", "transpose", "softmax", "log_softmax", "one_hot", "collect"}
 
 
 def axes_of(numbers: tuple[Atom, ...]) -> list[int]:
     """Return the axes of a sum, counted from the last, which is -1; none means all."""
     return [int(axis) for axis in numbers if not isinstance(axis, Expression)]
+
+
+def shapes_of(arrays: Sequence[Array]) -> dict[str, Shape]:
+    """List the shape of every name, its gradient's name included; n stands for the rows."""
+    shapes: dict[str, Shape] = {"L": (1, 1), "n": ()}
+    for array in arrays:
+        shape: Shape = (("n",) if array.per_row else ()) + array.shape
+        shapes |= dict.fromkeys((array.name, "Δ" + array.name, "∂L/∂" + array.name), shape)
+    return shapes
 
 
 def shape_of(atom: Atom, shapes: Shapes) -> Shape:
@@ -30,10 +40,14 @@ def shape_of(atom: Atom, shapes: Shapes) -> Shape:
     inner = [shape_of(x, shapes) for x in atom.arguments]
     if atom.function == "transpose":
         return (*inner[0][:-2], inner[0][-1], inner[0][-2])
+    if atom.function in ("softmax", "log_softmax"):
+        return inner[0]
     if atom.function == "matmul":
         return (*inner[0][:-1], inner[1][-1])
     if atom.function in OVER:
         axes = axes_of(atom.arguments[1:]) or [*range(-len(inner[0]), 0)]
+        if atom.function == "total":
+            return tuple(n for at, n in enumerate(inner[0], -len(inner[0])) if at not in axes)
         return tuple(1 if at - len(inner[0]) in axes else n for at, n in enumerate(inner[0]))
     rank = max(map(len, inner))
     padded = [(1,) * (rank - len(shape)) + shape for shape in inner]
@@ -59,7 +73,7 @@ def tidy(atom: Atom) -> Atom:
     return found if found is not None else Expression(atom.function, arguments)
 
 
-def _is(x: Atom, function: str) -> TypeGuard[Expression]:
+def made_by(x: Atom, function: str) -> TypeGuard[Expression]:
     """Check what an expression does."""
     return isinstance(x, Expression) and x.function == function
 
@@ -79,9 +93,9 @@ def _add(x: Atom, y: Atom) -> Atom | None:
         return y
     if is_number(y, 0.0):
         return x
-    if _is(y, "negative"):
+    if made_by(y, "negative"):
         return tidy(Expression("subtract", (x, y.arguments[0])))
-    if _is(x, "negative"):
+    if made_by(x, "negative"):
         return tidy(Expression("subtract", (y, x.arguments[0])))
     return _shared_factor("add", x, y)
 
@@ -89,7 +103,7 @@ def _add(x: Atom, y: Atom) -> Atom | None:
 def _subtract(x: Atom, y: Atom) -> Atom | None:
     if is_number(y, 0.0):
         return x
-    if _is(y, "negative"):
+    if made_by(y, "negative"):
         return tidy(Expression("add", (x, y.arguments[0])))
     return _shared_factor("subtract", x, y)
 
@@ -101,7 +115,7 @@ def _shared_factor(function: str, x: Atom, y: Atom) -> Atom | None:
     if not (isinstance(x, Expression) and isinstance(y, Expression)):
         return None
     for outer, at in (("true_divide", 1), ("multiply", 0)):
-        if _is(x, outer) and _is(y, outer) and _alike(x.arguments[at], y.arguments[at]):
+        if made_by(x, outer) and made_by(y, outer) and _alike(x.arguments[at], y.arguments[at]):
             inner = tidy(Expression(function, (x.arguments[1 - at], y.arguments[1 - at])))
             factor = x.arguments[at]
             return Expression(outer, (inner, factor) if at else (factor, inner))
@@ -123,7 +137,7 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
     if not isinstance(x, Expression):
         if x == 1.0:
             return y
-        if _is(y, "multiply") and not isinstance(y.arguments[0], Expression):
+        if made_by(y, "multiply") and not isinstance(y.arguments[0], Expression):
             return tidy(Expression("multiply", (x * y.arguments[0], y.arguments[1])))
         whole = round(1.0 / x) if 0.0 < x < 1.0 else 0
         if whole and x == 1.0 / whole and len(repr(x)) > MOST_DIGITS:
@@ -132,15 +146,17 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
             return tidy(Expression("negative", (y,)))
         if x < 0.0:
             return Expression("negative", (tidy(Expression("multiply", (-x, y))),))
-        if _is(y, "negative"):
+        if made_by(y, "negative"):
             return Expression("negative", (tidy(Expression("multiply", (x, y.arguments[0]))),))
         return Expression("multiply", (x, y))
+    if made_by(x, "log_softmax") and not made_by(y, "log_softmax"):
+        return Expression("multiply", (y, x))
     for one, other in ((x, y), (y, x)):
-        if _is(one, "negative"):
+        if made_by(one, "negative"):
             return Expression(
                 "negative", (tidy(Expression("multiply", (one.arguments[0], other))),)
             )
-        if _is(one, "true_divide") and is_number(one.arguments[0], 1.0):
+        if made_by(one, "true_divide") and is_number(one.arguments[0], 1.0):
             return tidy(Expression("true_divide", (other, one.arguments[1])))
     return None
 
@@ -148,28 +164,28 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
 def _divide(x: Atom, y: Atom) -> Atom | None:
     if is_number(y, 1.0):
         return x
-    if _is(x, "negative"):
+    if made_by(x, "negative"):
         return Expression("negative", (tidy(Expression("true_divide", (x.arguments[0], y))),))
     return None
 
 
 def _sum(x: Atom, *axes: Atom) -> Atom | None:
-    if _is(x, "transpose") and not axes:
+    if made_by(x, "transpose") and not axes:
         return Expression("sum", x.arguments)
-    if _is(x, "sum") and not axes:
+    if made_by(x, "sum") and not axes:
         return Expression("sum", x.arguments[:1])
-    if _is(x, "negative"):
+    if made_by(x, "negative"):
         return Expression("negative", (tidy(Expression("sum", (x.arguments[0], *axes))),))
     return None
 
 
 def _transpose(x: Atom) -> Atom | None:
-    return x.arguments[0] if _is(x, "transpose") else None
+    return x.arguments[0] if made_by(x, "transpose") else None
 
 
 def _matmul(x: Atom, y: Atom) -> Atom | None:
     for one, other, left in ((x, y, True), (y, x, False)):
-        if _is(one, "negative"):
+        if made_by(one, "negative"):
             pair = (one.arguments[0], other) if left else (other, one.arguments[0])
             return Expression("negative", (tidy(Expression("matmul", pair)),))
     return None

@@ -89,7 +89,7 @@ class Equations:
     columns are samples, write A = WZ + B for it. ``ΔA1`` is ∂L/∂A1; it begins at 0 where it is only
     added to. ``⊙`` multiplies number by number, n is the number of samples, and ``[A1 > 0]`` is 1
     where the condition holds, else 0. ``A1[p1]`` are the numbers of A1 at the positions p1, counted
-    along its rows.
+    along its rows; what is assigned to one position several times is added up.
 
     Attributes
     ----------
@@ -269,21 +269,14 @@ def _logsumexp(np: Any, x: Any, *axes: float) -> Any:
     return np.log(_over("sum")(np, np.exp(x), *axes))
 
 
-def _softmax(np: Any, x: Any) -> Any:
-    powers = np.exp(x - np.max(x, -1, keepdims=True))
-    return powers / np.sum(powers, -1, keepdims=True)
+def _log_softmax(np: Any, x: Any, _: Any, axis: float) -> Any:
+    """Compute what ``log Y`` means, so that no logarithm of 0 is taken."""
+    shifted = x - np.max(x, int(axis), keepdims=True)
+    return shifted - _logsumexp(np, shifted, axis)
 
 
-def _log_softmax(np: Any, x: Any) -> Any:
-    """Compute the logarithm of a softmax so that no power is 0: what ``log Y`` means."""
-    shifted = x - np.max(x, -1, keepdims=True)
-    return shifted - _logsumexp(np, shifted, -1.0)
-
-
-def _one_hot(np: Any, table: Table, *like: Any) -> Any:
-    flat = np.zeros(int(np.prod(like[0].shape)))
-    flat[list(table.numbers)] = 1.0
-    return flat.reshape(like[0].shape)
+def _softmax(np: Any, x: Any, axis: float) -> Any:
+    return np.exp(_log_softmax(np, x, x, axis))
 
 
 def _collect(np: Any, table: Table, *arrays: Any) -> Any:
@@ -295,11 +288,11 @@ _MATRIX = {
     "matmul": lambda np, x, y: np.matmul(x, y),
     "transpose": lambda np, x: x.swapaxes(-1, -2),
     "sum": _over("sum"),
+    "total": lambda np, x, *axes: np.sum(x, axis=tuple(map(int, axes))),
     "max": _over("max"),
     "logsumexp": _logsumexp,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
-    "one_hot": _one_hot,
     "collect": _collect,
 }
 

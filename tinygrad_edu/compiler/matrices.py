@@ -28,7 +28,7 @@ class _Matrices(formulas.Text):
     }
     over = "%s_%s "
     collected = "%s[%s]"
-    signs: ClassVar = {"sum": "Σ"}
+    signs: ClassVar = {"sum": "Σ", "total": "Σ"}
 
     def write(self, atom: Atom) -> tuple[str, int]:
         """Write an expression; return the text, and how tightly it binds."""
@@ -43,6 +43,11 @@ class _Matrices(formulas.Text):
             return sign + self.at(PRODUCT, first), NEGATIVE
         if atom.function == "log_softmax":
             return super().write(Expression("log", (others[0],)))
+        if atom.function == "softmax":
+            axes = AXES[tuple(axes_of(tuple(others)))].replace("cols", "")
+            name = self.function("softmax")
+            sign = (self.over % (name, axes)).rstrip() if axes else name
+            return sign + self.in_brackets(self.at(CHOICE, first)), WHOLE
         if atom.function == "collect":
             names = ", ".join(self.at(CHOICE, x) for x in others)
             names = self.in_brackets(names) if len(others) > 1 else names
@@ -64,7 +69,7 @@ class _MatricesInLatex(_Matrices, formulas.Latex):
     }
     over = r"%s_{\text{%s}} "
     collected = r"{%s}_{[%s]}"
-    signs: ClassVar = {"sum": r"\textstyle\sum"}
+    signs: ClassVar = dict.fromkeys(("sum", "total"), r"\textstyle\sum")
 
 
 def as_text(atom: Atom) -> str:

@@ -15,6 +15,7 @@ from tinygrad_edu.compiler.algebra import substituted
 from tinygrad_edu.compiler.arrays import ROWS, Array, Arrays, Pattern, common_name, stems_of
 from tinygrad_edu.compiler.equations import Equation, Equations, Table
 from tinygrad_edu.compiler.loops import PER_ROW, Loop
+from tinygrad_edu.compiler.matrices import as_text
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.simplify import simplified
 from tinygrad_edu.compiler.tape import Tape
@@ -81,7 +82,7 @@ class _Notation:
             for slot in (tape.root, tape.penalty)
             if slot >= 0
         ]
-        self.rows = self.results[0][0] in PER_ROW
+        self.line_of = _lines_of(plan)
         self.reduce = reduce
 
     # which numbers
@@ -151,7 +152,8 @@ class _Notation:
     def by_arrays(self, view: View) -> Iterator[View]:
         """Take a view apart along an axis on which what it reads goes from array to array."""
         operands = [*view.reads.values(), view.out]
-        for axis, length in view.axes.items():
+        again = len(set(view.out.places)) < len(view.out.places)  # sums of different lengths
+        for axis, length in view.axes.items() if view.accumulate or not again else ():
             turns: dict[tuple[object, ...], list[int]] = {}
             for turn in range(length):
                 owners = tuple(
@@ -172,7 +174,36 @@ class _Notation:
                 yield from self.by_arrays(view.part(axis, kept, accumulate=accumulate))
                 accumulate = accumulate or axis not in view.out.axes
             return
-        yield self.in_shape(view)
+        yield self.in_shape(self.in_order(view))
+
+    def in_order(self, view: View) -> View:
+        """Take the turns of an axis in an order in which as many operands as can be are whole."""
+        best, fewest = view, self.scattered(view)
+        for axis in view.axes:
+            for lead in (view.out, *view.reads.values()) if fewest else ():
+                store = lead.store[-1]
+                if not self.arrays.known(store, lead.places):
+                    continue
+                order = [at for _, at in self.arrays.of(store, lead.places)]
+                other = view.sorted_by(lead, order, axis)
+                if other is not None and (count := self.scattered(other)) < fewest:
+                    best, fewest = other, count
+        return best
+
+    def scattered(self, view: View) -> int:
+        """Count the operands that no arrangement of an array describes."""
+        count = 0
+        for operand in (*view.reads.values(), view.out):
+            store = operand.store[-1]
+            if operand.axes and self.arrays.known(store, operand.places):
+                pairs = self.arrays.of(store, operand.places)
+                alone = len({id(array) for array, _ in pairs}) == 1
+                order = [at for _, at in pairs]
+                count += not alone or not (
+                    order == [*range(len(pairs[0][0].places))]
+                    or pairs[0][0].pattern(operand.axes, view.axes, order)
+                )
+        return count
 
     def owners(self, operand: Operand) -> list[object]:
         """List the arrays of an operand, each once; nothing for what is not computed yet."""
@@ -229,8 +260,9 @@ class _Notation:
             lengths = [view.axes[axis] for axis in operand.axes]
             if len(new) < len(operand.places):
                 lengths = [len(new)]
-            column = operand.axes == ("c",) or (operand.axes == ("j",) and self.is_column(view))
-            shape = _shape(lengths, store, column=column)
+            shape = _shape(lengths, store, column=operand.axes == ("c",) and store not in PER_ROW)
+            if len(new) == len(operand.places):
+                shape = [*self.shape_along(view, operand)] or shape
             self.arrays.define(stem, store, new, shape)
 
     def again(self, operand: Operand) -> bool:
@@ -254,28 +286,32 @@ class _Notation:
             weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
             return "X" if weighted or "X" not in self.arrays.taken else "T"
         if self.is_constant(store, place):
-            return "X" if product and not left else "C#"
+            partner = view.reads["x1" if name == "x0" else "x0"] if product else None
+            weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
+            return "X" if weighted else "T" if product else "C#"
         if product:
             return "W#" if left else "X"
         return "b#" if stem == "b" or (view.loop.row is None and not stem) else stem or "v#"
 
-    def is_column(self, view: View) -> bool:
-        """Check whether what is read along one axis is a column."""
-        for operand in view.reads.values():
-            if self.arrays.known(operand.store[-1], operand.places):
+    def shape_along(self, view: View, one: Operand) -> tuple[int, ...]:
+        """Return the shape of an array that is read along the same axis alone; () for none."""
+        axes, per_row = one.axes, one.store in PER_ROW
+        for operand in view.reads.values() if len(axes) == 1 else ():
+            if operand.axes == axes and self.arrays.known(operand.store[-1], operand.places):
                 array = self.arrays.at[operand.store[-1], operand.places[0]][0]
-                if len(array.places) == len(operand.places) > 1 and not array.per_row:
-                    return array.shape[-1] == 1
-        return False
+                if array.places == operand.places and array.per_row == per_row:
+                    return array.shape
+        return ()
 
     def name_computed(self, view: View) -> None:
         """Make an array of what a loop computes."""
         operand = view.out
         lengths = [view.axes[axis] for axis in operand.axes]
-        column = operand.store != "b" and (
-            operand.axes == ("c",)
-            or (bool(view.summed) and operand.axes == ("j",))
-            or self.is_column(view)
+        places = [*dict.fromkeys(operand.places)]
+        if len(places) < len(operand.places):
+            lengths = [len(places)]
+        column = (bool(view.summed) and operand.axes == ("j",)) or (
+            operand.axes == ("c",) and operand.store not in PER_ROW
         )
         name = common_name(
             [self.label(self.slot_at(operand, at)) for at in range(len(operand.places))]
@@ -284,7 +320,35 @@ class _Notation:
             product = len(view.reads) == 2 and bool(view.summed) and len(operand.axes) > 0
             name = "A#" if product else "s#" if view.summed else "Z#"
         shape = _shape(lengths, operand.store, column=column)
-        self.arrays.define(name, operand.store, operand.places, shape)
+        if len(places) == len(operand.places):
+            shape = [*self.shape_along(view, operand)] or shape
+        if len(lengths) == 2 and self.is_turned(view):
+            places = rearranged(places, operand.axes, operand.axes[::-1], view.axes)
+            shape = shape[::-1]
+        self.arrays.define(name, operand.store, places, shape)
+
+    def is_turned(self, view: View) -> bool:
+        """Check whether the transpose of a matrix would better be the matrix.
+
+        It would where a softmax, as an attention's, is taken of each column and not of each row, or
+        where fewer transposes are to be written.
+        """
+        operand = view.out
+        first, second = ([*axes] for axes in (operand.axes, operand.axes[::-1]))
+        width = view.axes[operand.axes[1]]
+        lines = [self.line_of.get((operand.store, place)) for place in operand.places]
+        if None not in lines:
+            rows = (lines[at : at + width] for at in range(0, len(lines), width))
+            columns = (lines[at::width] for at in range(width))
+            together = [all(len(set(some)) == 1 for some in way) for way in (rows, columns)]
+            if together[0] != together[1]:
+                return together[1]
+        rows_of_data = [ROWS] * (operand.store in PER_ROW)
+        counts = [
+            as_text(self.formula(view, [*rows_of_data, *pattern])).count("ᵀ")
+            for pattern in (first, second)
+        ]
+        return counts[1] < counts[0]
 
     def slot_at(self, operand: Operand, at: int) -> int:
         return self.slots[operand.store, operand.places[at]]
@@ -342,19 +406,29 @@ class _Notation:
     def elementwise(self, view: View, body: Atom, pattern: Pattern) -> Atom:
         """Write one operation on all numbers, and the sum over axes that the result lacks."""
         frame = [*pattern]
+        added = 0  # axes that the result does not even have a length of 1 for
         for axis in reversed(view.summed):
             free = [at for at, other in enumerate(frame) if other is None]
             if free:
                 frame[free[0 if axis in (ROWS, "c") else -1]] = axis
             else:
-                frame.insert(0, axis)
+                added += 1
+                frame.insert(frame[:1] == [ROWS], axis)
         of = {name: self.aligned(read, frame, view.axes) for name, read in view.reads.items()}
         found = substituted(body, of)
-        if view.summed:
-            where = sorted(frame.index(axis) - len(frame) for axis in view.summed)
+        if not view.summed:
+            return found
+        where = sorted(frame.index(axis) - len(frame) for axis in view.summed)
+        first = frame[:1] == [ROWS] and ROWS not in view.summed
+        gone = range(first - len(frame), first - len(frame) + added)
+        kept = [at for at in where if at not in gone]
+        if kept:
             whole = len(view.summed) == len([axis for axis in frame if axis is not None])
-            axes = () if whole and len(frame) == 2 else tuple(map(float, where))
+            all_of_it = whole and len(frame) == 2 and view.over == "sum"
+            axes = () if all_of_it else tuple(map(float, kept))
             found = Expression(view.over, (found, *axes))
+        if added:
+            found = Expression("total", (found, *map(float, gone)))
         return found
 
     def product(self, view: View, body: Atom, pattern: Pattern) -> Atom | None:
@@ -383,14 +457,18 @@ class _Notation:
             return None
         if not all(axis in of_left and axis in of_right for axis in view.summed):
             return None
+        if column is None and self.is_constant(right.store, right.places[0]):
+            return None  # weights of rows, such as targets, which nobody writes as a matrix
         *outer, last = view.summed
+        if outer and ROWS in pattern:
+            return None
         ahead = [*outer, *pattern[:-2]]
         first = self.aligned(left, [*ahead, row, last], view.axes)
         second = self.aligned(right, [*ahead, last, column], view.axes)
         found = Expression("matmul", (first, second))
         if outer:
             where = [float(at - len(ahead) - 2) for at in range(len(outer))]
-            found = Expression("sum", (found, *where))
+            found = Expression("total", (found, *where))
         return found
 
     def aligned(self, operand: Operand, frame: Pattern, lengths: dict[str, int]) -> Atom:
@@ -477,10 +555,30 @@ class _Notation:
         )
 
 
+def _lines_of(plan: Plan) -> dict[tuple[str, int], tuple[int, int]]:
+    """Tell which numbers share a softmax, or become numbers that do."""
+    line_of: dict[tuple[str, int], tuple[int, int]] = {}
+    for number, loop in enumerate(reversed(plan.forward)):
+        out = operand_of(loop.out, loop)
+        reads = [operand_of(ref, loop) for ref in loop.reads.values()]
+        if loop.over != "sum":
+            (read,) = reads
+            axes = [*out.axes, *(axis for axis in read.axes if axis not in out.axes)]
+            places = rearranged(read.places, read.axes, axes, loop.axes)
+            for at, place in enumerate(places):
+                line_of[read.store, place] = number, at * len(out.places) // len(places)
+        for read in reads if loop.over == "sum" else ():
+            if read.axes == out.axes:
+                for mine, theirs in zip(out.places, read.places, strict=True):
+                    if (out.store, mine) in line_of:
+                        line_of.setdefault((read.store, theirs), line_of[out.store, mine])
+    return line_of
+
+
 def _shape(lengths: Sequence[int], store: str, *, column: bool) -> list[int]:
     """Return the shape of an array: two lengths at least, or one where each row has its own."""
     if store in PER_ROW:
-        return [*lengths] or [1]
+        return [*lengths, 1] if column and lengths else [*lengths] or [1]
     if len(lengths) > 1:
         return [*lengths]
     return [*lengths, 1] if column and lengths else [1, *(lengths or [1])]

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from tinygrad_edu.compiler.algebra import MATRIX, Shape, Shapes, shape_of, substituted, tidy
+from tinygrad_edu.compiler.algebra import (
+    MATRIX,
+    Shapes,
+    axes_of,
+    made_by,
+    shape_of,
+    shapes_of,
+    substituted,
+    tidy,
+)
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.equations import Equation, Equations
-from tinygrad_edu.engine.symbols import Atom, Expression, is_number, names_in, variable
+from tinygrad_edu.compiler.textbook import in_textbook_form
+from tinygrad_edu.engine.symbols import Atom, Expression, names_in, variable
 
 COMPUTED = ("A", "Z", "s")  # the letters of what loops compute
 
 
 def simplified(equations: Equations) -> Equations:
     """Return equations that say the same in fewer words."""
-    shapes = shapes_of(equations)
-    lines = [*equations.steps, *equations.gradients]
-    lines = _tidied(_merged(lines))
-    while (fewer := _without_copies(lines, shapes)) is not None:
-        lines = _tidied(fewer)
+    shapes = shapes_of(equations.arrays)
+    lines = _shortened([*equations.steps, *equations.gradients], shapes, equations.constants)
+    last = _loss_of(lines) + 1
+    equations = in_textbook_form(
+        replace(equations, steps=tuple(lines[:last]), gradients=tuple(lines[last:]))
+    )
+    shapes = shapes_of(equations.arrays)
+    lines = _shortened([*equations.steps, *equations.gradients], shapes, equations.constants)
     lines = _begun([replace(line, formula=_products(line.formula, shapes)) for line in lines])
     lines, arrays = _renumbered(lines, equations.arrays)
-    last = next(at for at, line in enumerate(lines) if line.names == ("L",))
+    last = _loss_of(lines) + 1
     return replace(
-        equations,
-        arrays=arrays,
-        steps=tuple(lines[: last + 1]),
-        gradients=tuple(lines[last + 1 :]),
+        equations, arrays=arrays, steps=tuple(lines[:last]), gradients=tuple(lines[last:])
     )
 
 
-def shapes_of(equations: Equations) -> dict[str, Shape]:
-    """List the shape of every name, its gradient's name included; n stands for the rows."""
-    shapes: dict[str, Shape] = {"L": (1, 1), "n": ()}
-    for array in equations.arrays:
-        shape: Shape = (("n",) if array.per_row else ()) + array.shape
-        shapes |= dict.fromkeys((array.name, "Δ" + array.name, "∂L/∂" + array.name), shape)
-    return shapes
+def _loss_of(lines: Sequence[Equation]) -> int:
+    """Find the line of the loss."""
+    return next(at for at, line in enumerate(lines) if line.names == ("L",))
+
+
+def _shortened(
+    lines: Sequence[Equation], shapes: Shapes, constants: Collection[str]
+) -> list[Equation]:
+    """Merge what is added up, and leave out copies and what nothing reads."""
+    short = _tidied(_merged(lines))
+    while (fewer := _without_copies(short, shapes, constants)) is not None:
+        short = _tidied(_merged(fewer))
+    return short
 
 
 def _merged(lines: Sequence[Equation]) -> list[Equation]:
@@ -69,42 +85,66 @@ def _begun(lines: Sequence[Equation]) -> list[Equation]:
     return found
 
 
-def _without_copies(lines: Sequence[Equation], shapes: Shapes) -> list[Equation] | None:
-    """Let one name go that is only another name for something; None if there is none."""
+def _without_copies(
+    lines: Sequence[Equation], shapes: Shapes, constants: Collection[str]
+) -> list[Equation] | None:
+    """Let one name go that says little; None if there is none."""
     writes = Counter(name for line in lines for name in line.names)
-    reads = Counter(name for line in lines for name in names_in(line.formula))
+    reads = Counter(name for line in lines for name in line.reads)
     for at, line in enumerate(lines):
-        formula = line.formula
-        if line.table is not None or writes[line.names[0]] > 1:
+        name, formula = line.names[0], line.formula
+        if line.table is not None or writes[name] > 1 or len(line.names) > 1:
             continue
-        name = line.names[0]
-        if isinstance(formula, Expression) and not formula.arguments:
-            before = formula.function
-            # the later name says more: L, or the gradient of what the learner wrote
-            alone = writes[before] == 1 and reads[before] == 1 and before in shapes
-            maker = next((i for i, one in enumerate(lines) if one.names == (before,)), -1)
-            if alone and 0 <= maker < at and shapes[before] == shapes[name]:
-                made = replace(lines[maker], names=(name,), size=line.size)
-                return [*lines[:maker], made, *lines[maker + 1 : at], *lines[at + 1 :]]
-        if name == "L" or name.startswith("∂") or not _is_short(formula):
-            continue
-        of = {name: formula}
         others = [*lines[:at], *lines[at + 1 :]]
+        if name != "L" and not name.startswith("∂") and not reads[name]:
+            return others
+        leaf = isinstance(formula, Expression) and not formula.arguments
+        before = formula.function if isinstance(formula, Expression) and leaf else ""
+        makers = [one for one in lines if before in one.names]
+        alone = reads[before] == 1 and all(one.names == (before,) for one in makers)
+        if makers and alone and shapes[before] == shapes[name]:
+            # the later name says more: L, or the gradient of what the learner wrote
+            return [
+                replace(one, names=(name,), size=line.size) if one.names == (before,) else one
+                for one in others
+            ]
+        of = {name: formula}
+        if (
+            name == "L"
+            or name.startswith("∂")
+            or not (_is_short(formula, constants) or (reads[name] == 1 and _has_entropy(formula)))
+        ):
+            continue
         if all(_keeps_shapes(one.formula, of, shapes) for one in others):
+            old, new = f"Δ{name}", f"Δ{before}"
+            same = makers and shapes[before] == shapes[name]
+            if same and not writes[new] and not reads[new]:
+                of[old] = variable(new)  # the gradient of what has one name now
+                others = [
+                    replace(one, names=tuple(new if n == old else n for n in one.names))
+                    for one in others
+                ]
             return [replace(one, formula=substituted(one.formula, of)) for one in others]
     return None
 
 
-def _is_short(formula: Atom) -> bool:
-    """Check for a name or a number, perhaps with a sign, or the share of one row."""
+def _is_short(formula: Atom, constants: Collection[str]) -> bool:
+    """Check for a name or a number, perhaps with a sign, and for a constant with a factor."""
     if not isinstance(formula, Expression) or not formula.arguments:
         return True
     if formula.function == "negative":
-        return _is_short(formula.arguments[0])
-    first = formula.arguments[0]
-    return (
-        formula.function == "true_divide" and is_number(first, 1.0) and names_in(formula) == {"n"}
-    )
+        return _is_short(formula.arguments[0], constants)
+    if made_by(formula, "log_softmax"):
+        return True
+    scaled = formula.function in ("multiply", "true_divide")
+    return scaled and names_in(formula) <= {"n", *constants}
+
+
+def _has_entropy(atom: Atom) -> bool:
+    """Check for the logarithm of a softmax."""
+    if not isinstance(atom, Expression):
+        return False
+    return made_by(atom, "log_softmax") or any(map(_has_entropy, atom.arguments))
 
 
 def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
@@ -117,7 +157,14 @@ def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
         return True
     if atom.function == "collect":
         return False
-    return all(shape_of(x, shapes) == shape_of(substituted(x, of), shapes) for x in atom.arguments)
+    for x in atom.arguments:
+        old, new = shape_of(x, shapes), shape_of(substituted(x, of), shapes)
+        axes = axes_of(atom.arguments[1:]) if atom.function == "sum" else []
+        if len(old) == len(new) and axes and x is atom.arguments[0]:
+            old, new = (tuple(shape[axis] for axis in axes) for shape in (old, new))
+        if old != new:
+            return False
+    return True
 
 
 def _renumbered(

@@ -77,6 +77,30 @@ class View:
         out = _without_repeats(self.out, self.axes)
         return View(self.loop, self.axes, out, reads, self.accumulate)
 
+    def sorted_by(self, lead: Operand, positions: Sequence[int], axis: str) -> View | None:
+        """Return the same with the turns of an axis in the order of the lead's positions.
+
+        Each turn of the other axes may have an order of its own, if nothing lacks one of them.
+        """
+        mine = [one for one in (self.out, *self.reads.values()) if axis in one.axes]
+        if axis not in lead.axes or any(one.axes != lead.axes for one in mine):
+            return None
+        others = [a for a in lead.axes if a != axis] + [axis]
+        length = self.axes[axis]
+        turns = rearranged([*range(len(lead.places))], lead.axes, others, self.axes)
+        runs = [turns[start : start + length] for start in range(0, len(turns), length)]
+        order = [turn for run in runs for turn in sorted(run, key=positions.__getitem__)]
+        new = dict(zip(turns, order, strict=True))
+
+        def reordered(one: Operand) -> Operand:
+            if axis not in one.axes:
+                return one
+            places = tuple(one.places[new[turn]] for turn in range(len(one.places)))
+            return Operand(one.store, one.axes, places)
+
+        reads = {name: reordered(read) for name, read in self.reads.items()}
+        return View(self.loop, self.axes, reordered(self.out), reads, self.accumulate)
+
     def reshaped(self, axis: str, lengths: dict[str, int]) -> View:
         """Return the same with one axis taken apart to several."""
 
