@@ -25,6 +25,7 @@ PAGES = {
     "docs/recipes/dask.md": "recipes/dask.md",
     "docs/recipes/optuna.md": "recipes/optuna.md",
     "docs/recipes/diagnose.md": "recipes/diagnose.md",
+    "docs/recipes/programs.md": "recipes/programs.md",
 }
 BENCHMARKS = "benchmarks.md"
 PICTURES = (".svg", ".png", ".gif", ".jpg")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import programs
-from tests.models import affine, matrix, numbers
+from tests.models import GRAPHS, affine, matrix, numbers
 from tests.samples import random_sample
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import compile_graph
@@ -147,3 +147,12 @@ def test_what_can_not_be_written_is_refused(tmp_path):
         program = network()
         with pytest.raises(SettingError, match="this program has no code"):
             program.write("python")
+
+
+@languages
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_model_is_written(language, name):
+    """Whatever its code calls is in the file."""
+    program = compile_graph(GRAPHS[name][0](), target=language)
+
+    assert ran(program.write(language)) == of(program)

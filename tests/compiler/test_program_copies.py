@@ -1,14 +1,16 @@
 """Programs travel: copies and pickles run without a trace, and give the same bits."""
 
 import copy
+import gc
 import pickle
 import subprocess
 import sys
 import threading
+from weakref import ref
 
 import pytest
 
-from tests.models import affine, matrix, numbers
+from tests.models import GRAPHS, affine, matrix, numbers
 from tinygrad_edu import Value, as_function, exp
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine.errors import SettingError, StaleGraphError
@@ -201,3 +203,28 @@ def test_a_copy_for_each_thread_has_its_own_gradient(target):
         thread.join()
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_model_travels(target, name):
+    """Its plan is made anew from the tape, to the same bits."""
+    program = compile_graph(GRAPHS[name][0](), target=target)
+
+    assert bits(pickle.loads(pickle.dumps(program)), None) == bits(program, None)
+
+
+@ways
+def test_a_copy_dies_when_it_is_dropped(target, way):
+    """No circle keeps it, or its original, until the collector comes."""
+    program = network(target=target)
+    twin = way(program)
+    there = [ref(one) for one in (program, twin, program.backend, twin.backend)]
+    bits(program)
+    bits(twin)
+
+    gc.disable()
+    try:
+        del program, twin
+        assert [one() for one in there] == [None] * 4
+    finally:
+        gc.enable()

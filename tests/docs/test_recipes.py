@@ -55,6 +55,7 @@ def test_index_and_site_have_every_recipe():
         "freeze.md",
         "weights.md",
         "diagnose.md",
+        "programs.md",
         "grid_search.md",
         "dask.md",
         "optuna.md",
@@ -80,6 +81,7 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
         ("train.md", 2, 2, 0),  # started again, it goes on from its checkpoint, which is at its end
         ("freeze.md", 1, 1, 0),
         ("weights.md", 2, 1, 0),
+        ("programs.md", 1, 1, 0),
         ("grid_search.md", 4, 1, 0),
         ("diagnose.md", 4, 1, 4),
     ],

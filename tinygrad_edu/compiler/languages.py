@@ -186,9 +186,9 @@ def run(rows):
 
 
 def _used(names: Iterable[str], source: str) -> list[str]:
-    """Return those names that are called in a source."""
-    called = {*re.findall(r"\b(\w+)\(", source)}
-    return [name for name in names if name in called]
+    """Return those names that stand in a source."""
+    found = {*re.findall(r"\w+", source)}
+    return [name for name in names if name in found]
 
 
 def _list(name: str, numbers: Iterable[Any], form: str) -> str:

@@ -80,8 +80,8 @@ def compile_graph(
     root : Value, the loss
     inputs : Values that data is passed for, in the order of the columns of ``X``; all other leaves
         that are not constants are parameters
-    reduce : "mean" or "sum" of the rows' losses; what depends on no input, such as a penalty on
-        the parameters, is added once
+    reduce : "mean" or "sum" of the rows' losses; a term of the loss that depends on no input, such
+        as a penalty on the parameters, is added once
     dtype : "float64" or "float32", which only NumPy has
     target : "numpy", whose calls do many operations each; "python", straight-line code without
         dependencies; or "auto", the faster of the two: NumPy, unless it is not installed or a
