@@ -5,20 +5,22 @@ each of which can be printed, and no stage knows the later ones:
 
 1. ``record``: a graph becomes a *tape* (``tape``), a list of operations on numbered slots, which is
    easier to search and to rewrite than linked Values.
-2. ``passes``: tape to tape. Constants are computed, the same operation is done once, what nobody
-   needs is dropped, and a penalty is taken out of the loss, so that it is not added for every row.
+2. ``passes`` and ``softmax``: tape to tape. Constants are computed, the same operation is done
+   once, what nobody needs is dropped, a penalty is taken out of the loss, so that it is not added
+   for every row, and every softmax and cross entropy gets one stable form.
 3. ``sums``: a chain of additions becomes one sum of products, ``%0·%3 + %1·%4 − %2``. An element of
    a matrix product is such a sum, in whatever order the learner added it up.
-4. ``plan``: what is computed alike becomes one loop over named axes (``loops``), and sums whose
-   operands form a grid become a matrix product. Each value gets its place in an array here, chosen
-   so that operands are slices: matrix products on slices are what makes the program fast.
-5. ``adjoint``: the gradient, as loops like those of the forward pass.
-6. ``numpy_writer`` and ``python_writer`` write the loops as code, and ``notation`` writes them as
-   ``equations``. ``languages`` makes files of the code that run alone.
+4. ``plan``: what is computed alike becomes one instruction, a *loop* over named axes (``loops``):
+   a product of matrices, a row of the table on many numbers, a sum, a gather. Each number gets its
+   place here, chosen so that what a loop reads is a slice: that makes the program fast.
+5. ``adjoint``: the gradient, as a list of the same instructions, made by the chain rule on loops.
+6. The writers read that list alone. ``numpy_writer`` and ``python_writer`` write code, and
+   ``languages`` files that run by themselves. ``notation`` writes ``equations`` for the reader:
+   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify`` (by the rules of ``algebra``)
+   and ``textbook`` say what is left as people do, and ``matrices`` prints it.
 7. ``targets`` chooses between ``numpy_backend`` and ``python_backend``, which hold the numbers and
-   run what was written.
-8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns; ``binding`` keeps it
-   in step with the Values of its graph. Read it first.
+   run what was written; ``binding`` keeps them together with the learner's Values.
+8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns. Read it first.
 """
 
 from tinygrad_edu.compiler.equations import Equations

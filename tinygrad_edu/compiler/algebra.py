@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 from tinygrad_edu.compiler.arrays import Array
-from tinygrad_edu.engine.symbols import Atom, Expression, is_number
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number, names_in
 
 Shape: TypeAlias = tuple["int | str", ...]
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -97,6 +97,8 @@ def _add(x: Atom, y: Atom) -> Atom | None:
         return tidy(Expression("subtract", (x, y.arguments[0])))
     if made_by(x, "negative"):
         return tidy(Expression("subtract", (y, x.arguments[0])))
+    if made_by(x, "add") and (twice := _shared_factor("add", x.arguments[1], y)) is not None:
+        return tidy(Expression("add", (x.arguments[0], twice)))
     return _shared_factor("add", x, y)
 
 
@@ -156,14 +158,19 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
             return Expression(
                 "negative", (tidy(Expression("multiply", (one.arguments[0], other))),)
             )
-        if made_by(one, "true_divide") and is_number(one.arguments[0], 1.0):
-            return tidy(Expression("true_divide", (other, one.arguments[1])))
+        if made_by(one, "true_divide") and names_in(one) <= {"n"}:
+            above = tidy(Expression("multiply", (one.arguments[0], other)))
+            return tidy(Expression("true_divide", (above, one.arguments[1])))
     return None
 
 
 def _divide(x: Atom, y: Atom) -> Atom | None:
     if is_number(y, 1.0):
         return x
+    if not isinstance(y, Expression) and made_by(x, "multiply"):
+        factor, other = x.arguments
+        if not isinstance(factor, Expression) and factor and (y / factor).is_integer():
+            return tidy(Expression("true_divide", (other, y / factor)))
     if made_by(x, "negative"):
         return Expression("negative", (tidy(Expression("true_divide", (x.arguments[0], y))),))
     return None
@@ -192,12 +199,13 @@ def _matmul(x: Atom, y: Atom) -> Atom | None:
 
 
 def _where(condition: Atom, yes: Atom, no: Atom) -> Atom | None:
-    if isinstance(yes, Expression) or yes == 1.0 or not is_number(no, 0.0):
+    if names_in(yes) - {"n"} or is_number(yes, 1.0) or not is_number(no, 0.0):
         return None
     return tidy(Expression("multiply", (yes, Expression("where", (condition, 1.0, 0.0)))))
 
 
 _RULES: dict[str, Callable[..., Atom | None]] = {
+    "divide": lambda x, y: tidy(Expression("true_divide", (x, y))),
     "where": _where,
     "negative": _negative,
     "add": _add,

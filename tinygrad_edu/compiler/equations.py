@@ -140,7 +140,8 @@ class Equations:
     def learned(self) -> list[Array]:
         """List the arrays of parameters."""
         count = len(self.parameters)
-        return [array for array in self.arrays if array.store == "u" and array.places[0] < count]
+        found = (a for a in self.arrays if a.store == "u" and a.places[0] < count)
+        return sorted(found, key=lambda array: array.places)
 
     @property
     def used_tables(self) -> list[Table]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from tinygrad_edu.compiler.algebra import OVER, axes_of
 from tinygrad_edu.engine import formulas
-from tinygrad_edu.engine.formulas import CHOICE, NEGATIVE, POWER, PRODUCT, SUM, WHOLE
+from tinygrad_edu.engine.formulas import CHOICE, POWER, PRODUCT, WHOLE
 from tinygrad_edu.engine.symbols import Atom, Expression
 
 MATMUL = POWER - 1  # as tightly as a product
@@ -18,16 +18,13 @@ class _Matrices(formulas.Text):
     """Writes formulas of matrices as text."""
 
     forms: ClassVar = formulas.Text.forms | {
-        "add": ("%s + %s", (SUM, NEGATIVE), SUM),
-        "subtract": ("%s − %s", (SUM, NEGATIVE), SUM),
-        "multiply": ("%s ⊙ %s", (PRODUCT, POWER), PRODUCT),
-        "negative": ("−%s", (NEGATIVE,), NEGATIVE),
         "matmul": ("%s %s", (POWER, POWER), MATMUL),
         "transpose": ("%sᵀ", (WHOLE,), WHOLE),
-        "log": ("log %s", (WHOLE,), POWER),
+        "bracketed": ("(%s)", (CHOICE,), WHOLE),
     }
     over = "%s_%s "
     collected = "%s[%s]"
+    logarithm = "log "
     signs: ClassVar = {"sum": "Σ", "total": "Σ"}
 
     def write(self, atom: Atom) -> tuple[str, int]:
@@ -37,12 +34,16 @@ class _Matrices(formulas.Text):
         first, *others = atom.arguments
         if atom.function in OVER:
             sign = self.signs.get(atom.function) or self.function(atom.function)
-            numbers = axes_of(tuple(others))
+            numbers = axes_of(tuple(others)) if atom.function != "total" else []
             axes = AXES.get(tuple(numbers), " ".join(map(str, numbers)))
             sign = self.over % (sign, axes) if axes else sign + " "
-            return sign + self.at(PRODUCT, first), NEGATIVE
+            return sign + self.at(PRODUCT, first), PRODUCT
+        if atom.function == "multiply" and isinstance(first, Expression) and first.function in OVER:
+            return super().write(
+                Expression("multiply", (Expression("bracketed", (first,)), *others))
+            )
         if atom.function == "log_softmax":
-            return super().write(Expression("log", (others[0],)))
+            return self.logarithm + self.at(WHOLE, others[0]), POWER
         if atom.function == "softmax":
             axes = AXES[tuple(axes_of(tuple(others)))].replace("cols", "")
             name = self.function("softmax")
@@ -59,16 +60,13 @@ class _MatricesInLatex(_Matrices, formulas.Latex):
     """Writes them as LaTeX."""
 
     forms: ClassVar = formulas.Latex.forms | {
-        "add": ("%s + %s", (SUM, NEGATIVE), SUM),
-        "subtract": ("%s - %s", (SUM, NEGATIVE), SUM),
-        "multiply": (r"%s \odot %s", (PRODUCT, POWER), PRODUCT),
-        "negative": ("-%s", (NEGATIVE,), NEGATIVE),
         "matmul": (r"%s \, %s", (POWER, POWER), MATMUL),
         "transpose": (r"%s^{\top}", (WHOLE,), POWER),
-        "log": (r"\log %s", (WHOLE,), POWER),
+        "bracketed": ("(%s)", (CHOICE,), WHOLE),
     }
     over = r"%s_{\text{%s}} "
     collected = r"{%s}_{[%s]}"
+    logarithm = r"\log "
     signs: ClassVar = dict.fromkeys(("sum", "total"), r"\textstyle\sum")
 
 

@@ -44,6 +44,10 @@ def equations_of(
     reduce : "mean" or "sum" of the rows' losses
     """
     notation = _Notation(tape, plan, constants, texts, reduce)
+    for loop in plan.forward:  # a weight has the shape of the product that it is a factor of
+        if max(len(ref.axes) for ref in (*loop.reads.values(), loop.out)) > 1:
+            for view in notation.by_modules(notation.view(loop)):
+                notation.name_leaves(view)
     for loop in plan.forward:
         for view in notation.views(loop):
             notation.add_forward(view)
@@ -121,15 +125,18 @@ class _Notation:
         """Take a loop apart, until each part reads and writes whole arrays where it can."""
         if not loop.reads:  # it sets what is added to later to 0, where every gradient begins
             return
+        for one in self.by_modules(self.view(loop)):
+            self.name_leaves(one)
+            yield from self.by_arrays(one)
+
+    def view(self, loop: Loop) -> View:
+        """Write out the places of a loop."""
         reads = {name: operand_of(ref, loop) for name, ref in loop.reads.items()}
         for name, read in reads.items():
             if self.number(read) is not None:
                 reads[name] = Operand(read.store, (), read.places[:1])
         out = operand_of(loop.out, loop)
-        view = View(loop, dict(loop.axes), out, reads, loop.accumulate).without_repeats()
-        for one in self.by_modules(view):
-            self.name_leaves(one)
-            yield from self.by_arrays(one)
+        return View(loop, dict(loop.axes), out, reads, loop.accumulate).without_repeats()
 
     def by_modules(self, view: View) -> list[View]:
         """Take products apart that only lie side by side: a few, or those of different modules."""

@@ -98,8 +98,7 @@ def _without_copies(
         others = [*lines[:at], *lines[at + 1 :]]
         if name != "L" and not name.startswith("∂") and not reads[name]:
             return others
-        leaf = isinstance(formula, Expression) and not formula.arguments
-        before = formula.function if isinstance(formula, Expression) and leaf else ""
+        before = _name(formula)
         makers = [one for one in lines if before in one.names]
         alone = reads[before] == 1 and all(one.names == (before,) for one in makers)
         if makers and alone and shapes[before] == shapes[name]:
@@ -147,6 +146,11 @@ def _has_entropy(atom: Atom) -> bool:
     return made_by(atom, "log_softmax") or any(map(_has_entropy, atom.arguments))
 
 
+def _name(atom: Atom) -> str:
+    """Return the name that a formula is; "" for another one."""
+    return atom.function if isinstance(atom, Expression) and not atom.arguments else ""
+
+
 def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
     """Check that nothing that is summed or multiplied as a matrix changes its shape."""
     if not isinstance(atom, Expression) or not atom.arguments:
@@ -156,7 +160,8 @@ def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
     if atom.function not in MATRIX or names_in(atom).isdisjoint(of):
         return True
     if atom.function == "collect":
-        return False
+        names = {_name(x) for x in atom.arguments} & {*of}
+        return all(_name(of[name]) and shapes[_name(of[name])] == shapes[name] for name in names)
     for x in atom.arguments:
         old, new = shape_of(x, shapes), shape_of(substituted(x, of), shapes)
         axes = axes_of(atom.arguments[1:]) if atom.function == "sum" else []
