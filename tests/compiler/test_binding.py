@@ -52,7 +52,8 @@ def test_pull_takes_what_was_computed_from_constants(anywhere, name, rows):
 def test_pull_names_an_exponent_that_has_changed(target):
     """Since a square is compiled as a product; the program keeps all its numbers."""
     w, c, two = Value(3.0), constant(5.0), constant(2.0)
-    program = compile_graph(w ** (two * 1.0) * c, target=target)
+    root = w ** (two * 1.0) * c
+    program = compile_graph(root, target=target)
     program.pull()
 
     two.data, c.data, w.data = 3.0, 6.0, 4.0
@@ -60,7 +61,7 @@ def test_pull_names_an_exponent_that_has_changed(target):
         program.pull()
 
     assert program.forward() == 45.0
-    assert compile_graph(w ** (two * 1.0) * c, target=target).forward() == 384.0
+    assert compile_graph(root, target=target).forward() == 384.0
     two.data = 2.0
     program.pull()
     assert program.forward() == 96.0
@@ -142,6 +143,21 @@ def test_rebind_knows_inputs_and_outputs(anywhere):
     both.forward([[1.0, 0.0]])
 
     assert both.outputs().tolist() == [[2.0, 7.0]]
+
+
+def test_rebind_takes_the_names_of_the_other_graph(target):
+    """In its equations and matrices, as in its parameters."""
+
+    def loss(name):
+        w = [Value(0.5 * i, f"{name}{i}") for i in range(1, 3)]
+        return (w[0] * 2.0 + w[1] * 3.0).tanh() * w[0]
+
+    program = compile_graph(loss("v"), target=target)
+    before = [*program.matrices]
+    program.rebind(loss("q"))
+
+    assert "".join(before).replace("v", "q") == "".join(program.matrices)
+    assert "v" in "".join(before)
 
 
 def test_single_precision_is_what_push_brings_back():

@@ -33,11 +33,11 @@ def test_a_row_is_what_it_computes_and_not_its_name(anywhere, name, rows):
     mine, real = as_function(TWICE[name]), as_function(ops.TABLE[name])
 
     def loss(weights, x):
-        pair = [mine, real]
+        pair, products = [mine, real], [w * x for w in weights]
         if TWICE[name].arity == 1:
-            parts = [f(w * x) for w in weights for f in (*pair, *pair)]
+            parts = [f(product) for product in products for f in (*pair, *pair)]
         else:
-            parts = [f(w * x, v) for w, v in pairwise(weights) for f in (*pair, *pair)]
+            parts = [f(a, b) for a, b in pairwise(products) for f in (*pair, *pair)]
         constant = f(Value(2.0).detach()) if (f := mine) and TWICE[name].arity == 1 else 1.0
         total = parts[0] * constant
         for part in parts[1:]:

@@ -15,6 +15,7 @@ from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.generators import generators, get_state, set_state
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.samples import as_list
+from tinygrad_edu.shared.tables import plural
 
 Loss: TypeAlias = Callable[[Any, Any], Value]
 
@@ -186,7 +187,7 @@ def encoded(target: Any, width: int) -> list[float]:
         return [*map(float, target)] if isinstance(target, Iterable) else [float(target)]
     if not 0 <= target < width:
         raise SettingError(
-            f"the target is class {target}, but the model has {width} outputs.",
+            f"the target is class {target}, but the model has {plural(width, 'output')}.",
             expected=f"an index from 0 to {width - 1}",
             fix=f"number the classes from 0 to {width - 1}, or build the model with more outputs.",
         )

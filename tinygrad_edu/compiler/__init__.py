@@ -16,7 +16,7 @@ each of which can be printed, and no stage knows the later ones:
 5. ``adjoint``: the gradient, as a list of the same instructions, made by the chain rule on loops.
 6. The writers read that list alone. ``numpy_writer`` and ``python_writer`` write code, and
    ``languages`` files that run by themselves. ``notation`` writes ``equations`` for the reader:
-   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify`` (by the rules of ``algebra``)
+   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify`` (by rules of ``algebra``)
    and ``textbook`` say what is left as people do, and ``matrices`` prints it.
 7. ``targets`` chooses between ``numpy_backend`` and ``python_backend``, which hold the numbers and
    run what was written; ``binding`` keeps them together with the learner's Values.

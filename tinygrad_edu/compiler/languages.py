@@ -90,6 +90,7 @@ def python_text(made: Snapshot) -> str:
     mean = " * (1.0 / len(rows))" if made.reduce == "mean" else ""
     run = _RUN.format(
         columns=len(tape.inputs),
+        numbers=plural(len(tape.inputs), "number"),
         rest=plan.sizes["u"] - len(made.parameters) - len(made.constants),
         b=plan.sizes["b"],
         root=made.place(tape.root),
@@ -127,6 +128,7 @@ def numpy_text(made: Snapshot) -> str:
         u=plan.sizes["u"],
         b=plan.sizes["b"],
         columns=len(tape.inputs),
+        numbers=plural(len(tape.inputs), "number"),
         seeds="\n    ".join(seeds or ["pass"]),
         loss=total
         + (" / len(x)" if per_row and made.reduce == "mean" else "")
@@ -151,7 +153,7 @@ _RUN = '''
 def run(rows):
     """Return the loss of rows of inputs, its gradient, and the outputs of each row."""
     if any(len(row) != {columns} for row in rows):
-        raise ValueError("each row must have {columns} numbers")
+        raise ValueError("each row must have {numbers}")
     u, b = [*parameters, *constants] + [0.0] * {rest}, [0.0] * {b}
     du, db = [0.0] * len(u), [0.0] * len(b)
     losses, outputs, gradient = [], [], [0.0] * len(parameters)
@@ -170,7 +172,7 @@ def run(rows):
     """Return the loss of rows of inputs, its gradient, and the outputs of each row."""
     x = np.array(rows, "{dtype}")
     if x.shape[1:] != ({columns},):
-        raise ValueError("each row must have {columns} numbers")
+        raise ValueError("each row must have {numbers}")
     u, b = np.zeros({u}, "{dtype}"), np.zeros(({b}, len(x)), "{dtype}")
     u[: len(parameters) + len(constants)] = [*parameters, *constants]
     du, db = np.zeros_like(u), np.zeros_like(b)

@@ -226,7 +226,6 @@ class Program:
         self._make(target, why, len(recorded), clock)
         fixed = {} if faulty else fixed_in(recorded, self.tape)
         self._constants = Constants(recorded, self.tape, self.backend.constant_slots, fixed)
-        self._texts = [(v.label, v.origin) for v in order]
         self._bind(order)
         self.pull()
         clock.lap("bind")
@@ -311,8 +310,8 @@ class Program:
         Raises
         ------
         StaleGraphError
-            If a constant exponent has changed: it is part of the code, since a square is compiled
-            as a product. The program keeps its numbers then.
+            If a constant has changed that is part of the code, such as an exponent: a square is
+            compiled as a product. The program keeps its numbers then.
         """
         with self._lock:
             self._constants.pull()
@@ -346,7 +345,8 @@ class Program:
         Raises
         ------
         StaleGraphError
-            If the graph has a different structure, or another constant exponent.
+            If the graph has a different structure, or other constants that are part of the code.
+            The program stays bound as it was then.
         """
         recorded, order = record(*_checked(root, inputs, outputs))
         if not outputs:
@@ -501,10 +501,11 @@ class Program:
             fill(mine, numbers)
 
     def _bind(self, order: Sequence[Value]) -> None:
-        """Remember the Values that the parameters and the constants stand for."""
+        """Remember the Values that parameters and constants stand for, and the names of all."""
         self._constants.bind(order)  # first, since it may refuse their numbers
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
+        self._texts = [(v.label, v.origin) for v in order]
 
     def _run(self, X: Any, *, backward: bool) -> float:
         """Take the rows of data and run; return the loss."""
