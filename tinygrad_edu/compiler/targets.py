@@ -137,9 +137,11 @@ def is_chain(tape: Tape) -> bool:
     Additions do not count, however many there are, since they are gathered to sums.
     """
     level, count = [0] * len(tape), 0
-    for slot, op in enumerate(tape.ops):
+    for slot, (op, left, right) in enumerate(zip(tape.ops, tape.left, tape.right, strict=True)):
         if op is not None:
-            weighs = op not in ADDITIVE
-            level[slot] = max(level[operand] for operand in tape.operands(slot)) + weighs
+            weighs, below = op not in ADDITIVE, level[left]
+            if right >= 0 and level[right] > below:
+                below = level[right]
+            level[slot] = below + weighs
             count += weighs
     return CHAIN < count < WIDTH * max(level)
