@@ -44,8 +44,7 @@ GRAPHS: Mapping[str, Callable[[int], Value]] = {
 CASES = (
     ("dense network's batch", "numpy"),
     ("random graph", "numpy"),
-    ("chain", "numpy"),
-    ("chain", "python"),
+    ("chain", "auto"),
 )
 
 

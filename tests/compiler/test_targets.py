@@ -1,5 +1,6 @@
 """What runs a tape: matrices where there is width, else straight-line Python."""
 
+import subprocess
 import sys
 from time import process_time
 
@@ -138,3 +139,29 @@ def test_without_numpy_straight_line_code_is_left(monkeypatch):
     for settings in ({"target": "numpy"}, {"dtype": "float32"}):
         with pytest.raises(MissingExtraError, match="needs numpy"):
             compile_graph(w * w, **settings)
+
+
+def test_everything_before_the_writers_needs_the_standard_library_alone():
+    """A graph is recorded, planned and differentiated, and its equations are written, in a process
+    in which NumPy can't be imported."""
+    script = """
+import sys
+sys.modules["numpy"] = None
+from random import Random
+from tinygrad_edu import Value, compile_graph, nn
+x = [Value(0.1 * i) for i in range(4)]
+loss = nn.cross_entropy(nn.MLP(4, [5, 3], rng=Random(0))(x), 1)
+program = compile_graph(loss, x)
+program.backward([[0.1, 0.2, 0.3, 0.4]])
+print(program.stats["target"], program.stats["matrix_products"], len(str(program.plan)) > 300)
+print(program.equations)
+third_party = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+print(*(name for name in third_party if not name.startswith("_")))
+"""
+    run = [sys.executable, "-c", script]
+
+    lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert lines[0] == "python 2 True"
+    assert any("W1" in line for line in lines)
+    assert {*lines[-1].split()} <= {"tinygrad_edu", "graphviz", "numpy"}  # numpy is None
