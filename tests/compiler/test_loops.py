@@ -81,6 +81,17 @@ def test_the_adjoint_of_a_row_is_the_cotangent_times_its_partial(row):
     assert stores["du", 0, 0] == pytest.approx(x.grad, rel=1e-15)
 
 
+def test_the_adjoint_of_a_logsumexp_is_the_softmax():
+    """For each class, e to the power of its logit minus the logsumexp."""
+    logits = Ref("b", ("k",), 0, (1,))
+    loop = apply({"k": 3}, Ref("b", (), 3), [logits], over="logsumexp")
+
+    assert str(loop) == "b[3] = logsumexp_k b[k]  # k < 3"
+    assert [str(it) for it in adjoint(loop, ["x0"])] == [
+        "db[k] += db[3] · exp(b[k] − b[3])  # k < 3"
+    ]
+
+
 # --- references ---
 
 

@@ -104,3 +104,18 @@ def test_squares_and_conditions_have_faster_calls():
     assert numpy_call(Expression("power", (X, 2.0))) == ("square", (X,))
     assert numpy_call(Expression("multiply", (Y, relu_slope)))[1][1] is positive
     assert numpy_call(Expression("multiply", (Y, other)))[1][1] is other
+
+
+def test_the_exponentials_of_a_softmax_are_taken_once():
+    """Its probabilities, and the gradient of its logarithm, are quotients of what is there."""
+    leaves = [f"%{i} = parameter" for i in range(3)]
+    total = ["%3 = exp %0", "%4 = exp %1", "%5 = exp %2", "%6 = add %3 %4", "%7 = add %6 %5"]
+    log = ["%8 = log %7", "%9 = sub %0 %8", "%10 = sub %1 %8", "%11 = sub %2 %8"]
+    shares = ["%12 = exp %9", "%13 = exp %10", "%14 = exp %11"]
+    entropy = ["%15 = mul %12 %9", "%16 = mul %13 %10", "%17 = mul %14 %11", "%18 = add %15 %16"]
+    text = "\n".join([*leaves, *total, *log, *shares, *entropy, "%19 = add %17 %18", "return %19"])
+
+    source = code(text).source
+
+    assert source.count("exp(") == 1
+    assert source.count("divide(") == 2

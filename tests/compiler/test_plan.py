@@ -6,7 +6,7 @@ import pytest
 from tests.models import GRAPHS, affine, matrix, numbers
 from tests.tapes import NETWORK, picture, read
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.plan import grids, plan
+from tinygrad_edu.compiler.plan import grids, in_turn, plan
 from tinygrad_edu.compiler.sums import gather_sums
 
 
@@ -145,3 +145,19 @@ def test_what_is_complete_in_a_grid_with_holes_stays_a_product(left, right, size
         for column in grid:
             assert len({right[n] for n in column}) == 1
             assert [left[n] for n in column] == [left[n] for n in grid[0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "n"),
+    [
+        ([[0, 1, 2, 3, 4, 5], [7, 7, 7, 8, 8, 8]], 3),
+        ([[0, 1, 2, 3, 4, 5], [7, 8, 7, 8, 7, 8]], 2),
+        ([[0, 1, 2, 3, 4, 5], [7, 7, 7, 7, 8, 8]], 6),
+        ([[0, 1, 2, 3, 4, 5], [7, 7, 7, 7, 7, 7]], 6),
+        ([[0, 1, 2, 3], [4, 5, 6, 7]], 4),
+        ([[0]], 1),
+    ],
+)
+def test_what_is_read_in_turn_has_an_axis_of_its_own(columns, n):
+    """Runs of one slot, or the same slots again; otherwise all nodes are one run."""
+    assert in_turn(columns) == n

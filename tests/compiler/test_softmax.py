@@ -271,6 +271,31 @@ def test_logits_of_every_size(z, names, target):
     assert [by_leaf[v] for v in leaves] == pytest.approx(slopes, rel=1e-12, abs=1e-15)
 
 
+def test_a_batch_is_that_of_pytorch():
+    """A network and its cross entropy, for classes by index, in single samples and together."""
+    torch = pytest.importorskip("torch")
+    rng = Random(0)
+    rows, classes = [[rng.uniform(-30.0, 30.0) for _ in range(3)] for _ in range(4)], [0, 2, 1, 2]
+    w = [[Value(rng.uniform(-9.0, 9.0)) for _ in range(3)] for _ in range(3)]
+    losses = []
+    for x, k in zip(rows, classes, strict=True):
+        z = [sum(a * b for a, b in zip(ws, x, strict=True)) for ws in w]
+        _, e, s = parts(z, "nothing")
+        losses.append(-(e[k] / s).log() if k else s.log() - z[k])
+    program = compile_graph(sum(losses) / 4.0, target="numpy")
+
+    weight = torch.tensor([[v.data for v in ws] for ws in w], dtype=torch.float64)
+    weight.requires_grad_()
+    logits = torch.tensor(rows, dtype=torch.float64) @ weight.T
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(classes))
+    loss.backward()
+    assert program.backward() == pytest.approx(loss.item(), rel=1e-12)
+    by_leaf = dict(zip(program.parameters, program.gradient, strict=True))
+    assert [by_leaf[v] for ws in w for v in ws] == pytest.approx(
+        weight.grad.flatten().tolist(), rel=1e-12, abs=1e-13
+    )
+
+
 @every_loss
 def test_nan_is_handed_on(loss, target):
     """A broken logit breaks the loss, visibly."""

@@ -177,10 +177,13 @@ class _Writer:
             return
         target = self.array(loop.out, own, loop)
         out = "" if loop.accumulate else target
+        before = len(self.lines)
         value = self.total(loop, body, own, out)
         if loop.accumulate:
-            if sign > 0 and self.lines and self.lines[-1] == f"negative({target}, out={target})":
-                self.lines[-1] = f"subtract({value}, {target}, out={target})"  # the same bits
+            negated = [f"negative({target}, out={target})"]  # by the loop before this one
+            if sign > 0 and self.lines[before - 1 : before] == negated:
+                del self.lines[before - 1]
+                self.lines.append(f"subtract({value}, {target}, out={target})")  # the same bits
             else:
                 what = "add" if sign > 0 else "subtract"
                 self.lines.append(f"{what}({target}, {value}, out={target})")

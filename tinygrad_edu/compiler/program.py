@@ -112,6 +112,10 @@ def compile_graph(
     where infinities of both signs meet, what is nan there may be infinite here. And NumPy decides
     whether the maximum or minimum of 0.0 and -0.0, or the relu of -0.0, is 0.0 or -0.0.
 
+    A softmax, its logarithm, a logsumexp and a cross entropy are computed from the logits minus
+    their maximum, in each row of data, whatever was subtracted from them in the graph. So they are
+    finite also where exponentials of the graph overflow.
+
     Examples
     --------
     >>> from tinygrad_edu import Value, stop_gradient
