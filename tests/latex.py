@@ -16,7 +16,7 @@ MISSING = " and ".join(tool for tool in ("node", "npm") if not shutil.which(tool
 RENDER = """
 const katex = require(process.argv[1]);
 const formulas = JSON.parse(require("fs").readFileSync(0, "utf-8"));
-const settings = {displayMode: true, throwOnError: true, strict: "error", maxExpand: 100};
+const settings = {displayMode: true, throwOnError: true, strict: "error", maxExpand: 1000};
 const errors = [];
 for (const formula of formulas) {
   try { katex.renderToString(formula, settings); }

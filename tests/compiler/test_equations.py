@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from benchmarks.families import FAMILIES, Ours
 from tests import programs
 from tests.agreement import tame_programs
 from tests.compiler.test_program_layers import network
@@ -45,6 +46,15 @@ def differences(program, rows=None):
 def test_what_is_printed_is_what_runs_in_every_model(name):
     """Computed from the equations alone, loss and gradients are those of the program."""
     assert max(differences(compile_graph(GRAPHS[name][0]()))) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+def test_what_is_printed_is_what_runs_in_every_family(family):
+    """Seventeen kinds of models, recurrent, convolutional, with gathers and with softmaxes."""
+    ours = Ours(family)
+
+    assert max(differences(ours.program, ours.rows)) < 1e-12
 
 
 @pytest.mark.parametrize("reduce", ["mean", "sum"])
@@ -168,6 +178,7 @@ def test_latex_of_every_model_is_rendered():
     program = compile_graph((strange[0] ** strange[1] * 1e-7 + abs(strange[1]) ** 0.5).sqrt())
     pages = [program.equations.latex, mlp()[0].equations.latex]
     pages += [compile_graph(graph()).equations.latex for graph, _ in GRAPHS.values()]
+    pages += [Ours(family).program.equations.latex for family in FAMILIES]
     pages += [compile_graph(network(Random(seed))[0]).equations.latex for seed in range(40)]
 
     assert errors_of(pages) == []

@@ -16,8 +16,9 @@ each of which can be printed, and no stage knows the later ones:
 5. ``adjoint``: the gradient, as a list of the same instructions, made by the chain rule on loops.
 6. The writers read that list alone. ``numpy_writer`` and ``python_writer`` write code, and
    ``languages`` files that run by themselves. ``notation`` writes ``equations`` for the reader:
-   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify`` (by rules of ``algebra``)
-   and ``textbook`` say what is left as people do, and ``matrices`` prints it.
+   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify``, by the rules of
+   ``algebra``, and ``textbook`` say it as people do, ``matrices`` prints it, and ``reading`` gives
+   its names to the code.
 7. ``targets`` chooses between ``numpy_backend`` and ``python_backend``, which hold the numbers and
    run what was written; ``binding`` keeps them together with the learner's Values.
 8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns. Read it first.

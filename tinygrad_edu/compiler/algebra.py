@@ -137,8 +137,8 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
     if not isinstance(y, Expression):
         x, y = y, x
     if not isinstance(x, Expression):
-        if x == 1.0:
-            return y
+        if x in (0.0, 1.0):
+            return y if x else 0.0
         if made_by(y, "multiply") and not isinstance(y.arguments[0], Expression):
             return tidy(Expression("multiply", (x * y.arguments[0], y.arguments[1])))
         whole = round(1.0 / x) if 0.0 < x < 1.0 else 0
@@ -177,6 +177,8 @@ def _divide(x: Atom, y: Atom) -> Atom | None:
 
 
 def _sum(x: Atom, *axes: Atom) -> Atom | None:
+    if is_number(x, 0.0):
+        return 0.0
     if made_by(x, "transpose") and not axes:
         return Expression("sum", x.arguments)
     if made_by(x, "sum") and not axes:
@@ -187,10 +189,14 @@ def _sum(x: Atom, *axes: Atom) -> Atom | None:
 
 
 def _transpose(x: Atom) -> Atom | None:
-    return x.arguments[0] if made_by(x, "transpose") else None
+    return (
+        x if not isinstance(x, Expression) else x.arguments[0] if made_by(x, "transpose") else None
+    )
 
 
 def _matmul(x: Atom, y: Atom) -> Atom | None:
+    if is_number(x, 0.0) or is_number(y, 0.0):
+        return 0.0
     for one, other, left in ((x, y, True), (y, x, False)):
         if made_by(one, "negative"):
             pair = (one.arguments[0], other) if left else (other, one.arguments[0])

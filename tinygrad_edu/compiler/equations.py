@@ -225,13 +225,13 @@ class Equations:
         return self.text
 
 
-def views_by_name(equations: Equations, vector: Any) -> dict[str, Any]:
+def views_by_name(learned: Sequence[Array], vector: Any) -> dict[str, Any]:
     """Return parts of a vector of parameters under the names of their arrays.
 
     They are views, unless the numbers of an array lie scattered in the vector.
     """
     found = {}
-    for array in equations.learned:
+    for array in learned:
         first, last = array.places[0], array.places[-1]
         places: Any = [*array.places]
         if places == [*range(first, last + 1)]:

@@ -11,15 +11,19 @@ from textwrap import fill
 from typing import Any, NamedTuple
 
 from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import FUNCTIONS
 from tinygrad_edu.compiler.python_writer import python_functions, with_callers
+from tinygrad_edu.compiler.reading import with_names
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.arguments import extra, one_of
 from tinygrad_edu.shared.arithmetic import exact_sum
 from tinygrad_edu.shared.tables import plural
+
+MOST_LINES = 200  # instructions of a program whose equations are written above it
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Snapshot:
     dtype: str
     parameters: Sequence[float]
     constants: Sequence[float]
+    equations: Equations
 
     @property
     def rows(self) -> list[list[float]]:
@@ -140,7 +145,8 @@ def numpy_text(made: Snapshot) -> str:
         f"{functions}\n\n"
         "sum, reduceat, inf, nan = np.add.reduce, np.add.reduceat, np.inf, np.nan"
     )
-    return _file("NumPy", head, [*helpers, *tables, code.source], "np.array([{}])", run, made)
+    source = with_names(code.source, made.equations.arrays, numpy.FUNCTIONS.split())
+    return _file("NumPy", head, [*helpers, *tables, source], "np.array([{}])", run, made)
 
 
 # to add a language is to add a line here
@@ -213,12 +219,18 @@ def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made
     """Join the parts of a file."""
     inputs = plural(len(made.tape.inputs), "input")
     of = f"{plural(len(made.parameters), 'parameter')}, {inputs} in each row"
-    title = f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone.\n"""'
+    lines = made.equations.text.splitlines() if len(made.plan.forward) <= MOST_LINES else []
+    text = "".join(f"    {line}\n" for line in lines).replace("\\", "")
+    told = f"These are its equations:\n\n{text}" if text else ""
+    title = (
+        f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'
+    )
     numbers = [
         _list("parameters", made.parameters, form),
         _list("constants", made.constants, form),
         _list("rows", made.rows, form) + "  # the inputs when the graph was recorded",
     ]
+    title = "\n".join(line.rstrip() for line in title.splitlines())
     body = [part.strip("\n") for part in (*parts, "\n".join(numbers), run)]
     main = 'if __name__ == "__main__":\n    print(run(rows)[0])'
     lines = [f"{title}\n\nfrom __future__ import annotations\n\n{head}", *body, main]

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import Passes, gradient
+from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
 from tinygrad_edu.compiler.equations import Equations, views_by_name
 from tinygrad_edu.compiler.languages import Language, Snapshot, language_called, language_of
@@ -25,6 +26,7 @@ from tinygrad_edu.compiler.passes import (
     split_penalty,
 )
 from tinygrad_edu.compiler.plan import plan_of_numbers
+from tinygrad_edu.compiler.reading import with_names
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.softmax import stabilize_softmax
 from tinygrad_edu.compiler.tape import Tape
@@ -224,6 +226,7 @@ class Program:
         clock.lap("passes")
         _check(self.tape, inputs)
         self.columns, self.loss = len(inputs), nan
+        self._arrays: list[Array] = []
         if faulty:
             target, why = "graph", "A fault is switched on, which no other target has."
         else:
@@ -423,7 +426,8 @@ class Program:
         with self._lock:
             numbers = self._vector.tolist(), self._constants.numbers
             reduce, dtype = self.settings["reduce"], self.settings["dtype"]
-            snapshot = Snapshot(self.tape, self._plan, reduce, dtype, *numbers)
+            made = self.tape, self._plan, reduce, dtype
+            snapshot = Snapshot(*made, *numbers, self.equations)
         return language.write(snapshot)
 
     @property
@@ -446,8 +450,14 @@ class Program:
 
     @property
     def source(self) -> str:
-        """Return the Python that runs."""
-        return self.backend.source
+        """Return the Python that runs; for NumPy, with the names that its equations have."""
+        if self.stats["target"] != "numpy":
+            return self.backend.source
+        from tinygrad_edu.compiler.numpy_backend import FUNCTIONS
+
+        pieces = self.backend.source.split("\n\ndef bind")
+        arrays, taken = self.equations.arrays, FUNCTIONS.split()
+        return "\n\ndef bind".join(with_names(piece, arrays, taken) for piece in pieces)
 
     @property
     def plan(self) -> Passes:
@@ -467,15 +477,20 @@ class Program:
             self.settings["reduce"],
         )
 
+    def _learned(self) -> list[Array]:
+        """Return the arrays of parameters, whose names are found once, when first asked for."""
+        self._arrays = self._arrays or self.equations.learned
+        return self._arrays
+
     @property
     def matrices(self) -> dict[str, Any]:
         """Return the parameters by their names in the equations, as views of ``vector``."""
-        return views_by_name(self.equations, self.vector)
+        return views_by_name(self._learned(), self.vector)
 
     @property
     def gradients(self) -> dict[str, Any]:
         """Return the gradients by the parameters' names, as views of ``gradient``."""
-        return views_by_name(self.equations, self.gradient)
+        return views_by_name(self._learned(), self.gradient)
 
     def __repr__(self) -> str:
         return (
@@ -511,6 +526,7 @@ class Program:
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
         self._texts = [(v.label, v.origin) for v in order]
+        self._arrays = []
 
     def _run(self, X: Any, *, backward: bool) -> float:
         """Take the rows of data and run; return the loss."""

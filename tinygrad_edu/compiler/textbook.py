@@ -96,7 +96,8 @@ class _Book:
         self.constants = dict(equations.constants)
         for softmax in found:
             like = self.of[softmax.shifted]
-            self.of[softmax.output] = replace(like, name=softmax.output, letter="")
+            store = like.store if like.per_row else ""
+            self.of[softmax.output] = Array(softmax.output, store, (), like.shape)
 
     def rewritten(self, line: Equation) -> Equation:
         """Write a line in the names of a softmax; what a pick adds to a gradient, as a matrix."""
