@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_edu import Value, exp
 from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.numpy_backend import MOST_SPACES, negative, power
+from tinygrad_edu.compiler.numpy_backend import MOST_SPACES, negative, power, with_holes
 
 
 def test_buffers_are_kept_for_a_few_numbers_of_rows():
@@ -63,3 +63,20 @@ def test_a_negative_is_that_of_its_own_number(dtype, step):
 
     assert out.tolist() == [-number for number in x.tolist()]
     assert math.copysign(1.0, float(negative(np.zeros(1, dtype))[0])) == -1.0
+
+
+@pytest.mark.parametrize("spoilt", [0.5, np.inf, -np.inf, np.nan])
+def test_what_a_matrix_does_not_have_adds_nothing(spoilt):
+    """Whatever the number is that it would be multiplied by."""
+    rng = np.random.RandomState(0)
+    x, numbers = rng.randn(3, 5), rng.randn(4)
+    x[2, 1] = spoilt
+    at, rows, columns = np.array([0, 1, 3, 5]), [0, 0, 1, 1], [0, 1, 0, 2]
+    out, expected = np.empty((2, 5)), np.zeros((2, 5))
+    for number, row, column in zip(numbers, rows, columns, strict=True):
+        expected[row] += number * x[column]
+
+    with np.errstate(all="ignore"):
+        with_holes(np.zeros((2, 3)), at, numbers, x, out)
+
+    np.testing.assert_allclose(out, expected, rtol=1e-14)

@@ -105,6 +105,26 @@ def test_sums_of_more_and_of_fewer_scattered_terms_are_one_loop():
     assert list(program.gradient) == pytest.approx([p.grad for p in program.parameters], rel=1e-13)
 
 
+@pytest.mark.parametrize(
+    "there", [lambda i, j: i != j, lambda i, j: j <= i], ids=["diagonal", "triangle"]
+)
+@pytest.mark.parametrize("infinite", [False, True])
+def test_a_matrix_with_holes_is_one_product(there, infinite):
+    """And a hole is not a zero: times infinity it adds nothing."""
+    w, x = matrix(6, 6), numbers(6)
+    x[4].data = np.inf if infinite else 0.5
+    sums = [sum(w[i][j] * x[j] for j in range(6) if there(i, j)) for i in range(1, 6)]
+    loss = sum((v.tanh() if infinite else v.exp()) for v in sums)
+    loss.backward()
+
+    program = compile_graph(loss, x, target="numpy")
+
+    assert program.stats["matrix_products"] == 1
+    assert program.backward([[v.data for v in x]]) == pytest.approx(loss.data, rel=1e-14)
+    slopes = [p.grad for p in program.parameters]
+    assert list(program.gradient) == pytest.approx(slopes, rel=1e-13, nan_ok=True)
+
+
 def test_a_sum_reads_a_slice_in_whatever_order_it_was_written():
     """Numbers that lie side by side are added without being collected."""
     v = [x.exp() for x in numbers(8)]

@@ -85,7 +85,18 @@ def neighbours(rng, weights, pool, n):
     return [sum(rng.sample(states, rng.randint(2, 6))) for _ in range(n)]
 
 
-LAYERS = (dense, triples, softmax, embeddings, windows, mixed, neighbours)
+def holes(rng, weights, pool, n):
+    """A matrix of weights of its own, in which some are missing: a triangle, or a diagonal."""
+    operands = [v.sin() for v in pool[-n - 2 :]]
+    out = []
+    for i in range(n + 2):
+        some = [x for j, x in enumerate(operands) if j != i and rng.random() < 0.9][:6]
+        own = [rng.choice(weights).exp() for _ in some]
+        out.append(sum((w * x for w, x in zip(own, some, strict=True)), rng.choice(weights)))
+    return out
+
+
+LAYERS = (dense, triples, softmax, embeddings, windows, mixed, neighbours, holes)
 
 
 def network(rng):

@@ -22,7 +22,7 @@ MOST_SPACES = 8  # buffers are kept for so many different numbers of rows
 FUNCTIONS = (
     "abs add copyto cos cosh divide einsum empty equal exp greater greater_equal less less_equal "
     "log log1p logical_and logical_or matmul maximum minimum multiply not_equal sin sqrt square "
-    "subtract take tanh true_divide where"
+    "subtract take tanh true_divide where zeros"
 )
 
 
@@ -198,7 +198,22 @@ def gate(condition: NDArray[np.bool_], x: Array, out: Array) -> None:
     np.multiply(x.view(bits), condition, out=out.view(bits))
 
 
-HELPERS = (strided, negative, power, gate)  # what the code calls beside NumPy
+def with_holes(matrix: Array, at: NDArray[np.int64], numbers: Array, x: Array, out: Array) -> None:
+    """Compute the product of x and a matrix that has numbers at some places and no others.
+
+    Zeros stand at the others. They add nothing, unless a number of x is infinite or nan. Then every
+    row of the product is, and the sums are taken of the numbers that there are.
+    """
+    matrix.reshape(-1)[at] = numbers
+    np.matmul(matrix, x, out=out)
+    total = np.add.reduce(out[0])
+    if total - total != 0.0:
+        there = np.zeros((*matrix.shape, 1), bool)
+        there.reshape(-1)[at] = True
+        np.add.reduce(np.where(there, matrix[:, :, None] * x, 0.0), axis=1, out=out)
+
+
+HELPERS = (strided, negative, power, gate, with_holes)  # what the code calls beside NumPy
 NAMES: dict[str, Any] = {name: getattr(np, name) for name in FUNCTIONS.split()}
 NAMES |= {"sum": np.add.reduce, "reduceat": np.add.reduceat, "inf": np.inf, "nan": np.nan}
 NAMES |= {helper.__name__: helper for helper in HELPERS}

@@ -29,7 +29,7 @@ Axis: TypeAlias = tuple[Any, Any]  # length and step, both ROWS for the rows of 
 class View:
     """What a name stands for: an array in a store, or in the memory of another name.
 
-    ``store`` is "" for memory of its own, and "?" for such of booleans. ``axes`` are pairs of a
+    ``store`` is "" for memory of its own, "?" for booleans, "0" for zeros. ``axes`` are pairs of a
     length and a step, both ROWS for the rows of data; an axis that the numbers lack is (1, 0).
     """
 
@@ -172,6 +172,8 @@ class _Writer:
         own, sign, body = axes_of(loop.out), 1, loop.body
         if isinstance(body, Expression) and body.function == "negative":
             sign, (body,) = -1, body.arguments
+        if self.with_holes(loop, body, sign):
+            return
         if loop.out.table or not _are_distinct(loop.out, loop):  # windows of a convolution overlap
             self.scatter(loop, body, sign)
             return
@@ -326,6 +328,61 @@ class _Writer:
 
     # products of matrices
 
+    def with_holes(self, loop: Loop, body: Atom, sign: int) -> bool:
+        """Write a product of a matrix that has no numbers at some places; tell if it is one.
+
+        The loop has one turn for each number that there is, so all it needs is one axis. Of what it
+        reads and writes, the matrix alone has no rows of data.
+        """
+        three = (loop.out, *loop.reads.values())
+        flat = [ref for ref in three if not ref.per_row]
+        if (
+            [len(three), len(flat), *loop.axes] != [3, 1, "n"]
+            or any(not ref.axes for ref in three)
+            or not (isinstance(body, Expression) and body.function == "multiply")
+            or any(isinstance(x, Expression) and x.arguments for x in body.arguments)
+        ):
+            return False
+        (matrix,) = flat
+        upper, lower = [ref for ref in three if ref.per_row]  # those by its rows and its columns
+        rows, r = np.unique(upper.places(loop.axes), return_inverse=True)
+        columns, c = np.unique(lower.places(loop.axes), return_inverse=True)
+        at, to = r * len(columns) + c, np.array(matrix.places(loop.axes))
+        if len(np.unique(at)) < len(at) or (matrix is loop.out and len(np.unique(to)) < len(to)):
+            return False
+        right, table = self.rows_of(lower.store, columns), self.table(at)
+        if matrix is loop.out:
+            whole = self.assign(f"matmul({self.rows_of(upper.store, rows)}, {right}.T)", "")
+            value = f"{whole}.reshape(-1)[{table}]"
+        else:
+            to = rows
+            axes = ((len(rows), 1), (len(columns), 1))
+            filled = self.name(View("0", 0, axes), "h", 1 + len(self.names))
+            numbers = self.array(matrix, ["n"], loop)
+            call = f"with_holes({filled}, {table}, {numbers}, {right})"
+            if not loop.accumulate and sign > 0 and (np.diff(rows) == 1).all():
+                self.assign(call, self.rows_of(loop.out.store, rows))
+                return True
+            self.taken += 1
+            value = self.name(View("", 0, ((len(rows), 1), (ROWS, ROWS))), "t", self.taken)
+            self.assign(call, value)
+        if sign < 0 and not loop.accumulate:
+            value = f"negative({value})"
+        equal = "=" if not loop.accumulate else "+=" if sign > 0 else "-="
+        piece = f"{to[0]}:{to[0] + len(to)}" if (np.diff(to) == 1).all() else self.table(to)
+        self.lines.append(f"{loop.out.store}[{piece}] {equal} {value}")
+        return True
+
+    def rows_of(self, store: str, places: Table) -> str:
+        """Name an array of some rows of a store, one number per row of data in each."""
+        axes: tuple[Axis, ...] = ((len(places), 1), (ROWS, ROWS))
+        if (np.diff(places) == 1).all():
+            return self.name(View(store, int(places[0]), axes), "d" if store[0] == "d" else "v")
+        self.taken += 1
+        name = self.name(View("", 0, axes), "t", self.taken)
+        self.lines.append(f"take({store}, {self.table(places)}, 0, out={name}, mode='clip')")
+        return name
+
     def factors(self, loop: Loop, body: Atom, summed: Sequence[str]) -> tuple[Ref, Ref] | None:
         """Return the factors of a product that is summed over an axis of both."""
         if not isinstance(body, Expression) or body.function != "multiply":
@@ -417,6 +474,8 @@ def _array(view: View) -> str:
     shape = _tuple(length for length, _ in view.axes)
     if view.store in ("", "?"):
         return f"empty({shape}, {'bool' if view.store else 'u.dtype'})"
+    if view.store == "0":
+        return f"zeros({shape}, u.dtype)"
     by_row = (ROWS, ROWS) in view.axes
     if view.store not in ("u", "du", "b", "db", "i"):  # the memory of another name
         flat = f"{view.store}.reshape(-1{', rows' * by_row})"

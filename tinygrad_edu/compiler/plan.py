@@ -17,6 +17,8 @@ from tinygrad_edu.engine.ops import ADD, MUL, SUB, Primitive
 
 FAR = 1 << 40  # sorts what has no place yet behind what has
 MANY = 4  # terms of one kind and sign that are added up by one loop; fewer need no axis
+DENSE = 0.3  # of the places of a matrix with holes, at least, that have numbers
+Terms = list[tuple[int, int]]  # the products of a sum
 Grid = list[list[int]]  # members of a sum by column and row
 
 
@@ -141,6 +143,23 @@ class Planner:
         if not nodes[0].products:
             self.plain_sums(nodes)
             return
+        alike: dict[int, list[Node]] = {}
+        for node in nodes:
+            alike.setdefault(len(node.products), []).append(node)
+        alone: list[tuple[list[Node], list[Grid], list[Terms]]] = []
+        for some in alike.values():
+            terms, stacks = self.arranged(some)
+            for stack in stacks:
+                if len(stack[0]) == len(stack[0][0]) == 1:  # sums that have no factors in common
+                    alone.append((some, stack, terms))
+                else:
+                    self.product(some, stack, terms)
+        if not self.matrix_with_holes(alone):
+            for some, stack, terms in alone:
+                self.product(some, stack, terms)
+
+    def arranged(self, nodes: Sequence[Node]) -> tuple[list[Terms], list[list[Grid]]]:
+        """Sort the terms of sums of one length such that they form few matrix products."""
         key = self.key
         by_right = [
             sorted(node.products, key=lambda ab: (key(ab[1]), key(ab[0]))) for node in nodes
@@ -152,24 +171,62 @@ class Planner:
             ]
             other = grids(by_left)
             if sum(map(len, other)) < sum(map(len, stacks)):
-                by_right, stacks = by_left, other
-        for stack in stacks:
-            m, c, r, k = len(stack), len(stack[0]), len(stack[0][0]), len(nodes[0].products)
-            left = [a for grid in stack for n in grid[0] for a, _ in by_right[n]]
-            right = [b for grid in stack for column in grid for _, b in by_right[column[0]]]
-            reads = [
-                self.ref(left, {"m": m, "r": r, "k": k}),
-                self.ref(right, {"m": m, "c": c, "k": k}),
-            ]
-            slots = [nodes[n].slot for grid in stack for column in grid for n in column]
-            out = self.ref(slots, {"m": m, "c": c, "r": r})
-            self.loops.append(
-                apply({"m": m, "c": c, "r": r, "k": k}, out, reads, MUL, sign=nodes[0].sign)
-            )
-            # with a number for each row of data, one weight vector is a matrix of one row
-            column = reads[1].per_row and self.kinds[left[0]] in (PARAMETER, UNBATCHED)
-            self.matrix_products += c * r > 1 or column
-            self.totals(nodes, stack, first=False)
+                return by_left, other
+        return by_right, stacks
+
+    def product(self, nodes: Sequence[Node], stack: list[Grid], terms: list[Terms]) -> None:
+        """Add a stack of matrix products of one shape, and the plain terms."""
+        m, c, r, k = len(stack), len(stack[0]), len(stack[0][0]), len(nodes[0].products)
+        left = [a for grid in stack for n in grid[0] for a, _ in terms[n]]
+        right = [b for grid in stack for column in grid for _, b in terms[column[0]]]
+        reads = [
+            self.ref(left, {"m": m, "r": r, "k": k}),
+            self.ref(right, {"m": m, "c": c, "k": k}),
+        ]
+        slots = [nodes[n].slot for grid in stack for column in grid for n in column]
+        out = self.ref(slots, {"m": m, "c": c, "r": r})
+        self.loops.append(
+            apply({"m": m, "c": c, "r": r, "k": k}, out, reads, MUL, sign=nodes[0].sign)
+        )
+        # with a number for each row of data, one weight vector is a matrix of one row
+        column = reads[1].per_row and self.kinds[left[0]] in (PARAMETER, UNBATCHED)
+        self.matrix_products += c * r > 1 or column
+        self.totals(nodes, stack, first=False)
+
+    def matrix_with_holes(
+        self, alone: Sequence[tuple[list[Node], list[Grid], list[Terms]]]
+    ) -> bool:
+        """Add one product for sums that have some of their right factors in common; tell if done.
+
+        So it is in a triangular matrix, or where each unit hears from all but itself. There is one
+        turn for each term, and the place of a sum comes again for each of its terms.
+        """
+        lone = [
+            (some[n], terms[n]) for some, stack, terms in alone for grid in stack for n in grid[0]
+        ]
+        pairs = [pair for _, terms in lone for pair in terms]
+        if len(lone) < MANY or not pairs:
+            return False
+        left, right = zip(*pairs, strict=True)
+        columns = [{b for _, b in terms} for _, terms in lone]
+        whole = len(lone) * len(set[int]().union(*columns))
+        if (
+            self.kinds[left[0]].per_row
+            or not self.kinds[right[0]].per_row
+            or sum(map(len, columns)) < len(pairs)  # a place of the matrix with two numbers
+            or DENSE * whole > len(pairs)
+        ):
+            return False
+        lone.sort(key=lambda one: one[0].slot)
+        turns = [(node.slot, *pair) for node, terms in lone for pair in terms]
+        slots, left, right = zip(*turns, strict=True)
+        axes = {"n": len(turns)}
+        reads = [self.ref(left, axes), self.ref(right, axes)]
+        nodes = [node for node, _ in lone]
+        self.loops.append(apply(axes, self.ref(slots, axes), reads, MUL, sign=nodes[0].sign))
+        self.matrix_products += 1
+        self.totals(nodes, [[[*range(len(nodes))]]], first=False)
+        return True
 
     def plain_sums(self, nodes: Sequence[Node]) -> None:
         """Add the sums of as many terms at once; and those of scattered terms, however many."""
@@ -349,7 +406,7 @@ def plan(tape: Tape, nodes: Sequence[Node], kinds: list[Kind]) -> Plan:
             plains = [(kinds[slot], sign) for sign, slot in node.plains]
             if not pair and len({*plains}) == 1:
                 del plains[1:]  # whatever their number
-            what = ("", node.sign, len(node.products), *pair, *plains)
+            what = ("", node.sign, len(pair), *pair, *plains)
         groups.setdefault((depth, *what), []).append(node)
     planner = Planner(tape, kinds)
     for _, some in sorted(groups.items(), key=lambda item: item[0][0]):
