@@ -324,7 +324,7 @@ def _factored(
     done: set[int] = set()
     inside, gone, new = [], [], []
     for (sign, kind, pair_kinds), groups in alike.items():
-        for factor, some in sorted(groups) if len(groups) > 1 else ():  # one alone is no sum again
+        for factor, some in sorted(groups) if len(groups) > 1 else ():  # one alone is left
             made = len(kinds)
             kinds.append(Kind.computed_from(*pair_kinds))
             kinds.append(Kind.computed_from(kinds[made], kind))
