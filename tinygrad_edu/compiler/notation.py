@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from tinygrad_edu.compiler.algebra import substituted
 from tinygrad_edu.compiler.arrays import ROWS, Array, Arrays, Pattern, common_name, stems_of
@@ -125,7 +126,12 @@ class _Notation:
         """Take a loop apart, until each part reads and writes whole arrays where it can."""
         if not loop.reads:  # it sets what is added to later to 0, where every gradient begins
             return
-        for one in self.by_modules(self.view(loop)):
+        view = self.view(loop)
+        out = view.out
+        if not loop.accumulate and out.store in "ub" and len({*out.places}) < len(out.places):
+            self.name_computed(view)  # as a whole: each part adds some of the terms of its sums
+            view = replace(view, accumulate=True)
+        for one in self.by_modules(view):
             self.name_leaves(one)
             yield from self.by_arrays(one)
 
@@ -417,7 +423,8 @@ class _Notation:
         for axis in reversed(view.summed):
             free = [at for at, other in enumerate(frame) if other is None]
             if free:
-                frame[free[0 if axis in (ROWS, "c") else -1]] = axis
+                ahead = axis == ROWS or (axis == "c" and ROWS not in view.summed)  # rows come first
+                frame[free[0 if ahead else -1]] = axis
             else:
                 added += 1
                 frame.insert(frame[:1] == [ROWS], axis)
@@ -500,6 +507,8 @@ class _Notation:
                 return name
             if pattern and _lies_along([*pattern[:-2], pattern[-1], pattern[-2]], frame):
                 return Expression("transpose", (name,))
+        if len(frame) == 2 and frame[1] == ROWS and frame[0] in operand.all_axes[1:]:
+            return Expression("transpose", (self.aligned(operand, frame[::-1], lengths),))
         table = self.table(operand, frame, lengths, arrays)
         names = [variable(prefix + array.name) for array in arrays]
         return Expression("collect", (variable(table.name), *names))
