@@ -194,15 +194,15 @@ class Program:
 
     Notes
     -----
-    A program can be copied and pickled, for workers of joblib or Dask for example. The tape and all
-    numbers travel along, so that a copy gives the same bits and nothing is traced again; it has not
-    run yet. Its ``parameters`` are copies, too, but for ``copy.copy``: of a model that is pickled
-    together with its program they are the parameters; alone they are leaves of their own. The graph
-    between them does not travel.
+    A program can be copied and pickled, for example for workers of joblib or Dask. A copy has the
+    tape and all numbers, so it gives the same bits, and traces nothing again; it has not run yet.
+    Its ``parameters`` are new leaves with the same labels (after ``copy.copy``, the same Values);
+    the graph between them does not travel. A model that is pickled or deep-copied together with its
+    program stays together with it: ``push`` of the copy writes into the copy of the model.
 
-    Threads take turns: each call of a method is a whole. What a thread reads afterwards (loss,
-    gradient, outputs) is that of the last run, whichever thread made it; with
-    ``copy.deepcopy(program)`` each thread has its own.
+    Threads take turns: no call of a method begins before another one has ended. What a thread reads
+    afterwards (loss, gradient, outputs) belongs to the last run, whichever thread made it. Give
+    each thread a ``copy.deepcopy(program)`` where it needs its own.
     """
 
     @collector_paused()  # no circles are made, and it would look through the whole graph
