@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import Passes, gradient
+from tinygrad_edu.compiler.arguments import check_leaves, checked, numbers_for, rows_for
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
 from tinygrad_edu.compiler.equations import Equations, views_by_name
@@ -29,16 +30,14 @@ from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.reading import with_names
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.softmax import stabilize_softmax
-from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.context import here
-from tinygrad_edu.engine.errors import LengthError, OperandError, SettingError, StaleGraphError
-from tinygrad_edu.engine.guards import real
+from tinygrad_edu.engine.errors import SettingError, StaleGraphError
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, write_atomically
-from tinygrad_edu.shared.samples import as_list, in_rows, is_array, is_single
+from tinygrad_edu.shared.samples import is_array
 from tinygrad_edu.shared.tables import plural
 
 # the penalty first: a softmax cancels what each row subtracts, which is not what is added once
@@ -171,7 +170,7 @@ def compile_graph(
             'the target "python" has no float32: a float of Python is a float64.',
             fix='pass dtype="float64", or target="numpy".',
         )
-    return Program(*_checked(root, inputs, outputs), reduce, dtype, target)
+    return Program(*checked(root, inputs, outputs), reduce, dtype, target)
 
 
 class Program:
@@ -224,7 +223,7 @@ class Program:
         for change in _EXACT[reduce] if faulty else PASSES:
             self.tape = change(self.tape)
         clock.lap("passes")
-        _check(self.tape, inputs)
+        check_leaves(self.tape, inputs)
         self.columns, self.loss = len(inputs), nan
         self._arrays: list[Array] = []
         if faulty:
@@ -356,7 +355,7 @@ class Program:
             If the graph has a different structure, or other constants that are part of the code.
             The program stays bound as it was then.
         """
-        recorded, order = record(*_checked(root, inputs, outputs))
+        recorded, order = record(*checked(root, inputs, outputs))
         if not outputs:
             recorded = replace(recorded, outputs=self._asked)
         if structure_of(recorded) != self._structure:
@@ -503,20 +502,7 @@ class Program:
     def _assign(self, name: str, numbers: Any) -> None:
         """Copy numbers into the vector or the gradient, whose place in memory stays."""
         mine = getattr(self, name)
-        expected = f"shape ({len(mine)},), one number for each of program.parameters"
-        fix = f"assign a list of that length, for example program.{name} = [0.0] * {len(mine)}."
-        try:
-            if not is_array(numbers):
-                numbers = [real(x) for x in as_list(numbers, name)]
-        except OperandError as error:
-            what = str(error).splitlines()[0]
-            raise OperandError(
-                f"program.{name} can't be assigned: {what}", expected=expected, fix=fix
-            ) from None
-        shape = numbers.shape if is_array(numbers) else (len(numbers),)
-        if shape != (len(mine),):
-            what = f"program.{name} was assigned numbers of shape {shape}."
-            raise LengthError(what, expected=expected, fix=fix)
+        numbers = numbers_for(f"program.{name}", numbers, len(mine))
         with self._lock:
             fill(mine, numbers)
 
@@ -574,23 +560,7 @@ class Program:
         """Check the rows of data, and keep them for the run."""
         if X is None and not self.columns:
             return
-        if not self.columns:
-            raise LengthError(
-                "this program was compiled for a whole graph, so it takes no X.",
-                fix="call backward(), or compile one sample with inputs=[...].",
-            )
-        if X is not None and not is_array(X):
-            X = as_list(X)
-            X = X if any(map(is_single, X)) else in_rows(X)
-        shape = _shape(X)
-        if len(shape) != 2 or shape[1] != self.columns or not shape[0]:
-            what = "no X was passed" if X is None else f"X has the shape {shape}"
-            raise LengthError(
-                f"{what}, but the program was compiled for {plural(self.columns, 'input')}.",
-                expected=f"the shape (rows, {self.columns}): at least one row, and in each one "
-                "number for each input, in their order",
-                fix=f"pass a list of rows, also for a single one: X = [[0.0] * {self.columns}].",
-            )
+        X = rows_for(X, self.columns)
         if not self.backend.take(X):
             at = next(i for i, row in enumerate(X) if any(x != x for x in row))
             raise SettingError(
@@ -612,61 +582,6 @@ class _Clock:
         now = perf_counter()
         self.laps[stage] = self.laps.get(stage, 0.0) + now - self.last
         self.last = now
-
-
-def _checked(
-    root: Value, inputs: Sequence[Value] | None, outputs: Sequence[Value] | None
-) -> tuple[Value, list[Value], list[Value]]:
-    """Return root, inputs and outputs, the latter in lists, if they can be compiled."""
-    given = as_list(() if inputs is None else inputs, "inputs")
-    asked = as_list(() if outputs is None else outputs, "outputs")
-    for x in (root, *asked):
-        if not isinstance(x, Value):
-            raise SettingError(
-                f"compile_graph expects a Value, got {type(x).__name__}: {x!r:.60}.",
-                fix="pass the result of a computation, for example compile_graph(loss).",
-            )
-    for x in given:
-        if not isinstance(x, Value) or x.op is not None or x.constant:
-            raise SettingError(
-                f"the input {x!r:.60} is not a leaf of the graph.",
-                fix="build the sample's graph from new Values and pass these: "
-                "x = Value(0.0); compile_graph(w * x, inputs=[x]).",
-            )
-    if len(set(given)) < len(given):
-        raise SettingError(
-            "one Value is given as two inputs.", fix="give each column of X a Value of its own."
-        )
-    return root, given, asked
-
-
-def _check(tape: Tape, inputs: Sequence[Value]) -> None:
-    """Refuse a graph without parameters, or one that depends on none of its inputs."""
-    if not tape.parameters:
-        raise SettingError(
-            "the graph has no parameters, so there is nothing to differentiate by.",
-            where="every leaf is a constant or one of the inputs",
-            fix="make each number to be learned a Value that is not among the inputs: "
-            "w = Value(0.5).",
-        )
-    if inputs and not any(slot >= 0 for slot in tape.inputs):
-        raise SettingError(
-            f"the result depends on none of its {len(inputs)} inputs."
-            if len(inputs) > 1
-            else "the result does not depend on its input.",
-            fix="pass as inputs the same Values that the sample's graph was built from: "
-            "x = Value(0.0); compile_graph(w * x, inputs=[x]).",
-        )
-
-
-def _shape(X: Any) -> tuple[Any, ...]:
-    """Return the shape of rows, with the width "ragged" where they differ in length."""
-    if X is None or is_array(X):
-        return getattr(X, "shape", ())
-    if any(map(is_single, X)):
-        return (len(X),)
-    lengths = {len(row) for row in X}
-    return len(X), *(lengths if len(lengths) < 2 else ["ragged"])
 
 
 def as_array(numbers: Any) -> Any:
