@@ -1,29 +1,29 @@
 """Stage 7: choose what runs a tape. NumPy is imported only where it is chosen.
 
 By itself (``target="auto"``) that is NumPy where one call does many operations, and straight-line
-Python where a graph is narrow. A call of NumPy takes about 2.7 µs and an operation of straight-line
-code 0.08 µs, backward pass included: NumPy pays from about NARROW operations per instruction.
+Python where a graph is narrow. A call of NumPy takes about 2 µs and an operation of straight-line
+code 0.07 µs, backward pass included: NumPy pays from about NARROW operations per instruction.
 Measured by ``python -m benchmarks.widths``, µs for one backward pass of a whole graph:
 
-==========================  ================  =====  ======  ======
-graph                       ops / instruction numpy  python  eager
-==========================  ================  =====  ======  ======
-chain of 2,000                           1.0  5,786     206   1,195
-irregular, 1e3                           2.6    955      82     529
-Kalman filter, 40 steps                  3.0  2,502     157   1,344
-Gaussian process, n = 9                  5.9    236      42     264
-recurrent, hidden 4                       10  1,846     632   5,310
-MLP 2-3-2, 4 samples                      12     27      13      73
-irregular, 1e4                            14  1,671     705   4,178
-bushy, 1e4                                19  1,798     996   3,987
-Gaussian process, n = 25                  27    737     529   3,743
-ridge by elimination                      28    288     176   1,321
-MLP 2-3-2, 20 samples                     58     53      64     526
-irregular, 1e5                           108  7,051  14,355 116,317
-recurrent, hidden 16                     137    303   1,537  13,399
-MLP 64-32-10, 1 sample                   436     21     502   3,798
-sums of dots, 1e4                      3,402     43     841   4,822
-==========================  ================  =====  ======  ======
+========================  =================  =====  ======  =======
+graph                     ops / instruction  numpy  python  eager
+========================  =================  =====  ======  =======
+chain of 2,000                          1.0  3,110     165      732
+Kalman filter, 40 steps                 2.8  1,565     143      908
+Gaussian process, n = 9                 5.7    207      44      260
+recurrent, hidden 4                      10  1,937     516    6,031
+irregular, 1e4                           11  3,119   1,157    5,199
+MLP 2-3-2, 4 samples                     14     29      13       75
+bushy, 1e4                               14  3,164   1,284    4,641
+Gaussian process, n = 25                 27    763     524    4,702
+ridge by elimination                     28    297     151    1,378
+MLP 2-3-2, 20 samples                    67     63      62      550
+bushy, 1e5                               84  6,713  24,417   72,968
+irregular, 1e5                           86  6,853  23,343  103,056
+recurrent, hidden 16                    137    300   1,147   14,179
+MLP 64-32-10, 1 sample                  481     22     376    2,758
+sums of dots, 1e4                     3,402     42     375    5,430
+========================  =================  =====  ======  =======
 
 A program over rows does each operation once per row. How many rows there will be is not known when
 it is compiled. Straight-line code is up to 3 times as fast for one to four rows of a small network,
