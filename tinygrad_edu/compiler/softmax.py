@@ -120,6 +120,7 @@ class _Rewriter:
         self.totals: dict[int, Total | None] = {}
         self.shifted: set[tuple[int, Shift]] = set()  # the logits of totals, with their shifts
         self.means: dict[int, Logarithm] = {}  # of inverses of totals, and of probabilities
+        self.exponents: dict[int, Logarithm] = {}  # sums that are the logarithm of a probability
         self.logarithms: dict[int, Logarithm] = {}  # of totals, of their inverses, ...
         self.holds: set[int] = set()  # logarithms, and inner additions with one among their terms
         self.constants: dict[float, int] = {}  # the first one of each number
@@ -154,8 +155,11 @@ class _Rewriter:
 
     def exp(self, slot: int) -> None:
         """Note what is an exponential of what, so that it serves again."""
+        of = self.tape.left[slot]
         self.known(slot)
-        self.known(self.tape.left[slot])
+        self.known(of)
+        if of in self.exponents:
+            self.means[slot] = self.exponents[of]
 
     def log(self, slot: int) -> None:
         """Take the logarithm of a total, of its inverse, or of a probability."""
@@ -342,8 +346,9 @@ class _Rewriter:
     def rewrite(self, slot: int, terms: Terms) -> None:
         """Compute a sum anew, in which logarithms are paired with logits, and shifts cancel.
 
-        log(total) is log Σ exp(logit - top) + top - shift. It is counted how often each slot is
-        added; a logit that is subtracted from the logarithm is a shifted logit without top.
+        log(total) is log Σ exp(logit - top) + top - shift. So it is counted how often each slot is
+        added: shifts cancel there. From a logit that is subtracted from such a logarithm, top is
+        subtracted, and for each logarithm that is left over, top is added.
         """
         logs: dict[Group, int] = {}
         count: Counter[int] = Counter()
@@ -375,12 +380,14 @@ class _Rewriter:
                     term = m
                 count[term] += sign
         new: Terms = []
+        paired = None  # the last logarithm that met its logit
         for group, times in logs.items():
             few = group.logits if len(group.logits) < len(count) else [*count]
             for logit in few:
                 while times * count[logit] < 0 and logit in group.members:
                     sign = 1 if times > 0 else -1
                     new += [(sign, group.log_total), (-sign, self.put(SUB, logit, group.top))]
+                    paired = Logarithm(sign, Total(group, NONE, []), logit)
                     times -= sign
                     count[logit] += sign
             new += _times(group.log_total, times)
@@ -390,9 +397,10 @@ class _Rewriter:
         kinds = [self.longer.kinds[term] for _, term in new]
         if new and max(kinds).per_row == self.tape.kinds[slot].per_row:
             new.sort(key=lambda term: -term[0])  # so that a negative one is first only if all are
-            total_slot = self.sum(new)
-            if total_slot != slot:
-                self.instead[slot] = total_slot
+            if paired and paired.sign < 0 and len(new) == 2:
+                self.exponents[slot] = paired
+            if (other := self.sum(new)) != slot:
+                self.instead[slot] = other
 
 
 def _times(slot: int, times: int) -> Terms:
