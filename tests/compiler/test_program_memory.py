@@ -116,13 +116,16 @@ def test_the_source_is_compiled_once(monkeypatch):
     assert calls == []
 
 
+PIECE = 4_000_000  # what Python's compiler takes for a piece of code, however long the program
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [10_000, 30_000])
 def test_an_irregular_graph_takes_about_a_kilobyte_per_node(steps):
-    """At most, at any moment while it is compiled; with NumPy, whose views are objects, two."""
+    """At most, at any moment while it is compiled; with NumPy, whose views are objects, 1.6."""
     root = irregular(steps)
     nodes = len(topological_order(root))
-    for target, most in (("auto", 1100), ("numpy", 2200)):
+    for target, most in (("auto", 1024), ("numpy", 1600)):
         compile_graph(irregular(100), target=target)  # what is imported and cached
         gc.collect()
         tracemalloc.start()
@@ -131,7 +134,7 @@ def test_an_irregular_graph_takes_about_a_kilobyte_per_node(steps):
 
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak / nodes < most, target
+        assert peak < most * nodes + PIECE, target
         assert program.stats["target"] == ("python" if target == "auto" else target)
 
 
