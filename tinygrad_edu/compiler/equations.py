@@ -225,19 +225,29 @@ class Equations:
         return self.text
 
 
-def views_by_name(learned: Sequence[Array], vector: Any) -> dict[str, Any]:
+class Views(dict[str, Any]):
+    """Arrays by name; what is assigned to a name is copied into its array."""
+
+    def __setitem__(self, name: str, numbers: Any) -> None:
+        self[name][...] = numbers
+
+
+def views_by_name(learned: Sequence[Array], vector: Any) -> Views:
     """Return parts of a vector of parameters under the names of their arrays.
 
-    They are views, unless the numbers of an array lie scattered in the vector.
+    They are views, unless the numbers of an array lie scattered in the vector: such an array is a
+    copy, which can't be written to.
     """
+    extra("numpy", "numpy", "a matrix of parameters", "fast")
     found = {}
     for array in learned:
         first, last = array.places[0], array.places[-1]
         places: Any = [*array.places]
-        if places == [*range(first, last + 1)]:
-            places = slice(first, last + 1)
-        found[array.name] = vector[places].reshape(_plain_shape(array.shape))
-    return found
+        whole = places == [*range(first, last + 1)]
+        found[array.name] = vector[slice(first, last + 1) if whole else places]
+        found[array.name] = found[array.name].reshape(_plain_shape(array.shape))
+        found[array.name].flags.writeable = whole
+    return Views(found)
 
 
 def _plain_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

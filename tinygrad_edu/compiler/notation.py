@@ -15,12 +15,13 @@ from dataclasses import replace
 from tinygrad_edu.compiler.algebra import substituted
 from tinygrad_edu.compiler.arrays import ROWS, Array, Arrays, Pattern, common_name, stems_of
 from tinygrad_edu.compiler.equations import Equation, Equations, Table
-from tinygrad_edu.compiler.loops import PER_ROW, Loop
+from tinygrad_edu.compiler.loops import PER_ROW, Loop, apply
 from tinygrad_edu.compiler.matrices import as_text
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.simplify import simplified
-from tinygrad_edu.compiler.tape import Tape
-from tinygrad_edu.compiler.views import Operand, View, operand_of, rearranged
+from tinygrad_edu.compiler.tape import Kind, Tape
+from tinygrad_edu.compiler.views import Operand, View, operand_of, rearranged, together
+from tinygrad_edu.engine.ops import ADD
 from tinygrad_edu.engine.symbols import Atom, Expression, variable
 
 FEW = 8  # so many arrays that a loop reads side by side are written as equations of their own
@@ -49,13 +50,11 @@ def equations_of(
         if max(len(ref.axes) for ref in (*loop.reads.values(), loop.out)) > 1:
             for view in notation.by_modules(notation.view(loop)):
                 notation.name_leaves(view)
-    for loop in plan.forward:
-        for view in notation.views(loop):
-            notation.add_forward(view)
+    for view in notation.views(plan.forward):
+        notation.add_forward(view)
     notation.add_result()
-    for loop in gradient:
-        for view in notation.views(loop):
-            notation.add_gradient(view)
+    for view in notation.views(replace(loop, accumulate=True) for loop in gradient):
+        notation.add_gradient(view)
     return simplified(notation.equations(parameters))
 
 
@@ -101,6 +100,10 @@ class _Notation:
     def is_leaf(self, store: str, place: int) -> bool:
         return store == "i" or self.is_parameter(store, place) or self.is_constant(store, place)
 
+    def kind(self, store: str, place: int) -> Kind:
+        """Return what a place holds."""
+        return self.plan.kinds[self.slots[store[-1], place]]
+
     def number(self, operand: Operand) -> float | None:
         """Return the number that all constants of an operand are, if they are one."""
         first = len(self.plan.parameters)
@@ -122,6 +125,7 @@ class _Notation:
 
     # loops as views
 
+<<<<<<< HEAD
     def views(self, loop: Loop) -> Iterator[View]:
         """Take a loop apart, until each part reads and writes whole arrays where it can."""
         if not loop.reads:  # it sets what is added to later to 0, where every gradient begins
@@ -134,6 +138,16 @@ class _Notation:
         for one in self.by_modules(view):
             self.name_leaves(one)
             yield from self.by_arrays(one)
+=======
+    def views(self, loops: Iterable[Loop]) -> Iterator[View]:
+        """Take loops apart, until each part reads and writes whole arrays where it can."""
+        # a loop that reads nothing sets what is added to later to 0, where every gradient begins
+        terms = (term for loop in loops if loop.reads for term in _terms(loop))
+        for view in together(map(self.view, terms), self.kind):
+            for one in self.by_modules(view):
+                self.name_leaves(one)
+                yield from self.by_arrays(one)
+>>>>>>> 2bd1ff9 (Add up in one line what a plan adds one after the other, and let a matrix be assigned by its name)
 
     def view(self, loop: Loop) -> View:
         """Write out the places of a loop."""
@@ -569,6 +583,18 @@ class _Notation:
             numbers,
             tuple(parameters),
         )
+
+
+def _terms(loop: Loop) -> list[Loop]:
+    """Take an addition apart, since others may go on with it."""
+    if loop.row is not ADD or loop.sign < 0 or len(loop.reads) != 2:
+        return [loop]
+    first, second = loop.reads.values()
+    whole = {axis: n for axis, n in loop.axes.items() if axis in loop.out.axes}
+    return [
+        apply(whole, loop.out, [first], accumulate=loop.accumulate),
+        apply(whole, loop.out, [second], accumulate=True),
+    ]
 
 
 def _lines_of(plan: Plan) -> dict[tuple[str, int], tuple[int, int]]:

@@ -16,7 +16,7 @@ from tinygrad_edu.compiler.adjoint import Passes, gradient
 from tinygrad_edu.compiler.arguments import check_leaves, checked, numbers_for, rows_for
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
-from tinygrad_edu.compiler.equations import Equations, views_by_name
+from tinygrad_edu.compiler.equations import Equations, Views, views_by_name
 from tinygrad_edu.compiler.languages import Language, Snapshot, language_called, language_of
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.passes import (
@@ -482,12 +482,12 @@ class Program:
         return self._arrays
 
     @property
-    def matrices(self) -> dict[str, Any]:
+    def matrices(self) -> Views:
         """Return the parameters by their names in the equations, as views of ``vector``."""
         return views_by_name(self._learned(), self.vector)
 
     @property
-    def gradients(self) -> dict[str, Any]:
+    def gradients(self) -> Views:
         """Return the gradients by the parameters' names, as views of ``gradient``."""
         return views_by_name(self._learned(), self.gradient)
 

@@ -202,10 +202,12 @@ def _renumbered(
 
 
 def _products(atom: Atom, shapes: Shapes) -> Atom:
-    """Write a column times a row as the product of matrices that it is."""
+    """Write a column times a row as a product of matrices, and the sum of one row as a sum."""
     if not isinstance(atom, Expression) or not atom.arguments:
         return atom
     arguments = tuple(_products(x, shapes) for x in atom.arguments)
+    if atom.function == "sum" and {*shape_of(atom, shapes)} == {1}:
+        return Expression("sum", arguments[:1])
     if atom.function == "multiply":
         for x, y in (arguments, arguments[::-1]):
             of_x, of_y = (shape_of(one, shapes)[-2:] for one in (x, y))

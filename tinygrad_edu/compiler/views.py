@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinygrad_edu.compiler.arrays import ROWS
 from tinygrad_edu.compiler.loops import PER_ROW, Loop, Ref
+from tinygrad_edu.compiler.matrices import as_text
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,59 @@ class View:
         reads = {name: longer(read) for name, read in self.reads.items()}
         view = View(self.loop, axes, longer(self.out), reads, self.accumulate)
         return view.without_repeats()
+
+
+def together(views: Iterable[View], kind: Callable[[str, int], object]) -> Iterator[View]:
+    """Write as one what was only done one after the other: terms of a sum, or equal gradients.
+
+    Terms are of one kind: parameters, constants, or what was computed.
+    """
+    waiting: View | None = None
+    for view in views:
+        joined = _joined(waiting, view, kind) if waiting is not None else None
+        if waiting is not None and joined is None:
+            yield waiting
+        waiting = joined or view
+    if waiting is not None:
+        yield waiting
+
+
+def _joined(one: View, other: View, kind: Callable[[str, int], object]) -> View | None:
+    """Return both as one view with an axis more; None if they are not alike."""
+    first, second = one.loop, other.loop
+    axes = {axis: n for axis, n in one.axes.items() if axis not in ("more", "terms")}
+    alike = first.over == second.over and as_text(first.body) == as_text(second.body)
+    if not alike or axes != other.axes:
+        return None
+    if one.reads == other.reads and one.accumulate == other.accumulate:
+        out = _longer(one.out, other.out, "more")
+        length = {"more": one.axes.get("more", 1) + 1}
+        return View(first, axes | length, out, one.reads, one.accumulate) if out else None
+    copied = first.row is None and second.row is None and len(one.reads) == len(other.reads) == 1
+    if copied and first.over == "sum" and one.out == other.out and other.accumulate:
+        (name,) = one.reads
+        mine, theirs = one.reads[name], other.reads[name]
+        if kind(mine.store, mine.places[0]) != kind(theirs.store, theirs.places[0]):
+            return None
+        read = _longer(mine, theirs, "terms")
+        length = {"terms": one.axes.get("terms", 1) + 1}
+        reads = {name: read} if read else {}
+        return View(first, axes | length, one.out, reads, one.accumulate) if reads else None
+    return None
+
+
+def _longer(one: Operand, other: Operand, axis: str) -> Operand | None:
+    """Return the numbers of two operands along one more axis, which the first may have already."""
+    own = tuple(a for a in one.axes if a != axis)
+    if own != other.axes or one.store != other.store:
+        return None
+    count = len(one.places) // len(other.places)
+    places = tuple(
+        place
+        for at, last in enumerate(other.places)
+        for place in (*one.places[at * count : (at + 1) * count], last)
+    )
+    return Operand(one.store, (*own, axis), places)
 
 
 def operand_of(ref: Ref, loop: Loop) -> Operand:
