@@ -205,6 +205,8 @@ def _matmul(x: Atom, y: Atom) -> Atom | None:
 
 
 def _where(condition: Atom, yes: Atom, no: Atom) -> Atom | None:
+    if not isinstance(yes, Expression) and is_number(no, yes):
+        return yes
     if names_in(yes) - {"n"} or is_number(yes, 1.0) or not is_number(no, 0.0):
         return None
     return tidy(Expression("multiply", (yes, Expression("where", (condition, 1.0, 0.0)))))

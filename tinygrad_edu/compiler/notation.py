@@ -125,29 +125,18 @@ class _Notation:
 
     # loops as views
 
-<<<<<<< HEAD
-    def views(self, loop: Loop) -> Iterator[View]:
-        """Take a loop apart, until each part reads and writes whole arrays where it can."""
-        if not loop.reads:  # it sets what is added to later to 0, where every gradient begins
-            return
-        view = self.view(loop)
-        out = view.out
-        if not loop.accumulate and out.store in "ub" and len({*out.places}) < len(out.places):
-            self.name_computed(view)  # as a whole: each part adds some of the terms of its sums
-            view = replace(view, accumulate=True)
-        for one in self.by_modules(view):
-            self.name_leaves(one)
-            yield from self.by_arrays(one)
-=======
     def views(self, loops: Iterable[Loop]) -> Iterator[View]:
         """Take loops apart, until each part reads and writes whole arrays where it can."""
         # a loop that reads nothing sets what is added to later to 0, where every gradient begins
         terms = (term for loop in loops if loop.reads for term in _terms(loop))
         for view in together(map(self.view, terms), self.kind):
+            out = view.out
+            if not view.accumulate and len({*out.places}) < len(out.places):
+                self.name_computed(view)  # as a whole: each part adds some terms of its sums
+                view = replace(view, accumulate=True)
             for one in self.by_modules(view):
                 self.name_leaves(one)
                 yield from self.by_arrays(one)
->>>>>>> 2bd1ff9 (Add up in one line what a plan adds one after the other, and let a matrix be assigned by its name)
 
     def view(self, loop: Loop) -> View:
         """Write out the places of a loop."""
@@ -179,8 +168,7 @@ class _Notation:
     def by_arrays(self, view: View) -> Iterator[View]:
         """Take a view apart along an axis on which what it reads goes from array to array."""
         operands = [*view.reads.values(), view.out]
-        again = len(set(view.out.places)) < len(view.out.places)  # sums of different lengths
-        for axis, length in view.axes.items() if view.accumulate or not again else ():
+        for axis, length in view.axes.items():
             turns: dict[tuple[object, ...], list[int]] = {}
             for turn in range(length):
                 owners = tuple(

@@ -27,7 +27,8 @@ COMPUTED = ("A", "Z", "s")  # the letters of what loops compute
 def simplified(equations: Equations) -> Equations:
     """Return equations that say the same in fewer words."""
     shapes = shapes_of(equations.arrays)
-    lines = _shortened([*equations.steps, *equations.gradients], shapes, equations.constants)
+    lines = _without_nothing([*equations.steps, *equations.gradients])
+    lines = _shortened(lines, shapes, equations.constants)
     last = _loss_of(lines) + 1
     equations = in_textbook_form(
         replace(equations, steps=tuple(lines[:last]), gradients=tuple(lines[last:]))
@@ -55,6 +56,14 @@ def _shortened(
     while (fewer := _without_copies(short, shapes, constants)) is not None:
         short = _tidied(_merged(fewer))
     return short
+
+
+def _without_nothing(lines: Sequence[Equation]) -> list[Equation]:
+    """Write 0 for a gradient that nothing adds to."""
+    written = {name for line in lines for name in line.names}
+    read = {name for line in lines for name in line.reads}
+    nothing: dict[str, Atom] = {n: 0.0 for n in read - written if n[0] == "Δ" and len(n) > 1}
+    return [replace(line, formula=substituted(line.formula, nothing)) for line in lines]
 
 
 def _merged(lines: Sequence[Equation]) -> list[Equation]:
