@@ -99,7 +99,7 @@ def interrupting_row():
     calls = []
 
     def partials(xp, out, x):
-        calls.append(x)
+        calls.extend([x] * isinstance(x, float))  # it is run on symbols first
         if len(calls) == 1:
             raise KeyboardInterrupt
         return (1.0,)

@@ -37,7 +37,7 @@ def fixed_in(recorded: Tape, tape: Tape) -> dict[int, float]:
     The slots are those of the tape that was recorded; the other one went through passes.
     """
     zeros = {recorded.left[slot] for slot in zeros_of(recorded)}
-    fixed = {slot: recorded.data[slot] for slot in zeros}
+    fixed = {slot: recorded.data[slot] for slot in sorted(zeros)}
     exponents = {tape.recorded[slot]: number for slot, number in exponents_of(tape).items()}
     return {**fixed, **exponents, **tape.fixed}
 

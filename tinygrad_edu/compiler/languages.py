@@ -195,8 +195,8 @@ def run(rows):
 
 def _used(names: Iterable[str], source: str) -> list[str]:
     """Return those names that stand in a source."""
-    found = {*re.findall(r"\w+", source)}
-    return [name for name in names if name in found]
+    words = {*re.findall(r"\w+", source)}
+    return [name for name in names if name in words]
 
 
 def _list(name: str, numbers: Iterable[Any], form: str) -> str:

@@ -109,8 +109,8 @@ class _Notation:
         first = len(self.plan.parameters)
         if not all(self.is_constant(operand.store, place) for place in operand.places):
             return None
-        numbers = {repr(self.constants[place - first]) for place in operand.places}
-        return float(numbers.pop()) if len(numbers) == 1 else None
+        texts = {repr(self.constants[place - first]) for place in operand.places}
+        return float(texts.pop()) if len(texts) == 1 else None
 
     def label(self, slot: int) -> str:
         """Return the label that the learner gave to the Value of a slot."""

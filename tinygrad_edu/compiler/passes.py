@@ -34,7 +34,7 @@ def drop_zeros(tape: Tape) -> Tape:
     if not (zeros := zeros_of(tape)):
         return tape
     same = list(range(len(tape)))
-    for slot in zeros:
+    for slot in sorted(zeros):
         same[slot] = same[tape.right[slot]]
     return rewired(tape, range(len(tape)), same)
 
