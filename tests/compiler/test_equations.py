@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from benchmarks.families import FAMILIES, Ours
-from tests import programs
-from tests.agreement import tame_programs
 from tests.compiler.test_program_layers import network
 from tests.latex import errors_of, needs_katex
 from tests.models import GRAPHS
@@ -62,21 +60,6 @@ def test_what_is_printed_is_what_runs_over_rows(reduce):
     """n is the number of rows."""
     assert max(differences(*mlp(reduce=reduce))) < 1e-12
     assert max(differences(*mlp(loss=nn.mse, reduce=reduce))) < 1e-12
-
-
-@pytest.mark.slow
-def test_what_is_printed_is_what_runs_in_a_thousand_random_programs():
-    """Of all shapes, as whole graphs and over rows."""
-    for program in tame_programs(400):
-        root = program.run(programs.VALUES)[-1]
-        if not root.constant and root.op is not None:
-            assert max(differences(compile_graph(root))) < 1e-10, program
-    for seed in range(300):
-        root, inputs = network(Random(seed))
-        rows = [[Random(seed + i).uniform(-1.0, 1.0) for _ in inputs] for i in range(seed % 4 + 1)]
-
-        assert max(differences(compile_graph(root))) < 1e-10, seed
-        assert max(differences(compile_graph(root, inputs), rows)) < 1e-10, seed
 
 
 def test_every_name_is_defined_before_it_is_used_and_means_one_array():

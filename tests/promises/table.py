@@ -154,6 +154,20 @@ PROMISES = {
         cases=27,
         quick=9,
     ),
+    "equations": Promise(
+        "equations are the program",
+        "17 models and 1,000 random programs: what is printed, evaluated, gives loss and gradient "
+        "at 1e-12",
+        cases=1_000,
+        quick=60,
+    ),
+    "between-runs": Promise(
+        "a program between its runs",
+        "1,000 stories of runs, assignments, copies, other rows and other constants: as a fresh "
+        "graph after every step",
+        cases=1_000,
+        quick=40,
+    ),
     "corruption": Promise(
         "corrupted checkpoint",
         "10,000: 0 silently loaded, 0 crashes, 0 code executed; the message says what is wrong "
