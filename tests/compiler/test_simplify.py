@@ -62,3 +62,15 @@ def test_a_column_times_a_row_is_a_product_of_matrices():
     outer = make("multiply", make("sum", "w", -1.0), make("sum", "w", -2.0))
 
     assert shortened(("Z2", outer, False), LOSS)[0] == "Z1 = (Σ_cols w) (Σ_rows w)"
+
+
+def test_a_long_sum_is_written_in_several_lines():
+    """Fifty terms each or so, whatever their number; a formula is never deeper than that."""
+    terms = [("Z2", make("exp", "w"), at > 0) for at in range(2000)]
+
+    *lines, loss = shortened(*terms, LOSS)
+
+    assert 40 <= len(lines) <= 42
+    assert lines[0].startswith("Z1 = ")
+    assert all(line.startswith("Z1 += ") for line in lines[1:])
+    assert loss == "L = Σ Z1"

@@ -22,6 +22,7 @@ from tinygrad_edu.compiler.textbook import in_textbook_form
 from tinygrad_edu.engine.symbols import Atom, Expression, names_in, variable
 
 COMPUTED = ("A", "Z", "s")  # the letters of what loops compute
+LONGEST_SUM = 50  # terms of one equation, and about as many levels
 
 
 def simplified(equations: Equations) -> Equations:
@@ -53,7 +54,7 @@ def _shortened(
 ) -> list[Equation]:
     """Merge what is added up, and leave out copies and what nothing reads."""
     short = _tidied(_merged(lines))
-    while (fewer := _without_copies(short, shapes, constants)) is not None:
+    while (fewer := _Names(short, shapes, constants).without_copies()) is not None:
         short = _tidied(_merged(fewer))
     return short
 
@@ -67,17 +68,17 @@ def _without_nothing(lines: Sequence[Equation]) -> list[Equation]:
 
 
 def _merged(lines: Sequence[Equation]) -> list[Equation]:
-    """Write a sum as one equation, where its last terms come."""
+    """Write a sum as one equation, where its last terms come; a long one in several."""
     last = {line.names: at for at, line in enumerate(lines) if line.table is None}
     begun: dict[tuple[str, ...], Atom] = {}
     merged = []
     for at, line in enumerate(lines):
         if line.table is None:
-            if line.names in begun:
-                line = replace(
-                    line, formula=Expression("add", (begun.pop(line.names), line.formula))
-                )
-            if last[line.names] != at:
+            if (before := begun.pop(line.names, None)) is not None:
+                line = replace(line, formula=Expression("add", (before, line.formula)))
+            made = line.formula
+            long = isinstance(made, Expression) and max(made.depth, made.size / 9) >= LONGEST_SUM
+            if last[line.names] != at and not long:
                 begun[line.names] = line.formula
                 continue
         merged.append(line)
@@ -94,46 +95,75 @@ def _begun(lines: Sequence[Equation]) -> list[Equation]:
     return found
 
 
-def _without_copies(
-    lines: Sequence[Equation], shapes: Shapes, constants: Collection[str]
-) -> list[Equation] | None:
-    """Let one name go that says little; None if there is none."""
-    writes = Counter(name for line in lines for name in line.names)
-    reads = Counter(name for line in lines for name in line.reads)
-    for at, line in enumerate(lines):
+class _Names:
+    """Equations, found by the names that they read and write, while names go."""
+
+    def __init__(
+        self, lines: Sequence[Equation], shapes: Shapes, constants: Collection[str]
+    ) -> None:
+        self.lines: dict[int, Equation] = {}
+        self.shapes, self.constants = shapes, constants
+        self.readers: dict[str, dict[int, None]] = {}  # of each name the numbers of lines
+        self.writers: dict[str, dict[int, None]] = {}
+        for at, line in enumerate(lines):
+            self.put(at, line)
+
+    def put(self, at: int, line: Equation | None) -> None:
+        """Put a line in the place of another one, or take it out."""
+        for index, names in ((self.readers, "reads"), (self.writers, "names")):
+            for name in getattr(self.lines[at], names) if at in self.lines else ():
+                del index[name][at]
+            for name in getattr(line, names) if line is not None else ():
+                index.setdefault(name, {})[at] = None
+        if line is None:
+            del self.lines[at]
+        else:
+            self.lines[at] = line
+
+    def without_copies(self) -> list[Equation] | None:
+        """Let all names go that say little; None if there are none."""
+        changed = [at for at in [*self.lines] if at in self.lines and self.goes(at)]
+        return [self.lines[at] for at in sorted(self.lines)] if changed else None
+
+    def goes(self, at: int) -> bool:
+        """Let the name of a line go, if nothing reads it or it says little."""
+        line = self.lines[at]
         name, formula = line.names[0], line.formula
-        if line.table is not None or writes[name] > 1 or len(line.names) > 1:
-            continue
-        others = [*lines[:at], *lines[at + 1 :]]
-        if name != "L" and not name.startswith("∂") and not reads[name]:
-            return others
+        if line.table is not None or len(line.names) > 1 or len(self.writers[name]) > 1:
+            return False
+        asked = name == "L" or name.startswith("∂")
+        readers = self.readers.get(name, {})
+        if not readers and not asked:
+            self.put(at, None)
+            return True
         before = _name(formula)
-        makers = [one for one in lines if before in one.names]
-        alone = reads[before] == 1 and all(one.names == (before,) for one in makers)
-        if makers and alone and shapes[before] == shapes[name]:
+        makers = [*self.writers.get(before, {})]
+        same = bool(makers) and self.shapes[before] == self.shapes[name]
+        alone = same and len(self.readers[before]) == 1
+        if alone and all(self.lines[maker].names == (before,) for maker in makers):
             # the later name says more: L, or the gradient of what the learner wrote
-            return [
-                replace(one, names=(name,), size=line.size) if one.names == (before,) else one
-                for one in others
-            ]
+            self.put(at, None)
+            for maker in makers:
+                self.put(maker, replace(self.lines[maker], names=(name,), size=line.size))
+            return True
+        short = _is_short(formula, self.constants)
+        if asked or not (short or (len(readers) == 1 and _has_entropy(formula))):
+            return False
         of = {name: formula}
-        if (
-            name == "L"
-            or name.startswith("∂")
-            or not (_is_short(formula, constants) or (reads[name] == 1 and _has_entropy(formula)))
-        ):
-            continue
-        if all(_keeps_shapes(one.formula, of, shapes) for one in others):
-            old, new = f"Δ{name}", f"Δ{before}"
-            same = makers and shapes[before] == shapes[name]
-            if same and not writes[new] and not reads[new]:
-                of[old] = variable(new)  # the gradient of what has one name now
-                others = [
-                    replace(one, names=tuple(new if n == old else n for n in one.names))
-                    for one in others
-                ]
-            return [replace(one, formula=substituted(one.formula, of)) for one in others]
-    return None
+        if not all(_keeps_shapes(self.lines[one].formula, of, self.shapes) for one in readers):
+            return False
+        old, new = f"Δ{name}", f"Δ{before}"
+        if same and not self.writers.get(new) and not self.readers.get(new):
+            of[old] = variable(new)  # the gradient of what has one name now
+            for one in [*self.writers.get(old, {})]:
+                names = tuple(new if n == old else n for n in self.lines[one].names)
+                self.put(one, replace(self.lines[one], names=names))
+        for one in {**readers, **self.readers.get(old, {})}:
+            self.put(
+                one, replace(self.lines[one], formula=substituted(self.lines[one].formula, of))
+            )
+        self.put(at, None)
+        return True
 
 
 def _is_short(formula: Atom, constants: Collection[str]) -> bool:
