@@ -11,6 +11,7 @@ from tests.latex import errors_of, needs_katex
 from tests.models import GRAPHS
 from tinygrad_edu import Value, compile_graph, nn
 from tinygrad_edu.compiler import Equations, recording
+from tinygrad_edu.engine.errors import LengthError
 
 
 def mlp(widths=(2, 3, 2), loss=nn.cross_entropy, rng=None, **settings):
@@ -99,8 +100,9 @@ def test_shapes_are_shown():
     text = mlp()[0].equations.text.splitlines()
 
     assert text[:2] == ["given: X (n×2), T (n×2)", "learned: W1 (3×2), b1 (3), W2 (2×3), b2 (2)"]
-    assert text[2].split("  ")[0] == "A1 = X W1ᵀ + b1"
-    assert text[2].endswith(" n×3")
+    assert text[2] == "each row of T sums to 1"
+    assert text[3].split("  ")[0] == "A1 = X W1ᵀ + b1"
+    assert text[3].endswith(" n×3")
 
 
 def test_names_are_the_labels_of_the_learner():
@@ -120,6 +122,103 @@ def test_names_are_the_labels_of_the_learner():
 
     assert program.equations.forward[:2] == ("A1 = X W1ᵀ + b2", "h = tanh(A1)")
     assert set(program.matrices) == {"W1", "b2", "gain"}
+
+
+@pytest.mark.parametrize(
+    "label", ["A1", "Z1", "s1", "L", "n", "p1", "T", "Y", "ΔA1", "∂L/∂W1", "Δ"]
+)
+def test_a_label_that_is_a_name_of_ours_leaves_each_name_one_array(label):
+    """Of a bias, of weights, and of what is computed."""
+    w = [[Value(0.1 * i + j, label) for j in range(3)] for i in range(3)]
+    b, x = Value(0.5, label), [Value(1.0) for _ in range(3)]
+    h = [(sum(a * c for a, c in zip(row, x, strict=True)) + b).tanh() for row in w]
+    h[0].label = h[1].label = h[2].label = label
+    program = compile_graph(sum(v * v for v in h), x)
+    names = [name for line in program.equations.steps for name in line.names]
+
+    assert len({*names, *program.matrices}) == len(names) + len(program.matrices)
+    assert max(differences(program, [[1.0, 2.0, 3.0], [0.1, 0.2, 0.3]])) < 1e-12
+
+
+def test_targets_that_do_not_sum_to_1_are_told_or_counted():
+    """Of data it is said, and the numbers are those of the program; constants are looked at."""
+    program, rows = mlp()
+    rows[0][-1] = 0.7
+    assert program.equations.assumed == ("T",)
+    assert max(differences(program, rows)) < 1e-12
+
+    model = nn.MLP(2, [3, 2], rng=Random(0))
+    z = model([0.5, 1.0])
+    graph = compile_graph((z[0].exp() + z[1].exp()).log() - (z[0] * 0.5 + z[1] * 0.9))
+
+    assert "log Y" not in graph.equations.text
+    assert max(differences(graph)) < 1e-12
+
+
+def values(*numbers, label=""):
+    """Values of these numbers, labelled one after another if there is a label."""
+    return [Value(x, f"{label}{i}" if label else "") for i, x in enumerate(numbers)]
+
+
+PLACES = {
+    "equal constants in a sum": lambda: (
+        sum(1.0 - v.cos() for v in values(0.1, 0.2, label="w")) / 2.0
+    ),
+    "and in one that is multiplied": lambda: (
+        sum(1.0 - v * v for v in values(0.1, 0.2)) * Value(3.0, "g")
+    ),
+    "two for each": lambda: sum(v.exp() + 2.0 for v in values(0.1, 0.2, 0.5)),
+    "a grid of logits": lambda: nn.cross_entropy(
+        [p * q for p in values(0.1, 0.2) for q in values(0.3, 0.4)], 1
+    ),
+    "an outer product of logits": lambda: nn.cross_entropy(
+        [p * q for q in values(0.3, 0.4, label="b") for p in values(0.1, 0.2, label="a")], 2
+    ),
+    "a parameter": lambda: Value(2.0, "a"),
+    "a parameter twice": lambda: sum([Value(2.0, "a")] * 2),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_is_printed_is_what_runs_at_the_edges(name):
+    """Where numbers stand for many, or a result is a leaf."""
+    program = compile_graph(PLACES[name]())
+
+    assert max(differences(program)) < 1e-12
+    assert "∂L/∂" in program.equations.text
+
+
+def test_matrices_are_views_where_biases_lie_between_their_rows():
+    """What is written to them is in the vector."""
+    w = [[Value(0.1 * i + j, "W") for j in range(3)] for i in range(2)]
+    b, x = values(1.0, 2.0, label="b"), [Value(0.5) for _ in range(3)]
+    penalty = sum(v * v for row, c in zip(w, b, strict=True) for v in (*row, c))
+    out = [
+        sum((v * y for v, y in zip(row, x, strict=True)), c) for row, c in zip(w, b, strict=True)
+    ]
+    program = compile_graph(sum(v.tanh() for v in out) + penalty * 0.01, x)
+
+    program.matrices["W"] = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+
+    assert {1.0, 2.0, 3.0, 4.0, 5.0, 6.0} <= {*program.vector.tolist()}
+    program.push()
+    assert [[v.data for v in row] for row in w] == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+
+
+def test_a_loss_that_is_a_sum_of_products_has_its_gradient():
+    """The result's own gradient is a number, and no factor of a product of matrices."""
+    w, x = [Value(2.0), Value(3.0)], [Value(0.0), Value(0.0)]
+    program = compile_graph(w[0] * x[0] + w[1] * x[1], x)
+
+    assert program.equations.backward == ("∂L/∂W1 = Σ_rows X / n",)
+    assert max(differences(program, [[1.0, 2.0], [3.0, 5.0]])) < 1e-12
+
+
+@pytest.mark.parametrize("rows", [None, [1.0], [[1.0, 2.0, 3.0]], []])
+def test_rows_that_do_not_fit_are_refused(rows):
+    """In the words of backward."""
+    with pytest.raises(LengthError):
+        mlp()[0].equations.evaluate(rows)
 
 
 def test_layers_that_lie_side_by_side_have_names_of_their_own():

@@ -55,9 +55,12 @@ def test_labels_that_are_no_names_in_python_are_made_some():
     """And one that is a function of NumPy's gets a number."""
     w = [Value(0.5, "exp") for _ in range(3)]
     v = [Value(0.5, "my weights") for _ in range(3)]
-    loss = sum((a * b).tanh() for a, b in zip(w, v, strict=True))
+    lambdas = [Value(0.5, "lambda") for _ in range(3)]
+    loss = sum((a * b).tanh() + c.exp() for a, b, c in zip(w, v, lambdas, strict=True))
 
     source = compile_graph(loss, target="numpy").source
 
     assert "exp_2 = u[" in source
     assert "my_weights = u[" in source
+    assert "lambda_2 = u[" in source
+    compile(source, "source", "exec")

@@ -8,6 +8,7 @@ from tests.compiler.test_equations import differences
 from tinygrad_edu import Value, compile_graph, nn
 from tinygrad_edu.compiled.program import network_equations
 from tinygrad_edu.compiler import recording
+from tinygrad_edu.engine.errors import StaleGraphError
 
 
 def powers(logits, shift=0.0):
@@ -33,6 +34,11 @@ def of_logsumexp(logits, target):
     return powers(logits)[1].log() - logits[target]
 
 
+def of_negative_first(logits, target):
+    """-z of the target + log Σ e^z, in which the sign is changed before there is a power."""
+    return -logits[target] + powers(logits)[1].log()
+
+
 def of_inverse(logits, target):
     """With one division for all classes."""
     found, total = powers(logits)
@@ -50,7 +56,15 @@ def of_log_softmax(logits, target):
     return -nn.log_softmax(logits)[target]
 
 
-WAYS = [of_plain, of_shifted, of_logsumexp, of_inverse, of_all_classes, of_log_softmax]
+WAYS = [
+    of_plain,
+    of_shifted,
+    of_logsumexp,
+    of_negative_first,
+    of_inverse,
+    of_all_classes,
+    of_log_softmax,
+]
 WAYS.append(nn.cross_entropy)
 
 
@@ -83,6 +97,56 @@ def test_they_appear_for_a_batch(way, classes):
     lines = {*equations.forward, *equations.backward}
     assert {"Y = softmax(A2)", "L = −Σ T ⊙ log Y", "ΔA2 = Y − T"} < lines
     assert max(differences(program)) < 1e-12
+
+
+def by_hand(rows, classes, rng):
+    """Logits of a network that a learner writes by hand, of rows of plain floats."""
+    w1 = [[Value(rng.uniform(-1.0, 1.0), f"W1[{i}][{j}]") for j in range(2)] for i in range(4)]
+    w2 = [
+        [Value(rng.uniform(-1.0, 1.0), f"W2[{i}][{j}]") for j in range(4)] for i in range(classes)
+    ]
+    b1 = [Value(rng.uniform(-1.0, 1.0), "b1") for _ in w1]
+    b2 = [Value(rng.uniform(-1.0, 1.0), "b2") for _ in w2]
+
+    def layer(weights, biases, x):
+        sums = [sum(w * v for w, v in zip(row, x, strict=True)) for row in weights]
+        return [s + b for s, b in zip(sums, biases, strict=True)]
+
+    return [layer(w2, b2, [v.tanh() for v in layer(w1, b1, row)]) for row in rows]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 10])
+@pytest.mark.parametrize("samples", [1, 2, 5, 12])
+def test_they_appear_for_plain_floats(classes, samples):
+    """Each row of weights makes constants of its own of a sample, which are seen to be the same."""
+    rng = Random(samples)
+    rows = [[rng.uniform(-1.0, 1.0) for _ in range(2)] for _ in range(samples)]
+    losses = [of_plain(z, i % classes) for i, z in enumerate(by_hand(rows, classes, rng))]
+    program = compile_graph(sum(losses[1:], losses[0]))
+
+    equations = program.equations
+
+    assert equations.forward[0] == "A1 = X W1ᵀ + b1"
+    lines = {*equations.forward, *equations.backward}
+    assert {"Y = softmax(A2)", "L = −Σ T ⊙ log Y", "ΔA2 = Y − T"} < lines
+    assert {*program.matrices} == {"W1", "W2", "b1", "b2"}
+    assert max(differences(program)) < 1e-12
+
+
+def test_a_program_of_plain_floats_takes_other_floats():
+    """Of the next minibatch, which is as long; not if two constants are no longer one number."""
+
+    def loss(rows):
+        return sum(z * z for out in by_hand(rows, 2, Random(0)) for z in out)
+
+    program = compile_graph(loss([[0.5, 1.0], [2.0, -1.0]]), target="numpy")
+    other = loss([[0.25, 3.0], [3.0, 0.25]])
+    program.rebind(other)
+    assert program.backward() == pytest.approx(other.data, rel=1e-12)
+
+    twice = compile_graph(loss([[0.5, 1.0], [0.5, 1.0]]))
+    with pytest.raises(StaleGraphError, match="one number of a sample"):
+        twice.rebind(other)
 
 
 def test_they_appear_with_targets_for_each_row():

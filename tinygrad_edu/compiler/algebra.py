@@ -1,4 +1,11 @@
-"""Rules for formulas of matrices: their shapes, and the same in fewer words."""
+"""Rules for formulas of matrices: their shapes, and the same in fewer words.
+
+Beside NumPy's functions a formula has ``matmul``, ``transpose``, ``collect(table, arrays...)``,
+``softmax(A, axis)``, ``log_softmax(A, Y, axis)`` and ``weighted_log(T, A, Y, axis)``, which are
+log Y and T ⊙ log Y of Y = softmax(A), and ``sum``, ``max`` and ``logsumexp`` of ``(x, axes...)``,
+which keep an axis with the length 1; ``total`` drops it. Axes are counted from the end, as floats;
+none means all.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +19,7 @@ Shape: TypeAlias = tuple["int | str", ...]
 Shapes: TypeAlias = Mapping[str, Shape]
 MOST_DIGITS = 7  # a factor with more, such as 1/12, is written as a division
 OVER = frozenset(("sum", "max", "logsumexp", "total"))  # they take numbers together along axes
-MATRIX = OVER | {"matmul", "transpose", "softmax", "log_softmax", "one_hot", "collect"}
+MATRIX = OVER | {"matmul", "transpose", "softmax", "log_softmax", "weighted_log", "collect"}
 
 
 def axes_of(numbers: tuple[Atom, ...]) -> list[int]:
@@ -36,12 +43,12 @@ def shape_of(atom: Atom, shapes: Shapes) -> Shape:
     if not atom.arguments:
         return shapes.get(atom.function, ())
     if atom.function == "collect":
-        return ("?", str(id(atom)))
+        return ("?", str(id(atom)))  # it equals no other shape
     inner = [shape_of(x, shapes) for x in atom.arguments]
     if atom.function == "transpose":
         return (*inner[0][:-2], inner[0][-1], inner[0][-2])
-    if atom.function in ("softmax", "log_softmax"):
-        return inner[0]
+    if atom.function in ("softmax", "log_softmax", "weighted_log"):
+        return inner[atom.function == "weighted_log"]
     if atom.function == "matmul":
         return (*inner[0][:-1], inner[1][-1])
     if atom.function in OVER:

@@ -76,7 +76,7 @@ class Arrays:
         self.all: list[Array] = []
         self.at: dict[tuple[str, int], tuple[Array, int]] = {}
         self.counts: dict[str, int] = {}
-        self.taken = {"L", "R", "n"}
+        self.taken = {"L", "n"}
 
     def define(self, name: str, store: str, places: Sequence[int], shape: Sequence[int]) -> Array:
         """Make an array of these places; what was there before is found no more."""

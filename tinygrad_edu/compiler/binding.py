@@ -104,7 +104,8 @@ class Constants:
                 raise StaleGraphError(
                     f"two constants are {data[one]:.6g} and {data[other]:.6g} now, and were equal "
                     "when the graph was compiled.",
-                    where="both are subtracted from logits of one softmax, and cancel there",
+                    where="both stand for one number of a sample, or are subtracted from logits of "
+                    "one softmax, and cancel there",
                     fix="compile the graph again: program = compile_graph(loss).",
                 )
         return array("d", [data[slot] for slot in self.wanted])

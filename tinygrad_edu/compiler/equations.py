@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from tinygrad_edu.compiler.arguments import rows_for
 from tinygrad_edu.compiler.arrays import Array
+from tinygrad_edu.compiler.loops import ref_to
 from tinygrad_edu.compiler.matrices import as_latex, as_text
 from tinygrad_edu.engine.symbols import Atom, Expression, names_in, variable
 from tinygrad_edu.shared.arguments import extra
@@ -97,6 +99,8 @@ class Equations:
     arrays, tables : what the names mean
     constants : dict from a name to its numbers
     parameters : tuple of float, those of the program, in the order of its ``vector``
+    columns : int, how many inputs each row of data has
+    assumed : tuple of str, the targets of which each row has to sum to 1, as probabilities do
     """
 
     steps: tuple[Equation, ...] = ()
@@ -105,6 +109,8 @@ class Equations:
     tables: tuple[Table, ...] = ()
     constants: Mapping[str, Sequence[float]] = field(default_factory=dict)
     parameters: Sequence[float] = ()
+    columns: int = 0
+    assumed: tuple[str, ...] = ()
 
     @property
     def forward(self) -> tuple[str, ...]:
@@ -124,6 +130,7 @@ class Equations:
             for what, some in (("given", self.given), ("learned", self.learned))
             if some
         ]
+        lines += [f"each row of {name} sums to 1" for name in self.assumed]
         pairs = [(str(it), it.size) for it in (*self.steps, *self.gradients)]
         width = min(WIDEST, max((len(line) for line, _ in pairs), default=0))
         lines += [f"{line:{width}}   {size}".rstrip() for line, size in pairs]
@@ -146,8 +153,9 @@ class Equations:
     @property
     def used_tables(self) -> list[Table]:
         """List the tables that an equation reads or writes by."""
-        lines = " ".join([*self.forward, *self.backward])
-        return [table for table in self.tables if f"[{table.name}]" in lines]
+        lines = (*self.steps, *self.gradients)
+        used = {name for line in lines for name in (*line.reads, *names_in(line.target))}
+        return [table for table in self.tables if table.name in used]
 
     @property
     def latex(self) -> str:
@@ -181,6 +189,13 @@ class Equations:
         dict
             From each name, such as "A1", "L" and "∂L/∂W1", to its array; the loss is a float.
 
+        Raises
+        ------
+        LengthError
+            If X has no rows, or not one column for each input.
+        MissingExtraError
+            If NumPy is not installed.
+
         Examples
         --------
         >>> from tinygrad_edu import Value, compile_graph
@@ -188,9 +203,10 @@ class Equations:
         >>> program = compile_graph((w * x - 1.0) ** 2, inputs=[x])
         >>> found = program.equations.evaluate([[1.0], [3.0]])
         >>> found["L"], found["∂L/∂w"].tolist()
-        (13.0, [16.0])
+        (13.0, 16.0)
         """
         np = extra("numpy", "numpy", "evaluating equations", "fast")
+        X = rows_for(X, self.columns) if self.columns or X is not None else None
         rows = len(X) if X is not None else 1
         of: dict[str, Any] = {"n": float(rows), "L": np.zeros((1, 1))}
         parameters = np.array(self.parameters)
@@ -235,18 +251,21 @@ class Views(dict[str, Any]):
 def views_by_name(learned: Sequence[Array], vector: Any) -> Views:
     """Return parts of a vector of parameters under the names of their arrays.
 
-    They are views, unless the numbers of an array lie scattered in the vector: such an array is a
-    copy, which can't be written to.
+    They are views, unless the numbers of an array lie scattered in the vector without a pattern:
+    such an array is a copy, which can't be written to.
     """
-    extra("numpy", "numpy", "a matrix of parameters", "fast")
+    np = extra("numpy", "numpy", "a matrix of parameters", "fast")
     found = {}
     for array in learned:
-        first, last = array.places[0], array.places[-1]
-        places: Any = [*array.places]
-        whole = places == [*range(first, last + 1)]
-        found[array.name] = vector[slice(first, last + 1) if whole else places]
-        found[array.name] = found[array.name].reshape(_plain_shape(array.shape))
-        found[array.name].flags.writeable = whole
+        shape = _plain_shape(array.shape)
+        ref = ref_to("", array.places, {str(axis): n for axis, n in enumerate(shape)})
+        if ref.table:
+            found[array.name] = vector[[*array.places]].reshape(shape)
+            found[array.name].flags.writeable = False
+            continue
+        steps = dict(zip(ref.axes, ref.steps, strict=True))
+        strides = [(steps.get(str(axis)) or 0) * vector.itemsize for axis in range(len(shape))]
+        found[array.name] = np.lib.stride_tricks.as_strided(vector[ref.offset :], shape, strides)
     return Views(found)
 
 
@@ -286,6 +305,14 @@ def _log_softmax(np: Any, x: Any, _: Any, axis: float) -> Any:
     return shifted - _logsumexp(np, shifted, axis)
 
 
+def _weighted_log(np: Any, T: Any, x: Any, _: Any, axis: float) -> Any:
+    """Compute T ⊙ log Y as a program does it: of T that does not sum to 1, too, to the same sum."""
+    shifted = x - np.max(x, int(axis), keepdims=True)
+    total = _logsumexp(np, shifted, axis)
+    missing = 1.0 - np.sum(T, int(axis), keepdims=True)
+    return T * (shifted - total) - missing * total / x.shape[int(axis)]
+
+
 def _softmax(np: Any, x: Any, axis: float) -> Any:
     return np.exp(_log_softmax(np, x, x, axis))
 
@@ -304,6 +331,7 @@ _MATRIX = {
     "logsumexp": _logsumexp,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
+    "weighted_log": _weighted_log,
     "collect": _collect,
 }
 

@@ -219,8 +219,9 @@ def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made
     """Join the parts of a file."""
     inputs = plural(len(made.tape.inputs), "input")
     of = f"{plural(len(made.parameters), 'parameter')}, {inputs} in each row"
-    lines = made.equations.text.splitlines() if len(made.plan.forward) <= MOST_LINES else []
-    text = "".join(f"    {line}\n" for line in lines).replace("\\", "")
+    lines = made.equations.text.splitlines()
+    text = "".join(f"    {line}\n" for line in lines)
+    text = text.replace("\\", "").replace('"""', "'''")
     told = f"These are its equations:\n\n{text}" if text else ""
     title = (
         f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
+from unicodedata import normalize
 
 from tinygrad_edu.compiler.algebra import OVER, axes_of
 from tinygrad_edu.engine import formulas
@@ -42,6 +43,9 @@ class _Matrices(formulas.Text):
             return super().write(
                 Expression("multiply", (Expression("bracketed", (first,)), *others))
             )
+        if atom.function == "weighted_log":
+            logarithm = Expression("log_softmax", tuple(others))
+            return self.write(Expression("multiply", (first, logarithm)))
         if atom.function == "log_softmax":
             return self.logarithm + self.at(WHOLE, others[0]), POWER
         if atom.function == "softmax":
@@ -105,7 +109,7 @@ def latex_name(name: str) -> str:
     digits = re.search(r"\d*$", name)
     number = digits[0] if digits else ""
     stem = name.removesuffix(number).removesuffix("_")
-    stem = re.sub(r"[^\w\s']", "", stem).replace("_", r"\_") or "v"
+    stem = re.sub(r"[^\w\s']", "", normalize("NFC", stem)).replace("_", r"\_") or "v"
     letter = stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
     if not stem.isascii() and not "α" <= stem <= "ω":  # KaTeX knows Greek letters
         letter = rf"\text{{{stem}}}"

@@ -115,7 +115,8 @@ class _Notation:
     def label(self, slot: int) -> str:
         """Return the label that the learner gave to the Value of a slot."""
         recorded = self.tape.recorded[slot] if slot < len(self.tape) else -1
-        return self.texts[recorded][0] if recorded >= 0 else ""
+        label = self.texts[recorded][0] if recorded >= 0 else ""
+        return label.replace("#", "").lstrip("Δ∂")  # which mean something in names of ours
 
     def module(self, slot: int) -> str:
         """Return the path of the layer or module that computed a slot."""
@@ -141,11 +142,9 @@ class _Notation:
     def view(self, loop: Loop) -> View:
         """Write out the places of a loop."""
         reads = {name: operand_of(ref, loop) for name, ref in loop.reads.items()}
-        for name, read in reads.items():
-            if self.number(read) is not None:
-                reads[name] = Operand(read.store, (), read.places[:1])
         out = operand_of(loop.out, loop)
-        return View(loop, dict(loop.axes), out, reads, loop.accumulate).without_repeats()
+        view = View(loop, dict(loop.axes), out, reads, loop.accumulate)
+        return self.without_constants(view.without_repeats())
 
     def by_modules(self, view: View) -> list[View]:
         """Take products apart that only lie side by side: a few, or those of different modules."""
@@ -189,7 +188,15 @@ class _Notation:
                 yield from self.by_arrays(view.part(axis, kept, accumulate=accumulate))
                 accumulate = accumulate or axis not in view.out.axes
             return
-        yield self.in_shape(self.in_order(view))
+        yield self.in_shape(self.in_order(self.without_constants(view)))
+
+    def without_constants(self, view: View) -> View:
+        """Let constants that are one number have no axes."""
+        reads = {
+            name: read if self.number(read) is None else Operand(read.store, (), read.places[:1])
+            for name, read in view.reads.items()
+        }
+        return replace(view, reads=reads)
 
     def in_order(self, view: View) -> View:
         """Take the turns of an axis in an order in which as many operands as can be are whole."""
@@ -379,7 +386,8 @@ class _Notation:
     def add_gradient(self, view: View) -> None:
         """Write what a loop adds to the gradients of what a loop before it read."""
         store, places = view.out.store[-1], view.out.places
-        if any((store, place) in self.results for place in places):
+        given = any((store, place) in self.results for place in places)
+        if given and not self.is_parameter(store, places[0]):
             return
         prefix = "∂L/∂" if self.is_parameter(store, places[0]) else "Δ"
         self.backward.append(self.equation(view, prefix, True))
@@ -437,7 +445,7 @@ class _Notation:
         where = sorted(frame.index(axis) - len(frame) for axis in view.summed)
         first = frame[:1] == [ROWS] and ROWS not in view.summed
         gone = range(first - len(frame), first - len(frame) + added)
-        kept = [at for at in where if at not in gone]
+        kept = [at for at in where if at not in gone or view.over != "sum"]
         if kept:
             whole = len(view.summed) == len([axis for axis in frame if axis is not None])
             all_of_it = whole and len(frame) == 2 and view.over == "sum"
@@ -457,7 +465,7 @@ class _Notation:
         if len(names) != 2:
             return None
         left, right = (view.reads[name] for name in names)
-        if len(pattern) < 2:
+        if len(pattern) < 2 or self.is_given(left) or self.is_given(right):
             return None
         row, column = pattern[-2:]
         if row is None and column is None:
@@ -487,6 +495,11 @@ class _Notation:
             found = Expression("total", (found, *where))
         return found
 
+    def is_given(self, operand: Operand) -> bool:
+        """Check for the gradient of the result itself, which is a number."""
+        places = ((operand.store[-1], place) for place in operand.places)
+        return operand.store[0] == "d" and all(place in self.results for place in places)
+
     def aligned(self, operand: Operand, frame: Pattern, lengths: dict[str, int]) -> Atom:
         """Write what is read so that its dimensions lie along those of the frame."""
         number = self.number(operand)
@@ -494,7 +507,7 @@ class _Notation:
             return number
         gradient = operand.store[0] == "d"
         store = operand.store[-1]
-        if gradient and all((store, place) in self.results for place in operand.places):
+        if self.is_given(operand):
             mean = store in PER_ROW and self.reduce == "mean"
             return Expression("true_divide", (1.0, variable("n"))) if mean else 1.0
         pairs = self.arrays.of(store, operand.places)
@@ -534,7 +547,7 @@ class _Notation:
         )
         key = (tuple(numbers), shape, per_row)
         if key not in self.tables:
-            self.tables[key] = Table(f"p{len(self.tables) + 1}", tuple(numbers), shape, per_row)
+            self.tables[key] = Table(self.arrays.free("p#"), tuple(numbers), shape, per_row)
         return self.tables[key]
 
     def add_result(self) -> None:
@@ -544,6 +557,13 @@ class _Notation:
             if (store, place) not in self.arrays.at:  # the result is one of the leaves
                 letter = "X" if store == "i" else self.label(self.slots[store, place]) or "v#"
                 self.arrays.define(letter, store, [place], _shape([], store, column=False))
+            if self.is_parameter(store, place):
+                array = self.arrays.at[store, place][0]
+                whole = len(array.places) == 1
+                one = Operand(store, (), (place,))
+                table = None if whole else self.table(one, [None, None], {}, [array])
+                name = f"∂L/∂{array.name}"
+                self.backward.append(Equation((name,), table, 1.0, True, array.size))
             frame: Pattern = [ROWS, None] if store in PER_ROW else [None, None]
             term = self.aligned(Operand(store, (), (place,)), frame, {})
             if store in PER_ROW:
@@ -570,6 +590,7 @@ class _Notation:
             tuple(self.tables.values()),
             numbers,
             tuple(parameters),
+            len(self.tape.inputs),
         )
 
 

@@ -63,6 +63,9 @@ class NumpyBackend:
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
+        outputs = zip(self.output_places, tape.outputs, strict=True)
+        self.same = [place for place, slot in outputs if plan.kinds[slot].store == "u"]
+        self.kept = np.zeros(0)  # of the last run, those outputs that are the same in every row
         self.all_batched = all(plan.kinds[slot] is BATCHED for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
         if not columns:
@@ -110,6 +113,8 @@ class NumpyBackend:
             loss = float(self.u[self.root])
         if self.penalty >= 0:
             loss += float(self.u[self.penalty])
+        if self.same:
+            self.kept = self.u[self.same]
         if backward:  # only now, since a result may be a parameter, whose gradient is kept
             if self.kind is BATCHED:
                 space.db[self.root] = 1.0 if self.reduce == "sum" else 1.0 / batch
@@ -126,11 +131,10 @@ class NumpyBackend:
         if self.all_batched:  # the common case, in one step
             return np.transpose(self.space.b[self.output_places])
         found = np.empty((len(self.space.x), len(self.output_places)), self.dtype)
-        stores = {"u": self.u, "b": self.space.b, "i": self.space.x.T}
-        for column, (place, slot) in enumerate(
-            zip(self.output_places, self.tape.outputs, strict=True)
-        ):
-            found[:, column] = stores[self.plan.kinds[slot].store][place]
+        kept, stores = iter(self.kept), {"b": self.space.b, "i": self.space.x.T}
+        for column, slot in enumerate(self.tape.outputs):
+            store = stores.get(self.plan.kinds[slot].store)
+            found[:, column] = next(kept) if store is None else store[self.output_places[column]]
         return found
 
 

@@ -3,6 +3,9 @@
 Every array has the axes of its loop, in their order, the rows of data last; an axis that it lacks
 has length 1. A product summed over an axis is a product of matrices; the rest is computed number
 by number, whole arrays at once, and then summed.
+
+Names: v numbers, d gradients, g collected numbers, e kept by one loop for another, t a buffer that
+loops share, s what NumPy allocates, h a matrix with holes, n a table of places.
 """
 
 from __future__ import annotations

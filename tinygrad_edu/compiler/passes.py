@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, PARAMETER, Kind, Tape, terms_of, uses_of
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 
@@ -122,6 +122,72 @@ def share_rows(tape: Tape) -> Tape:
             key = (op, same[left], same[right] if right >= 0 else -1)
             same[slot] = first.setdefault(key, slot)
     return rewired(tape, range(len(tape)), same)
+
+
+def share_data(tape: Tape) -> Tape:
+    """Read the numbers of a sample once, though each weighted sum of them has constants of its own.
+
+    ``sum(w * x for w, x in zip(row, sample))`` of plain floats makes new constants for each row of
+    weights. Where all of a sum are those of another sum, they are taken for the same, which is
+    noted in ``alike``: a single number that is equal by chance is left alone.
+
+    Before::
+
+        %0 = parameter
+        %1 = constant 2
+        %2 = mul %0 %1
+        %3 = parameter
+        %4 = constant 3
+        %5 = mul %3 %4
+        %6 = add %2 %5
+        %7 = constant 2
+        %8 = mul %3 %7
+        %9 = constant 3
+        %10 = mul %0 %9
+        %11 = add %8 %10
+        %12 = mul %6 %11
+        return %12
+
+    After::
+
+        %0 = parameter
+        %1 = constant 2
+        %2 = mul %0 %1
+        %3 = parameter
+        %4 = constant 3
+        %5 = mul %3 %4
+        %6 = add %2 %5
+        %7 = constant 2
+        %8 = mul %3 %1
+        %9 = constant 3
+        %10 = mul %0 %4
+        %11 = add %8 %10
+        %12 = mul %6 %11
+        return %12
+    """
+    if tape.kinds.count(CONSTANT) < 4:
+        return tape
+    uses, reader = uses_of(tape)
+    additive = [op in ADDITIVE for op in tape.ops]
+    inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
+    first: dict[tuple[str, ...], list[int]] = {}
+    same = list(range(len(tape)))
+    for slot in range(len(tape)):
+        if additive[slot] and not inner[slot]:
+            terms, _ = terms_of(tape, slot, inner)
+            pairs = [tape.operands(term) for _, term in terms if tape.ops[term] is MUL]
+            weighted = [{tape.kinds[one]: one for one in pair} for pair in pairs]
+            data = [pair[CONSTANT] for pair in weighted if {*pair} == {CONSTANT, PARAMETER}]
+            if len(data) > 1:
+                known = first.setdefault(tuple(repr(tape.data[one]) for one in data), data)
+                for one, other in zip(data, known, strict=True):
+                    same[one] = same[other]
+    alike = [
+        (tape.recorded[one], tape.recorded[other]) for one, other in enumerate(same) if one != other
+    ]
+    if not alike:
+        return tape
+    return replace(rewired(tape, range(len(tape)), same), alike=[*tape.alike, *alike])
 
 
 def drop_dead(tape: Tape) -> Tape:

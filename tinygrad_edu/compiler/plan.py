@@ -2,6 +2,10 @@
 
 Slots that are computed alike, at the same depth, become one loop. The place where each value is
 kept is chosen here, so that what a loop reads is a slice of what was computed before.
+
+Axes: m counts matrix products of one shape, r and c are the row and the column of their result, k
+the terms of a sum, j numbers that are computed alike, and n the turns of a loop that writes to
+scattered places.
 """
 
 from __future__ import annotations

@@ -17,12 +17,19 @@ from tinygrad_edu.compiler.arguments import check_leaves, checked, numbers_for, 
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.binding import Constants, fixed_in, structure_of
 from tinygrad_edu.compiler.equations import Equations, Views, views_by_name
-from tinygrad_edu.compiler.languages import Language, Snapshot, language_called, language_of
+from tinygrad_edu.compiler.languages import (
+    MOST_LINES,
+    Language,
+    Snapshot,
+    language_called,
+    language_of,
+)
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.passes import (
     drop_dead,
     drop_zeros,
     fold_constants,
+    share_data,
     share_rows,
     split_penalty,
 )
@@ -41,9 +48,18 @@ from tinygrad_edu.shared.samples import is_array
 from tinygrad_edu.shared.tables import plural
 
 # the penalty first: a softmax cancels what each row subtracts, which is not what is added once
-PASSES = (drop_zeros, fold_constants, share_rows, split_penalty, drop_dead, stabilize_softmax)
+PASSES = (
+    drop_zeros,
+    fold_constants,
+    share_rows,
+    split_penalty,
+    share_data,
+    drop_dead,
+    stabilize_softmax,
+)
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
+MOST_NAMED = 2_000  # instructions of a program whose source has the names of its equations
 _MADE = ("_plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
 
 
@@ -426,7 +442,8 @@ class Program:
             numbers = self._vector.tolist(), self._constants.numbers
             reduce, dtype = self.settings["reduce"], self.settings["dtype"]
             made = self.tape, self._plan, reduce, dtype
-            snapshot = Snapshot(*made, *numbers, self.equations)
+            few = len(self._plan.forward) <= MOST_LINES
+            snapshot = Snapshot(*made, *numbers, self.equations if few else Equations())
         return language.write(snapshot)
 
     @property
@@ -450,7 +467,7 @@ class Program:
     @property
     def source(self) -> str:
         """Return the Python that runs; for NumPy, with the names that its equations have."""
-        if self.stats["target"] != "numpy":
+        if self.stats["target"] != "numpy" or len(self._plan.forward) > MOST_NAMED:
             return self.backend.source
         from tinygrad_edu.compiler.numpy_backend import FUNCTIONS
 
@@ -465,7 +482,10 @@ class Program:
 
     @property
     def equations(self) -> Equations:
-        """Return the matrix equations found in the graph, with the numbers they have now."""
+        """Return the matrix equations found in the graph, with the numbers they have now.
+
+        They are written anew each time.
+        """
         return equations_of(
             self.tape,
             self._plan,
@@ -483,7 +503,28 @@ class Program:
 
     @property
     def matrices(self) -> Views:
-        """Return the parameters by their names in the equations, as views of ``vector``."""
+        """Return the parameters by their names in the equations, as views of ``vector``.
+
+        Returns
+        -------
+        dict
+            From names such as "W1" to arrays of shape (rows, columns) or (length,). What is written
+            to them, or assigned to a name, is in ``vector``.
+
+        Raises
+        ------
+        MissingExtraError
+            If NumPy is not installed.
+
+        Examples
+        --------
+        >>> from tinygrad_edu import Value, compile_graph
+        >>> w, x = Value(2.0, "w"), Value(0.0, "x")
+        >>> program = compile_graph((w * x - 1.0) ** 2, inputs=[x])
+        >>> program.matrices["w"] = 5.0
+        >>> program.vector.tolist()
+        [5.0]
+        """
         return views_by_name(self._learned(), self.vector)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from keyword import iskeyword
 
 from tinygrad_edu.compiler.arrays import Array
 
@@ -42,7 +43,7 @@ def with_names(source: str, arrays: Iterable[Array], taken: Collection[str]) -> 
             continue
         stem = f"{'d' if store[0] == 'd' else ''}{stem}{'_T' if rest.endswith('.T') else ''}"
         choice, count = stem, 1
-        while choice in used or not choice.isidentifier():
+        while choice in used or iskeyword(choice) or not choice.isidentifier():
             count += 1
             choice = f"{stem}_{count}" if stem.isidentifier() else f"v_{stem}"
         used.add(choice)

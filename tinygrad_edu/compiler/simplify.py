@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import count, filterfalse
 
 from tinygrad_edu.compiler.algebra import (
     MATRIX,
@@ -182,7 +182,9 @@ def _has_entropy(atom: Atom) -> bool:
     """Check for the logarithm of a softmax."""
     if not isinstance(atom, Expression):
         return False
-    return made_by(atom, "log_softmax") or any(map(_has_entropy, atom.arguments))
+    return atom.function in ("log_softmax", "weighted_log") or any(
+        map(_has_entropy, atom.arguments)
+    )
 
 
 def _name(atom: Atom) -> str:
@@ -216,14 +218,17 @@ def _renumbered(
 ) -> tuple[list[Equation], tuple[Array, ...]]:
     """Number what is left of the computed arrays from 1."""
     of = {array.name: array for array in arrays}
-    counts: Counter[str] = Counter()
+    taken = {array.name for array in arrays if array.letter not in COMPUTED}
+    free = {
+        letter: filterfalse(taken.__contains__, map(f"{letter}{{}}".format, count(1)))
+        for letter in COMPUTED
+    }
     new: dict[str, str] = {}
     for line in lines:
         for name in (name.removeprefix("Δ") for name in line.names):
             array = of.get(name)
-            if array is not None and array.letter and name not in new:
-                counts[array.letter] += 1
-                new[name] = f"{array.letter}{counts[array.letter]}"
+            if array is not None and array.letter in COMPUTED and name not in new:
+                new[name] = next(free[array.letter])
     names = {prefix + old: prefix + name for old, name in new.items() for prefix in ("", "Δ")}
     variables = {old: variable(name) for old, name in names.items()}
     return [

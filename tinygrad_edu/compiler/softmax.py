@@ -263,7 +263,8 @@ class _Rewriter:
         terms, slots = terms_of(self.tape, slot, self.inner)
         for one in slots:
             self.known(one)
-        return terms
+        ops, left = self.tape.ops, self.tape.left  # a sign may have been changed before the start
+        return [(-sign, left[one]) if ops[one] is NEG else (sign, one) for sign, one in terms]
 
     def power(self, slot: int) -> int:
         """Return x for log(exp(x)); other slots as they are."""

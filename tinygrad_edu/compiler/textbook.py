@@ -1,20 +1,26 @@
 """Softmax and cross entropy as textbooks write them: Y = softmax(A), L = −Σ T ⊙ log Y, ΔA = Y − T.
 
 What runs subtracts the maximum of the logits first, Z = A − max A, and takes s = log Σ exp Z. So
-``exp(Z − s)`` is Y, ``Z − s`` is log Y, and ``s − Σ Z ⊙ T`` is −Σ T ⊙ log Y, since the targets of
-a sample sum to 1. Where one number of each row is picked, T is 1 there, and 0 elsewhere.
+``exp(Z − s)`` is Y, ``Z − s`` is log Y, and ``s − Σ Z ⊙ T`` is −Σ T ⊙ log Y where each row of T
+sums to 1: of constants that is checked, of data it is said. Where one number of each row is picked,
+T is 1 there, and 0 elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import count, filterfalse
 from math import fsum
 
 from tinygrad_edu.compiler.algebra import made_by, shape_of, shapes_of
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.equations import Equation, Equations
-from tinygrad_edu.engine.symbols import Atom, Expression, variable
+from tinygrad_edu.compiler.matrices import as_text
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number, variable
+
+CLOSE = 1e-6  # as far as probabilities may be from a sum of 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Softmax:
 def in_textbook_form(equations: Equations) -> Equations:
     """Write every softmax, its logarithm and cross entropies of it under the names of books."""
     lines = [*equations.steps, *equations.gradients]
-    found = _softmaxes(lines)
+    found = _softmaxes(lines, {array.name for array in equations.arrays})
     if not found:
         return equations
     book = _Book(equations, found)
@@ -56,27 +62,27 @@ def in_textbook_form(equations: Equations) -> Equations:
         gradients=tuple(written[steps:]),
         arrays=tuple(book.of.values()),
         constants=book.constants,
+        assumed=tuple(book.assumed),
     )
 
 
-def _softmaxes(lines: Sequence[Equation]) -> list[Softmax]:
-    """Find the lines m = max A, Z = A − m, s = logsumexp Z."""
+def _softmaxes(lines: Sequence[Equation], taken: Collection[str]) -> list[Softmax]:
+    """Find the lines m = max A, Z = A − m, s = logsumexp Z; name each output."""
     made = {line.names[0]: line.formula for line in lines if line.table is None}
     found: list[Softmax] = []
     for line in lines:
         if not made_by(line.formula, "logsumexp") or line.table is not None:
             continue
-        shifted, axis = line.formula.arguments
-        if isinstance(shifted, Expression) and not shifted.arguments:
+        shifted, *axes = line.formula.arguments
+        if len(axes) == 1 and isinstance(shifted, Expression) and not shifted.arguments:
             formula = made.get(shifted.function)
             if formula is not None and made_by(formula, "subtract"):
                 logits = formula.arguments[0]
-                number = str(len(found) + 1) if found else ""
-                names = shifted.function, line.names[0], f"Y{number}"
-                found.append(Softmax(logits, axis, *names))
-    if len(found) > 1:
-        found[0] = replace(found[0], output="Y1")
-    return found
+                found.append(Softmax(logits, axes[0], shifted.function, line.names[0], "Y"))
+    if len(found) == 1 and "Y" not in taken:
+        return found
+    free = filterfalse(taken.__contains__, map("Y{}".format, count(1)))
+    return [replace(softmax, output=name) for softmax, name in zip(found, free, strict=False)]
 
 
 class _Book:
@@ -94,6 +100,7 @@ class _Book:
         self.tables = {table.name: table for table in equations.tables}
         self.shapes = shapes_of(equations.arrays)
         self.constants = dict(equations.constants)
+        self.assumed: dict[str, None] = {}  # targets of which the rows have to sum to 1
         for softmax in found:
             like = self.of[softmax.shifted]
             store = like.store if like.per_row else ""
@@ -137,9 +144,8 @@ class _Book:
         if made_by(x, "sum") and len(x.arguments) == 1:
             (x,), axes = x.arguments, ()
         softmax = self.by_total.get(_name(x))
-        if softmax is None:
+        if softmax is None or not is_number(softmax.axis, -1.0):
             return None
-        axes = (softmax.axis,) if axes else ()
         if made_by(y, "sum") and not _alike(y.arguments[1:], axes):
             return None
         inner = y.arguments[0] if made_by(y, "sum") else y
@@ -147,15 +153,24 @@ class _Book:
         if targets is None or (inner is y and not made_by(y, "collect")):
             return None
         weighted = Expression("multiply", (targets, softmax.logarithm))
+        if _name(targets) not in self.constants:
+            self.assumed[as_text(targets)] = None
+            weighted = Expression("weighted_log", (targets, *softmax.logarithm.arguments))
+        elif any(abs(total - 1.0) > CLOSE for total in self.sums_of_rows(_name(targets))):
+            return None
         return Expression("negative", (Expression("sum", (weighted, *axes)),))
+
+    def sums_of_rows(self, name: str) -> list[float]:
+        """Add up each row of an array of constants."""
+        numbers, width = [*self.constants[name]], self.of[name].shape[-1]
+        return [fsum(numbers[at : at + width]) for at in range(0, len(numbers), width)]
 
     def sum(self, atom: Atom, *axes: Atom) -> Atom:
         """Write the sum of a row of constants, if it is the same for each row, as a number."""
         factor, of = atom.arguments if made_by(atom, "multiply") else (1.0, atom)
         array = self.of.get(_name(of))
         if array is not None and array.name in self.constants and _alike(axes, (-1.0,)):
-            numbers, width = [*self.constants[array.name]], array.shape[-1]
-            sums = {fsum(numbers[at : at + width]) for at in range(0, len(numbers), width)}
+            sums = {*self.sums_of_rows(array.name)}
             if len(sums) == 1:
                 return Expression("multiply", (factor, sums.pop()))
         return Expression("sum", (atom, *axes))
@@ -172,20 +187,14 @@ class _Book:
         return None
 
     def one_hot(self, table: str, softmax: Softmax) -> Expression:
-        """Return the name of the matrix that is 1 at the positions of a table, and 0 elsewhere."""
+        """Return the name of the matrix that counts how often a table has each position."""
         like, picked = self.of[softmax.shifted], self.tables[table]
-        numbers = [float(at in {*picked.numbers}) for at in range(len(like.places))]
+        counts = Counter(picked.numbers)
+        numbers = [float(counts[at]) for at in range(len(like.places))]
         shape = like.shape if not like.per_row else (1,) * (2 - len(like.shape)) + like.shape
         known = [name for name, own in self.constants.items() if [*own] == numbers]
-        name = (
-            known[0]
-            if known
-            else next(
-                name
-                for name in ("T", *(f"T{number}" for number in range(2, 99)))
-                if name not in self.of
-            )
-        )
+        free = (f"T{number}" if number > 1 else "T" for number in count(1))
+        name = known[0] if known else next(name for name in free if name not in self.of)
         self.constants[name] = numbers
         self.of[name] = Array(name, "", like.places, shape)
         return variable(name)
