@@ -221,12 +221,21 @@ def test_rows_that_do_not_fit_are_refused(rows):
         mlp()[0].equations.evaluate(rows)
 
 
+class Scores(nn.Module):
+    """How much each row of data asks for each other one."""
+
+    def __init__(self):
+        self.query, self.key = nn.Layer(3, 2, rng=Random(1)), nn.Layer(3, 2, rng=Random(2))
+
+    def forward(self, rows):
+        """The product of each query and each key."""
+        q, k = [self.query(x) for x in rows], [self.key(x) for x in rows]
+        return [sum(a * b for a, b in zip(u, v, strict=True)) for u in q for v in k]
+
+
 def test_layers_that_lie_side_by_side_have_names_of_their_own():
     """Query and key of an attention head read the same rows, but are two matrices."""
-    query, key = nn.Layer(3, 2, rng=Random(1)), nn.Layer(3, 2, rng=Random(2))
-    rows = [[Random(i).random() for _ in range(3)] for i in range(4)]
-    q, k = [query(x) for x in rows], [key(x) for x in rows]
-    scores = [sum(a * b for a, b in zip(u, v, strict=True)) for u in q for v in k]
+    scores = Scores()([[Random(i).random() for _ in range(3)] for i in range(4)])
 
     forward = compile_graph(sum(s * s for s in scores)).equations.forward
 
