@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 from tinygrad_edu.compiler.arrays import Array
-from tinygrad_edu.engine.symbols import Atom, Expression, is_number, names_in
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number, name_of, names_in
 
 Shape: TypeAlias = tuple["int | str", ...]
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -134,7 +134,7 @@ def _shared_factor(function: str, x: Atom, y: Atom) -> Atom | None:
 def _alike(x: Atom, y: Atom) -> bool:
     """Check for one number, or one name."""
     if isinstance(x, Expression) and isinstance(y, Expression):
-        return not x.arguments and not y.arguments and x.function == y.function
+        return name_of(x) == name_of(y) != ""
     return not isinstance(y, Expression) and is_number(x, y)
 
 

@@ -22,7 +22,7 @@ from tinygrad_edu.compiler.simplify import simplified
 from tinygrad_edu.compiler.tape import Kind, Tape
 from tinygrad_edu.compiler.views import Operand, View, operand_of, rearranged, together
 from tinygrad_edu.engine.ops import ADD
-from tinygrad_edu.engine.symbols import Atom, Expression, variable
+from tinygrad_edu.engine.symbols import Atom, Expression, name_of, variable
 
 FEW = 8  # so many arrays that a loop reads side by side are written as equations of their own
 SHORT = 4  # so many numbers with names of their own keep them
@@ -303,13 +303,11 @@ class _Notation:
         store = view.reads[name].store
         product = len(view.reads) == 2 and bool(view.summed)
         left = product and name == "x0"
+        partner = view.reads["x1" if name == "x0" else "x0"] if product else None
+        weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
         if store == "i":
-            partner = view.reads["x1" if name == "x0" else "x0"] if product else None
-            weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
             return "X" if weighted or "X" not in self.arrays.taken else "T"
         if self.is_constant(store, place):
-            partner = view.reads["x1" if name == "x0" else "x0"] if product else None
-            weighted = partner is not None and self.is_parameter(partner.store, partner.places[0])
             return "X" if weighted else "T" if product else "C#"
         if product:
             return "W#" if left else "X"
@@ -336,7 +334,7 @@ class _Notation:
             operand.axes == ("c",) and operand.store not in PER_ROW
         )
         name = common_name(
-            [self.label(self.slot_at(operand, at)) for at in range(len(operand.places))]
+            [self.label(self.slots[operand.store, place]) for place in operand.places]
         )
         if not name:
             product = len(view.reads) == 2 and bool(view.summed) and len(operand.axes) > 0
@@ -371,9 +369,6 @@ class _Notation:
             for pattern in (first, second)
         ]
         return counts[1] < counts[0]
-
-    def slot_at(self, operand: Operand, at: int) -> int:
-        return self.slots[operand.store, operand.places[at]]
 
     # equations
 
@@ -459,9 +454,7 @@ class _Notation:
         """Write a product of matrices, if it is one."""
         if not isinstance(body, Expression) or body.function != "multiply":
             return None
-        names = [
-            x.function for x in body.arguments if isinstance(x, Expression) and not x.arguments
-        ]
+        names = [name for name in map(name_of, body.arguments) if name]
         if len(names) != 2:
             return None
         left, right = (view.reads[name] for name in names)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.loops import Loop, Ref
-from tinygrad_edu.engine.symbols import CONDITIONS, Atom, Expression, is_number
+from tinygrad_edu.engine.symbols import CONDITIONS, Atom, Expression, is_number, name_of
 
 ROWS = "rows"
 SLICES, LENGTH = 8, 16  # at most so many slices, about so long; otherwise a table is faster
@@ -226,8 +226,8 @@ class _Writer:
             return self.product(loop, *pair, order, own, out)
         if not summed:
             return self.expression(loop, body, order, out)
-        if isinstance(body, Expression) and not body.arguments:
-            name = self.array(loop.reads[body.function], order, loop)
+        if read := name_of(body):
+            name = self.array(loop.reads[read], order, loop)
         else:
             name = self.expression(loop, body, order, "")
         where = tuple(map(order.index, summed))
@@ -315,9 +315,9 @@ class _Writer:
 
     def in_order(self, loop: Loop, body: Atom, order: Table) -> str:
         """Collect what a loop copies to scattered places in another order; "" if it computes."""
-        if not isinstance(body, Expression) or body.arguments:
+        if not (copied := name_of(body)):
             return ""
-        ref, out = loop.reads[body.function], loop.out
+        ref, out = loop.reads[copied], loop.out
         known = dict(zip(ref.axes, ref.steps, strict=True))
         if {*loop.axes} != {*out.axes} or ref.per_row != out.per_row:
             return ""
@@ -390,9 +390,7 @@ class _Writer:
         """Return the factors of a product that is summed over an axis of both."""
         if not isinstance(body, Expression) or body.function != "multiply":
             return None
-        names = [
-            x.function for x in body.arguments if isinstance(x, Expression) and not x.arguments
-        ]
+        names = [name for name in map(name_of, body.arguments) if name]
         if len(names) < 2:
             return None
         left, right = (loop.reads[name] for name in names)
@@ -510,7 +508,7 @@ def _tuple(items: Iterable[Any]) -> str:
 
 
 def runs(places: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Describe scattered places as slices (first, last, place of the first); [] if it takes many.
+    """Describe scattered places as slices (start, stop, place of the first); [] if it takes many.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from tinygrad_edu.compiler.algebra import (
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.equations import Equation, Equations
 from tinygrad_edu.compiler.textbook import in_textbook_form
-from tinygrad_edu.engine.symbols import Atom, Expression, names_in, variable
+from tinygrad_edu.engine.symbols import Atom, Expression, name_of, names_in, variable
 
 COMPUTED = ("A", "Z", "s")  # the letters of what loops compute
 LONGEST_SUM = 50  # terms of one equation, and about as many levels
@@ -136,7 +136,7 @@ class _Names:
         if not readers and not asked:
             self.put(at, None)
             return True
-        before = _name(formula)
+        before = name_of(formula)
         makers = [*self.writers.get(before, {})]
         same = bool(makers) and self.shapes[before] == self.shapes[name]
         alone = same and len(self.readers[before]) == 1
@@ -187,11 +187,6 @@ def _has_entropy(atom: Atom) -> bool:
     )
 
 
-def _name(atom: Atom) -> str:
-    """Return the name that a formula is; "" for another one."""
-    return atom.function if isinstance(atom, Expression) and not atom.arguments else ""
-
-
 def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
     """Check that nothing that is summed or multiplied as a matrix changes its shape."""
     if not isinstance(atom, Expression) or not atom.arguments:
@@ -201,8 +196,8 @@ def _keeps_shapes(atom: Atom, of: Mapping[str, Atom], shapes: Shapes) -> bool:
     if atom.function not in MATRIX or names_in(atom).isdisjoint(of):
         return True
     if atom.function == "collect":
-        names = {_name(x) for x in atom.arguments} & {*of}
-        return all(_name(of[name]) and shapes[_name(of[name])] == shapes[name] for name in names)
+        renamed = {name: name_of(of[name]) for name in map(name_of, atom.arguments) if name in of}
+        return all(new and shapes[new] == shapes[old] for old, new in renamed.items())
     for x in atom.arguments:
         old, new = shape_of(x, shapes), shape_of(substituted(x, of), shapes)
         axes = axes_of(atom.arguments[1:]) if atom.function == "sum" else []

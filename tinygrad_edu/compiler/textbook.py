@@ -18,7 +18,7 @@ from tinygrad_edu.compiler.algebra import made_by, shape_of, shapes_of
 from tinygrad_edu.compiler.arrays import Array
 from tinygrad_edu.compiler.equations import Equation, Equations
 from tinygrad_edu.compiler.matrices import as_text
-from tinygrad_edu.engine.symbols import Atom, Expression, is_number, variable
+from tinygrad_edu.engine.symbols import Atom, Expression, is_number, name_of, variable
 
 CLOSE = 1e-6  # as far as probabilities may be from a sum of 1
 
@@ -74,11 +74,10 @@ def _softmaxes(lines: Sequence[Equation], taken: Collection[str]) -> list[Softma
         if not made_by(line.formula, "logsumexp") or line.table is not None:
             continue
         shifted, *axes = line.formula.arguments
-        if len(axes) == 1 and isinstance(shifted, Expression) and not shifted.arguments:
-            formula = made.get(shifted.function)
-            if formula is not None and made_by(formula, "subtract"):
-                logits = formula.arguments[0]
-                found.append(Softmax(logits, axes[0], shifted.function, line.names[0], "Y"))
+        formula = made.get(name_of(shifted))
+        if len(axes) == 1 and formula is not None and made_by(formula, "subtract"):
+            logits = formula.arguments[0]
+            found.append(Softmax(logits, axes[0], name_of(shifted), line.names[0], "Y"))
     if len(found) == 1 and "Y" not in taken:
         return found
     free = filterfalse(taken.__contains__, map("Y{}".format, count(1)))
@@ -93,7 +92,7 @@ class _Book:
         names = (
             (name, softmax)
             for softmax in found
-            for name in (softmax.shifted, _name(softmax.logits))
+            for name in (softmax.shifted, name_of(softmax.logits))
         )
         self.by_logits = {name: softmax for name, softmax in names if name}
         self.of = {array.name: array for array in equations.arrays}
@@ -135,28 +134,28 @@ class _Book:
 
     def logarithm(self, x: Atom, y: Atom) -> Atom | None:
         """Write Z − s as log Y."""
-        softmax = self.by_total.get(_name(y))
-        return softmax.logarithm if softmax is not None and softmax.shifted == _name(x) else None
+        softmax = self.by_total.get(name_of(y))
+        return softmax.logarithm if softmax is not None and softmax.shifted == name_of(x) else None
 
     def entropy(self, x: Atom, y: Atom) -> Atom | None:
         """Write s − Σ Z ⊙ T as −Σ T ⊙ log Y, for one sample or for the sum of many."""
         axes: tuple[Atom, ...] = (-1.0,)
         if made_by(x, "sum") and len(x.arguments) == 1:
             (x,), axes = x.arguments, ()
-        softmax = self.by_total.get(_name(x))
+        softmax = self.by_total.get(name_of(x))
         if softmax is None or not is_number(softmax.axis, -1.0):
             return None
-        if made_by(y, "sum") and not _alike(y.arguments[1:], axes):
+        if made_by(y, "sum") and not _same_numbers(y.arguments[1:], axes):
             return None
         inner = y.arguments[0] if made_by(y, "sum") else y
         targets = self.targets(inner, softmax)
         if targets is None or (inner is y and not made_by(y, "collect")):
             return None
         weighted = Expression("multiply", (targets, softmax.logarithm))
-        if _name(targets) not in self.constants:
+        if name_of(targets) not in self.constants:
             self.assumed[as_text(targets)] = None
             weighted = Expression("weighted_log", (targets, *softmax.logarithm.arguments))
-        elif any(abs(total - 1.0) > CLOSE for total in self.sums_of_rows(_name(targets))):
+        elif any(abs(total - 1.0) > CLOSE for total in self.sums_of_rows(name_of(targets))):
             return None
         return Expression("negative", (Expression("sum", (weighted, *axes)),))
 
@@ -168,8 +167,8 @@ class _Book:
     def sum(self, atom: Atom, *axes: Atom) -> Atom:
         """Write the sum of a row of constants, if it is the same for each row, as a number."""
         factor, of = atom.arguments if made_by(atom, "multiply") else (1.0, atom)
-        array = self.of.get(_name(of))
-        if array is not None and array.name in self.constants and _alike(axes, (-1.0,)):
+        array = self.of.get(name_of(of))
+        if array is not None and array.name in self.constants and _same_numbers(axes, (-1.0,)):
             sums = {*self.sums_of_rows(array.name)}
             if len(sums) == 1:
                 return Expression("multiply", (factor, sums.pop()))
@@ -178,11 +177,11 @@ class _Book:
     def targets(self, atom: Atom, softmax: Softmax) -> Atom | None:
         """Return T of the formula Z ⊙ T, or of a pick of Z."""
         if made_by(atom, "collect") and len(atom.arguments) == 2:
-            table, of = map(_name, atom.arguments)
+            table, of = map(name_of, atom.arguments)
             return self.one_hot(table, softmax) if of == softmax.shifted else None
         if made_by(atom, "multiply"):
             for one, other in (atom.arguments, atom.arguments[::-1]):
-                if _name(one) == softmax.shifted:
+                if name_of(one) == softmax.shifted:
                     return other
         return None
 
@@ -200,12 +199,7 @@ class _Book:
         return variable(name)
 
 
-def _name(atom: Atom) -> str:
-    """Return the name that a formula is; "" for another one."""
-    return atom.function if isinstance(atom, Expression) and not atom.arguments else ""
-
-
-def _alike(some: tuple[Atom, ...], others: tuple[Atom, ...]) -> bool:
+def _same_numbers(some: tuple[Atom, ...], others: tuple[Atom, ...]) -> bool:
     """Check for the same numbers."""
     return len(some) == len(others) and all(
         not isinstance(x, Expression) and not isinstance(y, Expression) and x == y

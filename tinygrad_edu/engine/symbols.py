@@ -190,6 +190,11 @@ def variable(name: str) -> Expression:
     return Expression(name)
 
 
+def name_of(atom: Atom) -> str:
+    """Return the name that an expression is; "" for any other expression, and for a number."""
+    return atom.function if isinstance(atom, Expression) and not atom.arguments else ""
+
+
 def inputs_of(count: int, literal: float | None) -> list[Atom]:
     """Return the inputs of a row: variables x0, x1, and a number that is part of the code."""
     inputs: list[Atom] = [variable(f"x{i}") for i in range(count)]
