@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, PARAMETER, Kind, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.tape import (
+    ADDITIVE,
+    CONSTANT,
+    PARAMETER,
+    Kind,
+    Tape,
+    inner_of,
+    terms_of,
+    uses_of,
+)
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.ops import ADD, MUL, NEG, SUB, Primitive
 
@@ -167,13 +177,11 @@ def share_data(tape: Tape) -> Tape:
     """
     if tape.kinds.count(CONSTANT) < 4:
         return tape
-    uses, reader = uses_of(tape)
-    additive = [op in ADDITIVE for op in tape.ops]
-    inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
+    inner = inner_of(tape, *uses_of(tape))
     first: dict[tuple[str, ...], list[int]] = {}
     same = list(range(len(tape)))
-    for slot in range(len(tape)):
-        if additive[slot] and not inner[slot]:
+    for slot, op in enumerate(tape.ops):
+        if op in ADDITIVE and not inner[slot]:
             terms, _ = terms_of(tape, slot, inner)
             pairs = [tape.operands(term) for _, term in terms if tape.ops[term] is MUL]
             weighted = [{tape.kinds[one]: one for one in pair} for pair in pairs]
@@ -249,8 +257,9 @@ def split_penalty(tape: Tape) -> Tape:
     others = [(sign, slot) for sign, slot in terms if not per_row[slot]]
     if not others:
         return tape
-    longer = rewired(tape, range(len(tape)), range(len(tape)))  # a copy, since _chain appends
-    return replace(longer, root=chain(longer, rows), penalty=chain(longer, others))
+    longer = rewired(tape, range(len(tape)), range(len(tape)))  # a copy, since chain appends
+    put = partial(append, longer)
+    return replace(longer, root=chain(put, rows), penalty=chain(put, others))
 
 
 def reordered(tape: Tape, order: Sequence[int], instead: Mapping[int, int]) -> Tape:
@@ -299,14 +308,14 @@ def rewired(tape: Tape, kept: Iterable[int], new: Sequence[int]) -> Tape:
     )
 
 
-def chain(tape: Tape, terms: Iterable[tuple[int, int]]) -> int:
-    """Append the operations that add up signed terms; return the slot of their sum."""
+def chain(put: Callable[..., int], terms: Iterable[tuple[int, int]]) -> int:
+    """Put the operations that add up signed terms; return the slot of their sum, or -1 for none."""
     total = -1
     for sign, slot in terms:
         if total < 0:
-            total = slot if sign > 0 else append(tape, NEG, slot)
+            total = slot if sign > 0 else put(NEG, slot)
         else:
-            total = append(tape, ADD if sign > 0 else SUB, total, slot)
+            total = put(ADD if sign > 0 else SUB, total, slot)
     return total
 
 

@@ -8,12 +8,12 @@ exponential overflows, whatever a learner subtracted, and one program serves all
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tinygrad_edu.compiler.passes import append, reordered
-from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.passes import append, chain, reordered
+from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Tape, inner_of, terms_of, uses_of
 from tinygrad_edu.engine.ops import (
     ADD,
     DIV,
@@ -111,11 +111,7 @@ class _Rewriter:
         self.made: dict[tuple[Primitive, int, int], int] = {}  # what is computed already, and where
         self.instead: dict[int, int] = {}  # what is read in place of a slot
         self.start = tape.ops.index(EXP)  # no slot before it is a part of a softmax, but logits
-        uses, reader = uses_of(tape, self.start)
-        self.inner = [False] * len(tape)
-        for slot in range(self.start, len(tape)):
-            if uses[slot] == 1 and tape.ops[slot] in ADDITIVE:
-                self.inner[slot] = tape.ops[reader[slot]] in ADDITIVE
+        self.inner = inner_of(tape, *uses_of(tape, self.start), self.start)
         self.groups: dict[tuple[int, ...], Group] = {}
         self.totals: dict[int, Total | None] = {}
         self.shifted: set[tuple[int, Shift]] = set()  # the logits of totals, with their shifts
@@ -297,16 +293,6 @@ class _Rewriter:
             self.made[op, left, right] = append(self.longer, op, left, right)
         return self.made[op, left, right]
 
-    def sum(self, terms: Iterable[tuple[int, int]]) -> int:
-        """Compute a sum of signed terms."""
-        total = -1
-        for sign, slot in terms:
-            if total < 0:
-                total = slot if sign > 0 else self.put(NEG, slot)
-            else:
-                total = self.put(ADD if sign > 0 else SUB, total, slot)
-        return total
-
     def prepare(self, total: Total) -> Group:
         """Compute what a group needs, once."""
         group, (sign, top) = total.group, total.shift
@@ -321,7 +307,7 @@ class _Rewriter:
             group.top = self.put(STOP_GRADIENT, largest)
             powers = [self.put(SUB, logit, group.top) for logit in group.logits]
             exponentials = [(1, self.put(EXP, power)) for power in powers]
-            group.log_total = self.put(LOG, self.sum(exponentials))
+            group.log_total = self.put(LOG, chain(self.put, exponentials))
         return group
 
     def largest(self, slots: Sequence[int]) -> int:
@@ -400,7 +386,7 @@ class _Rewriter:
             new.sort(key=lambda term: -term[0])  # so that a negative one is first only if all are
             if paired and paired.sign < 0 and len(new) == 2:
                 self.exponents[slot] = paired
-            if (other := self.sum(new)) != slot:
+            if (other := chain(self.put, new)) != slot:
                 self.instead[slot] = other
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, terms_of, uses_of
+from tinygrad_edu.compiler.tape import ADDITIVE, CONSTANT, Kind, Tape, inner_of, terms_of, uses_of
 from tinygrad_edu.engine.ops import (
     EXP,
     LOG,
@@ -97,7 +97,7 @@ def gather_sums(tape: Tape) -> tuple[list[Node], list[Kind]]:
     kinds = list(tape.kinds)
     uses, reader = uses_of(tape)
     additive = [op in ADDITIVE for op in tape.ops]
-    inner = [additive[s] and uses[s] == 1 and additive[reader[s]] for s in range(len(tape))]
+    inner = inner_of(tape, uses, reader)
     for slot in _differences(tape, inner):
         inner[slot] = False
     added = [0] * len(tape)  # how often a slot is a term: a product may be one in several sums

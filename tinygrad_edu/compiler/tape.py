@@ -113,6 +113,18 @@ def uses_of(tape: Tape, start: int = 0) -> tuple[list[int], list[int]]:
     return uses, reader
 
 
+def inner_of(tape: Tape, uses: Sequence[int], reader: Sequence[int], start: int = 0) -> list[bool]:
+    """Tell of each slot from ``start`` on if it is an addition that one other addition alone reads.
+
+    ``uses`` and ``reader`` are what ``uses_of`` found.
+    """
+    inner = [False] * len(tape)
+    for slot in range(start, len(tape)):
+        if uses[slot] == 1 and tape.ops[slot] in ADDITIVE:
+            inner[slot] = tape.ops[reader[slot]] in ADDITIVE
+    return inner
+
+
 def terms_of(
     tape: Tape, top: int, inner: Sequence[bool]
 ) -> tuple[list[tuple[int, int]], list[int]]:
