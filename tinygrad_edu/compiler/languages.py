@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inspect import getsource
 from pathlib import Path
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
@@ -118,7 +118,7 @@ def numpy_text(made: Snapshot) -> str:
     code = code_of(plan.forward, gradient(plan))
     called = _used([helper.__name__ for helper in numpy.HELPERS], code.source)
     helpers = [getsource(getattr(numpy, name)) for name in called]
-    tables = [_list(name, table, "np.array([{}])") for name, table in code.tables.items()]
+    tables = [_list(name, table.tolist(), "np.array([{}])") for name, table in code.tables.items()]
     names = ", ".join(_used(numpy.FUNCTIONS.split(), code.source))
     functions = _wrapped(f"from numpy import ({names})") if names else ""
     per_row = tape.kinds[tape.root].per_row
@@ -199,20 +199,14 @@ def _used(names: Iterable[str], source: str) -> list[str]:
     return [name for name in names if name in words]
 
 
-def _list(name: str, numbers: Iterable[Any], form: str) -> str:
+def _list(name: str, numbers: Iterable[object], form: str) -> str:
     """Write an assignment of a list of numbers."""
-    text = ", ".join(repr(number) for number in map(_plain, numbers))
-    return _wrapped(f"{name} = {form.format(text)}")
+    return _wrapped(f"{name} = {form.format(', '.join(map(repr, numbers)))}")
 
 
 def _wrapped(text: str) -> str:
     """Break a long statement between its numbers or names."""
     return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
-
-
-def _plain(number: Any) -> float:
-    """Return an int or a float of Python's."""
-    return number.item() if hasattr(number, "item") else number  # type: ignore[no-any-return]
 
 
 def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made: Snapshot) -> str:

@@ -140,6 +140,7 @@ class Loop:
     out : what is computed; a place may come several times where it is added to
     reads : what the names in ``body`` stand for
     body : an expression, of rows of the table
+    accumulate : whether the result is added to what is there
     row, literal, sign : what body is: sign * row(x0, x1), where the last input may be a number
     over : what is done over the axes that ``out`` lacks: "sum"; "max", through which no gradient
         flows; or "logsumexp", for numbers of which the largest is 0

@@ -552,7 +552,9 @@ class Program:
         self._constants.bind(order)  # first, since it may refuse their numbers
         slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
         self.parameters = tuple(order[slot] for slot in slots)
-        self._texts = [(v.label, v.origin) for v in order]
+        same: dict[tuple[str, str], tuple[str, str]] = {}  # most nodes have the same two texts
+        texts = ((v.label, v.origin) for v in order)
+        self._texts = [same.setdefault(pair, pair) for pair in texts]
         self._arrays = []
 
     def _run(self, X: Any, *, backward: bool) -> float:
