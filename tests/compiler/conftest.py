@@ -7,15 +7,15 @@ from tinygrad_edu.course import fault
 from tinygrad_edu.engine import ops
 
 
-@pytest.fixture(params=["numpy", "python"])
+@pytest.fixture(params=["numpy", "python", "c"])
 def target(request):
-    """Run a test on both targets."""
+    """Run a test on every target."""
     return request.param
 
 
-@pytest.fixture(params=["numpy", "python", "graph"])
+@pytest.fixture(params=["numpy", "python", "c", "graph"])
 def anywhere(request):
-    """Run a test on both targets, and where a graph runs itself: inside a fault of no effect."""
+    """Run a test on every target, and where a graph runs itself: inside a fault of no effect."""
     if request.param == "graph":
         with fault("uphill step"):
             yield "numpy"

@@ -636,12 +636,12 @@ def as_array(numbers: Any) -> Any:
     return numpy.asarray(numbers)
 
 
-def fill(array: Any, numbers: Any) -> None:
+def fill(mine: Any, numbers: Any) -> None:
     """Copy numbers into an array; in single precision large ones become infinite."""
-    if is_array(array):
+    if is_array(mine):
         import numpy
 
         with numpy.errstate(all="ignore"):
-            array[:] = numbers
+            mine[:] = numbers
     else:
-        array[:] = type(array)("d", numbers)
+        mine[:] = array("d", numbers)
