@@ -19,7 +19,7 @@ EPSILON = 1e-5  # beside a mean square, as in ``rms_norm`` of the course
 class ByHand:
     """A GPT and its Adam as arrays, from the weights and the settings of the course's.
 
-    Names are encoded once, before training; a step gets their numbers in ``names``. Places of a
+    Names are encoded once, before training; a step gets their indices in ``names``. Places of a
     batch are columns of one matrix wherever letters do not look back: so sums and biases run along
     long rows, which takes NumPy a tenth less time than one row per place. Only as many places are
     computed as the longest name of the batch has. All weights lie in one array, as do all slopes.
