@@ -160,6 +160,21 @@ def test_whatever_is_imported_is_declared(wheel, folder, extras):
     assert imports(folder) - requirements(wheel, *extras) == set()
 
 
+def test_an_extra_that_an_error_names_brings_what_is_missing(wheel):
+    """The Fix line installs the very library that could not be imported."""
+    asked = set()
+    for file in (ROOT / "tinygrad_edu").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "extra":
+                constants = [getattr(argument, "value", "") for argument in node.args]
+                asked.add((constants[0].partition(".")[0], (constants[3:] or ["demo"])[0]))
+    named = {(module, extra) for module, extra in asked if extra is not None}
+
+    wrong = {(module, extra) for module, extra in named if module not in requirements(wheel, extra)}
+
+    assert wrong == set() != named
+
+
 def test_the_engine_alone_needs_graphviz_alone(wheel):
     """An installation without extras is small."""
     assert requirements(wheel) == {"graphviz"}
