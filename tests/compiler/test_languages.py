@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import programs
-from tests.models import GRAPHS, affine, matrix, numbers
+from tests.models import GRAPHS, ROWS, network, results
 from tests.samples import random_sample
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import compile_graph
@@ -17,18 +17,8 @@ from tinygrad_edu.compiler.languages import LANGUAGES
 from tinygrad_edu.course import fault
 from tinygrad_edu.engine.errors import FileError, SettingError
 
-ROWS = [[0.1, 0.7, -0.2], [1.5, -0.3, 0.4], [2.0, 0.2, 0.9]]
 NAMES = [language.name for language in LANGUAGES]
 languages = pytest.mark.parametrize("language", NAMES)
-
-
-def network(**settings):
-    """A network on three inputs with constants, powers, a penalty and outputs of every kind."""
-    x, c = [Value(number) for number in ROWS[0]], Value(2.0).detach()
-    w, b = matrix(40, 3), numbers(40)
-    hidden = [total.tanh() for total in affine(w, b, x)]
-    loss = sum(h * h for h in hidden) ** 1.5 * (1.0 / c) + 0.1 * b[0] * b[0]
-    return compile_graph(loss, x, outputs=[hidden[0], x[1], b[0], c], **settings)
 
 
 def ran(text, rows=None):
@@ -39,33 +29,27 @@ def ran(text, rows=None):
     return loss, np.asarray(gradient).tolist(), np.asarray(outputs).tolist()
 
 
-def of(program, rows=None):
-    """What the program gives, in the same form."""
-    loss = program.backward(rows)
-    return loss, program.gradient.tolist(), program.outputs().tolist()
-
-
 @languages
 @pytest.mark.parametrize("reduce", ["mean", "sum"])
 def test_rows_give_the_same_bits(language, reduce):
     """The numbers are those the program has now; a penalty is added once."""
-    program = network(target=language, reduce=reduce)
+    program = network(40, target=language, reduce=reduce)
     program.vector = program.vector * 1.25
 
     text = program.write(language)
 
-    assert ran(text, ROWS) == of(program, ROWS)
-    assert ran(text) == of(program, ROWS[:1])
+    assert ran(text, ROWS) == results(program, ROWS)
+    assert ran(text) == results(program, ROWS[:1])
 
 
 @languages
 def test_a_program_is_written_in_other_languages_than_its_own(language, target):
     """Whatever it runs on, to rounding."""
-    program = network(target=target)
+    program = network(40, target=target)
 
     found = ran(program.write(language), ROWS)
 
-    for mine, right in zip(found, of(program, ROWS), strict=True):
+    for mine, right in zip(found, results(program, ROWS), strict=True):
         np.testing.assert_allclose(mine, right, rtol=1e-12)
 
 
@@ -79,19 +63,20 @@ def test_random_graphs_and_samples(language):
             program = compile_graph(registers[-1], target=language)
         except SettingError:  # no leaf below it
             continue
-        assert ran(program.write(language)) == of(program)
+        assert ran(program.write(language)) == results(program)
     for seed in itertools.takewhile(lambda seed: seed < 60, itertools.count()):
         sample = random_sample(seed, programs.ROWS)
         if made := sample.compiled(language):
             program, _ = made
-            assert ran(program.write(language), sample.rows)[:2] == of(program, sample.rows)[:2]
+            found = ran(program.write(language), sample.rows)
+            assert found[:2] == results(program, sample.rows)[:2]
 
 
 def test_single_precision_is_written_as_such():
     """And gives the bits of single precision."""
-    program = network(target="numpy", dtype="float32")
+    program = network(40, target="numpy", dtype="float32")
 
-    assert ran(program.write("numpy"), ROWS) == of(program, ROWS)
+    assert ran(program.write("numpy"), ROWS) == results(program, ROWS)
 
 
 @pytest.mark.parametrize("number", [1e-300, -1e300, float("inf"), float("nan"), -0.0])
@@ -101,13 +86,13 @@ def test_any_number_can_be_written(language, number):
     parameters = [Value(number) for _ in range(50)]
     program = compile_graph(sum(p * Value(number).detach() for p in parameters), target=language)
 
-    np.testing.assert_equal(ran(program.write(language)), of(program))
+    np.testing.assert_equal(ran(program.write(language)), results(program))
 
 
 @pytest.mark.parametrize(("target", "alone"), [("python", ["-I", "-S"]), ("numpy", ["-I"])])
 def test_a_saved_file_runs_alone_and_prints_the_loss(target, alone, tmp_path):
     """In the language of the program's target, without this package (and without any other)."""
-    program = network(target=target)
+    program = network(40, target=target)
     path = program.save(tmp_path / "step.py")
 
     found = subprocess.run(
@@ -126,7 +111,7 @@ def test_a_saved_file_runs_alone_and_prints_the_loss(target, alone, tmp_path):
 @languages
 def test_a_file_refuses_rows_of_another_width(language):
     """As the program does."""
-    text = network(target=language).write(language)
+    text = network(40, target=language).write(language)
 
     with pytest.raises(ValueError, match="each row must have 3 numbers"):
         ran(text, [[1.0]])
@@ -134,7 +119,7 @@ def test_a_file_refuses_rows_of_another_width(language):
 
 def test_what_can_not_be_written_is_refused(tmp_path):
     """Another language, another ending, a folder; and what runs a graph has no code."""
-    program = network()
+    program = network(40)
 
     with pytest.raises(SettingError, match="language is 'pyhton'") as caught:
         program.write("pyhton")
@@ -144,7 +129,7 @@ def test_what_can_not_be_written_is_refused(tmp_path):
     with pytest.raises(FileError):
         program.save(tmp_path / "missing" / "step.py")
     with fault("uphill step"):
-        program = network()
+        program = network(40)
         with pytest.raises(SettingError, match="this program has no code"):
             program.write("python")
 
@@ -155,4 +140,4 @@ def test_every_model_is_written(language, name):
     """Whatever its code calls is in the file."""
     program = compile_graph(GRAPHS[name][0](), target=language)
 
-    assert ran(program.write(language)) == of(program)
+    assert ran(program.write(language)) == results(program)
