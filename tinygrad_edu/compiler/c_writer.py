@@ -13,6 +13,7 @@ from tinygrad_edu.compiler.loops import Loop, Ref
 from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import INPUT, Tape
+from tinygrad_edu.compiler.updates import TOLD, Update
 from tinygrad_edu.engine.symbols import Expression, name_of
 
 LANES = 8  # numbers in the widest register, to compare ways, and to align rows
@@ -150,12 +151,16 @@ def c_source(tape: Tape, plan: Plan, backward: Iterable[Loop], reduce: str) -> s
         _functions(name, loops, writer)
         for name, loops in (("forward", plan.forward), ("backward", backward))
     ]
-    tables = "\n".join(
+    parts = [HEADER, _SPACE, _WHOLE, _tables(writer), *passes, _run(tape, plan, reduce, writer)]
+    return "\n".join(parts)
+
+
+def _tables(writer: CWriter) -> str:
+    """Write the tables of places."""
+    return "\n".join(
         f"static const int {name}[] = {{{', '.join(map(str, places))}}};"
         for places, name in writer.tables.items()
     )
-    parts = [HEADER, _SPACE, tables, *passes, _run(tape, plan, reduce, writer)]
-    return "\n".join(filter(None, parts))
 
 
 def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
@@ -215,11 +220,22 @@ def _run(tape: Tape, plan: Plan, reduce: str, writer: CWriter) -> str:
     return _function("double run", lines).replace("*s)", "*s, int with_gradient)")
 
 
+def c_steps(update: Update) -> str:
+    """Write a library of whole training steps: what a formula changes, and the steps."""
+    writer = CWriter(0)
+    lines = [line for loop in update.loops for line in (f"/* {loop} */", *writer.lines(loop))]
+    stores = ", ".join(f"double *restrict {store}" for store in ("u", "du", "s", "h"))
+    body = "\n".join(f"    {line}" for line in lines)
+    function = f"static void update({stores})\n{{\n{body}\n}}\n"
+    places = ", ".join(f"{name.upper()} = {place}" for place, name in enumerate(TOLD))
+    return "\n".join([HEADER, _SPACE, f"enum {{ {places} }};\n", _tables(writer), function, STEPS])
+
+
 _NOWHERE = Loop({}, Ref("u"), {}, 0.0)
 STORES = ("u", "du", "b", "db", "i", "out")
-HEADER, KERNELS = (
+HEADER, KERNELS, STEPS = (
     files("tinygrad_edu.compiler").joinpath(name).read_text(encoding="utf-8")
-    for name in ("kernels.h", "kernels.c")
+    for name in ("kernels.h", "kernels.c", "steps.c")
 )
 _SPACE = """
 /* Where the numbers are: u one for each parameter, constant and what is computed from them alone, b
@@ -228,7 +244,8 @@ struct space {
     double *u, *du, *b, *db, *i, *out;
     long rows;
 };
-
+"""
+_WHOLE = """
 /* Check that no number of the rows of data is nan. */
 int whole(const struct space *s, long count)
 {
