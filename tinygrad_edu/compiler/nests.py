@@ -8,6 +8,7 @@ the one along which most numbers lie side by side is the innermost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite, isnan
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from tinygrad_edu.compiler.loops import Loop, Ref
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
 ROWS, ROW = "rows", "row"  # the axis of the rows of data, and the variable that counts them
-_TYPICAL = 32  # rows, to compare their axis with others
+TYPICAL = 32  # rows, to compare their axis with others
 _INFIX = {
     "add": "+",
     "subtract": "-",
@@ -71,6 +72,8 @@ class Nests:
                     b[r * rows + row] = total;
                 }
         """
+        if repeats(loop) and not loop.accumulate:
+            return [*self.lines(zeros(loop)), *self.lines(replace(loop, accumulate=True))]
         axes = [*loop.axes, *[ROWS] * loop.rows]
         own = [axis for axis in axes if axis in axes_of(loop.out)]
         summed = [axis for axis in axes if axis not in own]
@@ -82,10 +85,11 @@ class Nests:
         if last in own:  # as many sums at once as there are numbers side by side
             own = [axis for axis in own if axis != last]
             term = self.around([*summed, last], loop, [self.term(out, value, loop)])
-            start, end = [f"{out} = {self.start(loop)};"], [f"{out} = {self.call('log', [out])};"]
-            start = [] if loop.accumulate else self.around([last], loop, start)
-            end = self.around([last], loop, end) if loop.over == "logsumexp" else []
-            return self.around(own, loop, [*start, *term, *end])
+            start = self.around([last], loop, [f"{out} = {self.start(loop)};"])
+            log = self.around([last], loop, [f"{out} = {self.call('log', [out])};"])
+            start = [] if loop.accumulate else start
+            log = log if loop.over == "logsumexp" else []
+            return self.around(own, loop, [*start, *term, *log])
         first = f"{self.number} total = {self.start(loop)};"
         term = self.around(self.order(summed, loop), loop, [self.term("total", value, loop)])
         end = "total" if loop.over != "logsumexp" else self.call("log", ["total"])
@@ -127,7 +131,7 @@ class Nests:
         def beside(axis: str) -> tuple[int, int]:
             steps = [self.step(ref, axis) for ref in refs]
             near = steps.count(1) - len([step for step in steps if step is None or step > 1])
-            return near, loop.axes.get(axis, _TYPICAL)
+            return near, loop.axes.get(axis, TYPICAL)
 
         last = max(axes, key=beside)
         return [*(axis for axis in axes if axis != last), last]
@@ -143,14 +147,20 @@ class Nests:
 
     def at(self, ref: Ref, loop: Loop) -> str:
         """Write the number of a reference, by the counters of its loop."""
+        return f"{ref.store}[{self.index(ref, loop)}]"
+
+    def index(self, ref: Ref, loop: Loop, row: str = ROW) -> str:
+        """Write the index of a number in its store; without a name for the row that of row 0."""
         place = self.place(ref, loop)
-        if ref.store == "i":
-            start = f"{self.columns} * {ROW}" if self.columns > 1 else ROW
-            return f"i[{start}]" if place == "0" else f"i[{start} + {place}]"
         if not ref.per_row:
-            return f"{ref.store}[{place}]"
-        start = f"({place})" if " + " in place else place
-        return f"{ref.store}[{ROW}]" if place == "0" else f"{ref.store}[{start} * {ROWS} + {ROW}]"
+            return place
+        terms = [place] * (place != "0")
+        if ref.store == "i":
+            terms[:0] = [f"{self.columns} * {row}" if self.columns > 1 else row] * bool(row)
+        else:
+            terms = [f"({place}) * {ROWS}" if " + " in place else f"{x} * {ROWS}" for x in terms]
+            terms += [row] * bool(row)
+        return " + ".join(terms) or "0"
 
     def place(self, ref: Ref, loop: Loop) -> str:
         """Write the place of a reference, by the counters of its loop."""
@@ -203,6 +213,19 @@ class Nests:
 def axes_of(ref: Ref) -> list[str]:
     """List the axes of a reference, the rows of data among them."""
     return [*ref.axes, *([ROWS] if ref.per_row else [])]
+
+
+def repeats(loop: Loop) -> bool:
+    """Check that a place of the result comes several times, so that all has to be added to it."""
+    if not loop.reads or loop.out.span(loop.axes) is not None:
+        return False
+    places = loop.out.places(loop.axes)
+    return len({*places}) < len(places)
+
+
+def zeros(loop: Loop) -> Loop:
+    """Make the loop that sets to 0 what a loop is to add to."""
+    return Loop({axis: loop.axes[axis] for axis in loop.out.axes}, loop.out, {}, 0.0)
 
 
 def _counted(axes: Sequence[str], loop: Loop) -> str:
