@@ -2,20 +2,23 @@
 
 import pytest
 
+from tests.written import NODE
 from tinygrad_edu import as_function, primitive
 from tinygrad_edu.course import fault
 from tinygrad_edu.engine import ops
 
+TARGETS = ["numpy", "python", pytest.param("javascript", marks=NODE)]
 
-@pytest.fixture(params=["numpy", "python"])
+
+@pytest.fixture(params=TARGETS)
 def target(request):
-    """Run a test on both targets."""
+    """Run a test on every target."""
     return request.param
 
 
-@pytest.fixture(params=["numpy", "python", "graph"])
+@pytest.fixture(params=[*TARGETS, "graph"])
 def anywhere(request):
-    """Run a test on both targets, and where a graph runs itself: inside a fault of no effect."""
+    """Run a test on every target, and where a graph runs itself: inside a fault of no effect."""
     if request.param == "graph":
         with fault("uphill step"):
             yield "numpy"
