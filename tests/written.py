@@ -3,13 +3,10 @@
 import json
 import subprocess
 from pathlib import Path
-from shutil import which
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pytest
 
-NODE = pytest.mark.skipif(which("node") is None, reason="node is not on the PATH")
 DRIVER = """
 const text = (x) => (Object.is(x, -0) ? "-0.0" : String(x)); // every digit, and NaN and Infinity
 const list = (some) => `[${Array.from(some, text)}]`;

@@ -2,12 +2,10 @@
 
 import pytest
 
-from tests.written import NODE
+from tests.targets import TARGETS
 from tinygrad_edu import as_function, primitive
 from tinygrad_edu.course import fault
 from tinygrad_edu.engine import ops
-
-TARGETS = ["numpy", "python", pytest.param("javascript", marks=NODE)]
 
 
 @pytest.fixture(params=TARGETS)

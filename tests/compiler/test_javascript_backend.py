@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.models import affine, matrix, numbers
-from tests.written import NODE
+from tests.targets import NODE
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.compiler import javascript_backend
 from tinygrad_edu.compiler.javascript_backend import Node

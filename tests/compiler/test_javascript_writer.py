@@ -12,7 +12,8 @@ from tests.engine.test_ieee import SPECIAL, same
 from tests.interpreter import interpreted
 from tests.models import matrix, numbers
 from tests.tapes import picture, read
-from tests.written import NODE, node
+from tests.targets import NODE
+from tests.written import node
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.adjoint import gradient

@@ -11,7 +11,8 @@ import pytest
 from tests import programs
 from tests.models import GRAPHS, affine, matrix, numbers
 from tests.samples import random_sample
-from tests.written import NODE, all_ran, node, ran
+from tests.targets import NODE
+from tests.written import all_ran, node, ran
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.languages import LANGUAGES

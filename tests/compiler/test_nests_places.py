@@ -4,7 +4,7 @@ import pytest
 
 from tests.interpreter import interpreted
 from tests.models import matrix, numbers
-from tests.written import NODE
+from tests.targets import NODE
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.loops import Loop, Ref
 from tinygrad_edu.compiler.nests import repeats, zeros

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.widths import GRAPHS, network
-from tests.compiler.conftest import TARGETS
+from tests.targets import TARGETS
 from tinygrad_edu import Value, compile_graph, nn
 from tinygrad_edu.compiler.numpy_backend import MOST_SPACES
 from tinygrad_edu.course.faults import fault
