@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.targets import on_every_target
+
 pytest.importorskip("sklearn")
 np = pytest.importorskip("numpy")
 
@@ -79,7 +81,7 @@ def test_the_hand_written_gradient_is_the_slope_of_its_loss(work):
 
 
 @works
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 def test_our_targets_descend_as_numpy_by_hand(work, target):
     """The losses before each of 50 descents and after the last agree."""
     found = agreement(work, {target: work.compile(target)}, 50)

@@ -2,18 +2,19 @@
 
 import pytest
 
+from tests.targets import TARGETS
 from tinygrad_edu import as_function, primitive
 from tinygrad_edu.course import fault
 from tinygrad_edu.engine import ops
 
 
-@pytest.fixture(params=["numpy", "python", "c"])
+@pytest.fixture(params=TARGETS)
 def target(request):
     """Run a test on every target."""
     return request.param
 
 
-@pytest.fixture(params=["numpy", "python", "c", "graph"])
+@pytest.fixture(params=[*TARGETS, "graph"])
 def anywhere(request):
     """Run a test on every target, and where a graph runs itself: inside a fault of no effect."""
     if request.param == "graph":

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.targets import on_every_target
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.course import FAULTS, fault
 from tinygrad_edu.engine.errors import SettingError
@@ -10,7 +11,7 @@ WHOLE = [name for name in FAULTS if name not in ("uphill step", "all weights equ
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 def test_what_is_compiled_inside_runs_on_the_graph(name, target):
     """It has the fault where that is on, and not afterwards."""
     w, x, rate = Value(2.0, "w"), Value(3.0, "x"), Value(0.5).detach()

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.targets import on_every_target
 from tinygrad_edu import Value, maximum
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine.functions import stop_gradient
@@ -116,7 +117,7 @@ def network(rng):
 
 
 @pytest.mark.parametrize("rows", [True, False], ids=["sample", "whole graph"])
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 def test_random_networks_have_the_value_and_the_slopes_of_the_graph(target, rows):
     """To 1e-10, whatever matrices, tables and factors are found in them."""
     for seed in range(250):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.widths import GRAPHS, network
+from tests.targets import TARGETS
 from tinygrad_edu import Value, compile_graph, nn
 from tinygrad_edu.compiler.numpy_backend import MOST_SPACES
 from tinygrad_edu.course.faults import fault
@@ -44,7 +45,7 @@ def irregular(steps, live=200):
     return sum(pool)
 
 
-@pytest.mark.parametrize("target", ["auto", "numpy", "python", "graph"])
+@pytest.mark.parametrize("target", ["auto", *TARGETS, "graph"])
 @pytest.mark.parametrize("by_row", [True, False])
 def test_a_dropped_program_is_freed_without_the_collector(target, by_row):
     """Nothing of it refers to itself in a circle: neither its code nor its buffers."""
@@ -60,6 +61,8 @@ def test_a_dropped_program_is_freed_without_the_collector(target, by_row):
         parts = [program, program.backend, program.plan, program.tape]
         if hasattr(program.backend, "binds"):
             parts += [program.backend.space.b, program.backend.u, *program.backend.binds]
+        elif target == "javascript":
+            parts += [program.backend.home, program.backend.vector]
         elif target != "graph":
             parts += [function for functions in program.backend.passes for function in functions]
         alive = [weakref.ref(part) for part in parts]

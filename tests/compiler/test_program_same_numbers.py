@@ -1,4 +1,4 @@
-"""Compiled is eager: random programs, special values and a user's rows, on both targets."""
+"""Compiled is eager: random programs, special values and a user's rows, on every target."""
 
 import itertools
 import math

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.targets import HERE
 from tinygrad_edu import Value, compile_graph, maximum
 from tinygrad_edu.compiler import program, recording
 from tinygrad_edu.compiler.passes import drop_dead, drop_zeros, fold_constants, share_rows
@@ -256,7 +257,7 @@ EXTREME = st.sampled_from([0.0, 1.0, -1.0, 0.5, 800.0, -800.0, 1e300, -1e300, -m
 @given(
     z=st.lists(EXTREME, min_size=2, max_size=5).filter(lambda z: max(z) > -math.inf),
     names=st.sampled_from([*LOSSES]),
-    target=st.sampled_from(["numpy", "python"]),
+    target=st.sampled_from(HERE),
 )
 def test_logits_of_every_size(z, names, target):
     """Ties, far apart, at the ends of floats, and classes that are ruled out by -inf."""

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from tests.tapes import picture, read
+from tests.targets import on_every_target
 from tinygrad_edu import Value, maximum
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.sums import gather_softmax, gather_sums, inputs_of
@@ -65,7 +66,7 @@ def test_an_exponent_is_part_of_the_code_only_if_it_is_a_constant():
     ]
 
 
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 @pytest.mark.parametrize(
     "total",
     [
@@ -117,7 +118,7 @@ def any_sum(rng):
     return total.tanh() + 0.0 * sum(inputs, pool[0]), inputs
 
 
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 def test_random_sums_of_products_are_what_was_written(target):
     """Factors taken out, both signs, products in several places: the value and slopes of eager."""
     for seed in range(300):

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from tests.oracles import mp
+from tests.targets import HERE, on_every_target
 from tinygrad_edu import (
     Value,
     as_function,
@@ -91,7 +92,7 @@ def test_nothing_flows_through_the_branch_not_taken(choice, after):
     assert grad(lambda x: after(choice(x)))(-1.0) == 0.0
     assert grad(lambda x: after(choice(x)))(Value(-1.0)).data == 0.0
     assert grad(grad(lambda x: after(choice(x))))(-1.0) == 0.0
-    for target in ("python", "numpy"):
+    for target in HERE:
         program = compile_graph(after(choice(w)) + 0.0 * w, target=target)
         program.backward()
         assert list(program.gradient) == [0.0]
@@ -120,7 +121,7 @@ def test_a_choice_of_a_learner_s_own_row(row):
 # --- choices as operations ---
 
 
-@pytest.mark.parametrize("target", ["python", "numpy"])
+@on_every_target
 @pytest.mark.parametrize(
     ("f", "slope"),
     [

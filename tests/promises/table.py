@@ -137,20 +137,20 @@ PROMISES = {
     ),
     "compiled": Promise(
         "compiled = eager",
-        "10,000 random programs at 1e-12, both targets",
+        "10,000 random programs at 1e-12, every target",
         cases=10_000,
         quick=60,
         peers=("", "", "", "CasADi 15 digits"),
     ),
     "compiled-rows": Promise(
         "compiled on rows of data = the mean of the rows' graphs",
-        "10,000 random samples at 1e-11, both targets",
+        "10,000 random samples at 1e-11, every target",
         cases=10_000,
         quick=120,
     ),
     "compiled-special": Promise(
         "compiled = eager at nan, inf and ties",
-        "27 special values in every place of every row, both targets",
+        "27 special values in every place of every row, every target",
         cases=27,
         quick=9,
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.targets import HERE
 from tinygrad_edu import Value, nn
 from tinygrad_edu.compiled.program import ModelProgram, network_equations
 from tinygrad_edu.compiler import compile_graph
@@ -110,8 +111,7 @@ SAMPLES = {  # functions of samples alone
     "batch of Residual": lambda X: [
         [v.data for v in out] for out in nn.Residual(nn.Layer(2, 2)).batch(X)
     ],
-    "Program numpy": lambda X: program("numpy")(X, None),
-    "Program python": lambda X: program("python")(X, None),
+    **{f"Program {name}": lambda X, name=name: program(name)(X, None) for name in HERE},
     "cross_entropy of a batch": lambda X: nn.cross_entropy(X, [0] * 8).data,
 }
 TARGETS = {  # functions of targets alone

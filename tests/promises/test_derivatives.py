@@ -12,6 +12,7 @@ import pytest
 
 from tests.oracles import mp, relative_error
 from tests.programs import OPERATORS, Engine, random_program
+from tests.targets import on_every_target
 from tinygrad_edu import Value, as_function, grad, ops
 from tinygrad_edu.compiler import compile_graph
 
@@ -212,7 +213,7 @@ def differentiated(program, z, weights):
 
 
 @pytest.mark.promise(name="choices")
-@pytest.mark.parametrize("target", ["python", "numpy"])
+@on_every_target
 def test_a_choice_inside_a_derivative_is_made_anew_for_each_row(target, cases, measured):
     """Recorded at one point and run at others, on both sides of each kink: equal to eager."""
     for case in range(cases):

@@ -12,6 +12,7 @@ from tests.agreement import tame_programs
 from tests.compiler.test_equations import differences
 from tests.compiler.test_program_layers import network
 from tests.samples import all_depend
+from tests.targets import HERE
 from tinygrad_edu import compile_graph
 from tinygrad_edu.engine import ieee, topological_order
 from tinygrad_edu.engine.errors import StaleGraphError
@@ -86,7 +87,7 @@ class Eager:
 def story(seed):
     """Tell what happens to a program, and compare it with a fresh graph after every step."""
     rng = Random(seed)
-    reduce, target = rng.choice(("mean", "sum")), rng.choice(("numpy", "python", "auto"))
+    reduce, target = rng.choice(("mean", "sum")), rng.choice((*HERE, "auto"))
     mine = Eager(seed, "mean")
     if not all_depend(mine.root, mine.inputs):  # what depends on no row would be added once
         reduce = "mean"
@@ -145,4 +146,4 @@ def test_a_program_between_its_runs_is_a_fresh_graph(cases, measured):
     """Runs, assignments, other rows, other constants, copies: the same numbers, whatever came."""
     for seed in range(cases):
         story(seed)
-    measured(f"{cases:,} stories of up to 10 steps on targets numpy and python")
+    measured(f"{cases:,} stories of up to 10 steps on targets {', '.join(HERE)}")

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from tests.targets import on_every_target
 from tinygrad_edu import draw, nn, train
 from tinygrad_edu.compiled.predict import Predictor
 from tinygrad_edu.compiler import compile_graph
@@ -86,7 +87,7 @@ def test_matrices_and_graphs_train_alike_where_a_callback_freezes_and_thaws():
     assert numbers(models[0]) == pytest.approx(numbers(models[1]), rel=1e-9)
 
 
-@pytest.mark.parametrize("target", ["numpy", "python"])
+@on_every_target
 def test_programs_have_frozen_parameters_as_constants(target):
     """The gradient of the others is that of the graph."""
     pytest.importorskip("numpy")

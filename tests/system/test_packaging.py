@@ -144,7 +144,8 @@ def imports(folder):
         "docs",
         "tests",
     }
-    return found - set(sys.stdlib_module_names) - own
+    pyodide = {"js", "pyodide"}  # it brings them, and they are imported there alone
+    return found - set(sys.stdlib_module_names) - own - pyodide
 
 
 @pytest.mark.parametrize(

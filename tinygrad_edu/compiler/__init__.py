@@ -16,14 +16,15 @@ each of which can be printed:
    a product of matrices, a row of the table on many numbers, a sum, a gather. Each number gets its
    place here, chosen so that what a loop reads is a slice: that makes the program fast.
 5. ``adjoint``: the gradient, as a list of the same instructions, made by the chain rule on loops.
-6. The writers read that list alone. ``numpy_writer`` and ``python_writer`` write code, and
-   ``languages`` files that run by themselves. ``notation`` writes ``equations`` for the reader:
-   ``arrays`` names matrices, ``views`` takes loops apart, ``simplify``, by the rules of
-   ``algebra``, and ``textbook`` say it as people do, ``matrices`` prints it, and ``reading`` gives
-   its names to the code.
+6. The writers read that list alone. ``numpy_writer``, ``python_writer`` and ``javascript_writer``,
+   whose loops are nested by ``nests``, write code, and ``languages`` files that run by themselves.
+   ``notation`` writes ``equations`` for the reader: ``arrays`` names matrices, ``views`` takes
+   loops apart, ``simplify``, by the rules of ``algebra``, and ``textbook`` say it as people do,
+   ``matrices`` prints it, and ``reading`` gives its names to the code.
 7. ``targets`` chooses between ``numpy_backend`` and ``python_backend``, which hold the numbers and
-   run what was written; inside a fault ``graph_backend`` runs the graph itself. ``binding`` keeps
-   the numbers together with the learner's Values, and ``arguments`` checks what callers pass.
+   run what was written; ``javascript_backend`` does where it is asked for, and ``graph_backend``
+   runs the graph itself inside a fault. ``binding`` keeps the numbers together with the learner's
+   Values, and ``arguments`` checks what callers pass.
 8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns. Read it first.
 """
 

@@ -9,7 +9,7 @@ from itertools import islice
 from math import prod
 from typing import ClassVar
 
-from tinygrad_edu.compiler.loops import Loop, Ref
+from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
 from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import INPUT, Tape
@@ -116,7 +116,7 @@ class CWriter(Nests):
         pairs = [(a, s) for a, s in zip(ref.axes, ref.steps, strict=True) if a in around]
         axes, steps = zip(*pairs, strict=True) if pairs else ((), ())
         inner = Ref(ref.store, axes, ref.offset, steps)
-        return f"&{self.at(inner, loop, ROW if ROWS in around else '')}"
+        return f"&{ref.store}[{self.index(inner, loop, ROW if ROWS in around else '')}]"
 
     def far(self, ref: Ref, axis: str) -> str:
         """Write how far apart neighbours along an axis lie."""
@@ -190,7 +190,8 @@ def _run(tape: Tape, plan: Plan, reduce: str, writer: CWriter) -> str:
 
     def at(slot: int, row: str = "", store: str = "") -> str:
         kind = plan.kinds[slot]
-        return writer.at(Ref(store + kind.store, (), plan.place[slot]), _NOWHERE, row)
+        place = writer.index(ref_at(kind.store, plan.place[slot]), _NOWHERE, row)
+        return f"{store}{kind.store}[{place}]"
 
     root, kind = tape.root, plan.kinds[tape.root]
     loss = at(root)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from inspect import getsource
 from pathlib import Path
-from textwrap import fill
 from typing import NamedTuple
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.javascript_writer import javascript_text, wrapped
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import FUNCTIONS
 from tinygrad_edu.compiler.python_writer import python_functions, with_callers
@@ -120,7 +120,7 @@ def numpy_text(made: Snapshot) -> str:
     helpers = [getsource(getattr(numpy, name)) for name in called]
     tables = [_list(name, table.tolist(), "np.array([{}])") for name, table in code.tables.items()]
     names = ", ".join(_used(numpy.FUNCTIONS.split(), code.source))
-    functions = _wrapped(f"from numpy import ({names})") if names else ""
+    functions = wrapped(f"from numpy import ({names})") if names else ""
     per_row = tape.kinds[tape.root].per_row
     total = f"float({made.place(tape.root)}{'.sum()' if per_row else ''})"
     penalty = [tape.penalty] * (tape.penalty >= 0)
@@ -149,10 +149,30 @@ def numpy_text(made: Snapshot) -> str:
     return _file("NumPy", head, [*helpers, *tables, source], "np.array([{}])", run, made)
 
 
+def module_text(made: Snapshot) -> str:
+    """Write a module of JavaScript, for browsers and node, which needs nothing else."""
+    lines = ["", *made.equations.text.splitlines()]  # at every sign that ends a comment there
+    told = "".join(f"//     {line}".rstrip() + "\n" for line in lines)
+    told = told.replace("</", "<\\/").replace("<!", "<\\!")  # a page may hold the file
+    head = f"// {_title(made)}\n//\n// Written by tinygrad_edu; needs nothing else."
+
+    def numbers(name: str, some: Iterable[float]) -> str:
+        texts = (_NOT_FINITE.get(repr(number), repr(number)) for number in some)
+        return wrapped(f"const {name} = [{', '.join(texts)}];")
+
+    return _MODULE.format(
+        head=head + (f" These are its equations:\n{told}" if len(lines) > 1 else "\n"),
+        body=javascript_text(made.tape, made.plan, made.reduce),
+        numbers=numbers("numbers", [*made.parameters, *made.constants]),
+        recorded="export " + numbers("recorded", made.rows[0]),
+    )
+
+
 # to add a language is to add a line here
 LANGUAGES = (
     Language("python", ".py", python_text),
     Language("numpy", ".py", numpy_text),
+    Language("javascript", ".js", module_text),
 )
 
 _RUN = '''
@@ -193,6 +213,40 @@ def run(rows):
 '''
 
 
+_NOT_FINITE = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
+_MODULE = """{head}
+{body}
+
+// the parameters, then the constants
+{numbers}
+
+// the inputs when the graph was recorded
+{recorded}
+
+/**
+ * Make a program, which has its numbers in Float64Arrays: parameters, and their gradient.
+ * Its functions forward(X, rows) and backward(X, rows) return the loss of rows of inputs, which
+ * stand in X one after the other; backward computes the gradient, too. outputs() returns what was
+ * asked for as outputs, one row after the other. Each program is on its own.
+ */
+export function create() {{
+    return start(numbers);
+}}
+
+/** Check that node runs this file as a script, and does not import it. */
+function isScript() {{
+    const {{ argv, getBuiltinModule }} = globalThis.process ?? {{}};
+    if (!getBuiltinModule) return false; // in a browser
+    if (import.meta.url.endsWith("/[eval1]")) return true; // read from standard input
+    const [fs, url] = ["fs", "url"].map((name) => getBuiltinModule(name));
+    const script = fs.existsSync(argv[1] ?? "") ? fs.realpathSync(argv[1]) : "";
+    return url.pathToFileURL(script).href === import.meta.url;
+}}
+
+if (isScript()) console.log(create().forward(recorded, 1));
+"""
+
+
 def _used(names: Iterable[str], source: str) -> list[str]:
     """Return those names that stand in a source."""
     words = {*re.findall(r"\w+", source)}
@@ -201,25 +255,23 @@ def _used(names: Iterable[str], source: str) -> list[str]:
 
 def _list(name: str, numbers: Iterable[object], form: str) -> str:
     """Write an assignment of a list of numbers."""
-    return _wrapped(f"{name} = {form.format(', '.join(map(repr, numbers)))}")
+    return wrapped(f"{name} = {form.format(', '.join(map(repr, numbers)))}")
 
 
-def _wrapped(text: str) -> str:
-    """Break a long statement between its numbers or names."""
-    return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+def _title(made: Snapshot) -> str:
+    inputs = plural(len(made.tape.inputs), "input")
+    return (
+        f"Loss and gradient of {plural(len(made.parameters), 'parameter')}, {inputs} in each row."
+    )
 
 
 def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made: Snapshot) -> str:
     """Join the parts of a file."""
-    inputs = plural(len(made.tape.inputs), "input")
-    of = f"{plural(len(made.parameters), 'parameter')}, {inputs} in each row"
     lines = made.equations.text.splitlines()
     text = "".join(f"    {line}\n" for line in lines)
     text = text.replace("\\", "").replace('"""', "'''")
     told = f"These are its equations:\n\n{text}" if text else ""
-    title = (
-        f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'
-    )
+    title = f'"""{_title(made)}\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'
     numbers = [
         _list("parameters", made.parameters, form),
         _list("constants", made.constants, form),

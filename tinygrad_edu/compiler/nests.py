@@ -173,18 +173,22 @@ class Nests:
         step = ref.steps[ref.axes.index(axis)]
         return None if step is None or ref.store in ("b", "db") else step
 
-    def at(self, ref: Ref, loop: Loop, row: str = ROW) -> str:
-        """Write the number of a reference, by the counters of its loop; without a row the first."""
+    def at(self, ref: Ref, loop: Loop) -> str:
+        """Write the number of a reference, by the counters of its loop."""
+        return f"{ref.store}[{self.index(ref, loop)}]"
+
+    def index(self, ref: Ref, loop: Loop, row: str = ROW) -> str:
+        """Write the index of a number in its store; without a name for the row that of row 0."""
         place = self.place(ref, loop)
-        terms = [place] if place != "0" else []
+        if not ref.per_row:
+            return place
+        terms = [place] * (place != "0")
         if ref.store == "i":
-            terms = [row if self.columns == 1 else f"{self.columns} * {row}"] * bool(row) + terms
-        elif ref.per_row:
-            terms = [
-                f"({place}) * {ROWS}" if " + " in place else f"{one} * {ROWS}" for one in terms
-            ]
+            terms[:0] = [f"{self.columns} * {row}" if self.columns > 1 else row] * bool(row)
+        else:
+            terms = [f"({place}) * {ROWS}" if " + " in place else f"{x} * {ROWS}" for x in terms]
             terms += [row] * bool(row)
-        return f"{ref.store}[{' + '.join(terms) or '0'}]"
+        return " + ".join(terms) or "0"
 
     def place(self, ref: Ref, loop: Loop) -> str:
         """Write the place of a reference, by the counters of its loop."""

@@ -111,8 +111,9 @@ def compile_graph(
         as a penalty on the parameters, is added once
     dtype : "float64" or "float32", which only NumPy has
     target : "numpy", whose calls do many operations each; "python", straight-line code without
-        dependencies; or "auto", the faster of the two: NumPy, unless it is not installed or a
-        whole graph has too little to do side by side, as a Kalman filter
+        dependencies; "auto", the faster of the two: NumPy, unless it is not installed or a whole
+        graph has too little to do side by side, as a Kalman filter; or "javascript", which the
+        browser runs that Pyodide is in, and elsewhere node
     outputs : Values of the graph whose numbers :meth:`Program.outputs` returns, such as logits
 
     Returns
@@ -124,7 +125,7 @@ def compile_graph(
     SettingError
         If there is nothing to differentiate by, or an argument is not one of the above.
     MissingExtraError
-        If NumPy is asked for and not installed.
+        If NumPy is asked for and not installed, or JavaScript, and node is not on the PATH.
 
     Notes
     -----
@@ -191,9 +192,9 @@ def compile_graph(
     one_of("reduce", reduce, ("mean", "sum"))
     one_of("dtype", dtype, ("float64", "float32"))
     one_of("target", target, TARGETS)
-    if (dtype, target) == ("float32", "python"):
+    if dtype == "float32" and target in ("python", "javascript"):
         raise SettingError(
-            'the target "python" has no float32: a float of Python is a float64.',
+            f'the target "{target}" has no float32: its numbers are float64.',
             fix='pass dtype="float64", or target="numpy".',
         )
     return Program(*checked(root, inputs, outputs), reduce, dtype, target)
@@ -209,7 +210,7 @@ class Program:
     gradient : array, d(loss)/d(parameter) of the last :meth:`backward`
     loss : float, of the last run
     tape : Tape, the recorded instructions after the passes; prints one per line
-    source : str, the Python that runs
+    source : str, the code that runs
     plan : Passes, the instructions of both passes; prints one per line
     equations : Equations, the matrix equations found; ``print`` them, or read ``.latex``
     matrices, gradients : dict from a name in the equations, such as "W1", to its array: views of
@@ -453,12 +454,16 @@ class Program:
     def write(self, language: str) -> str:
         """Return the program as the text of a file that runs alone, with the numbers it has now.
 
-        Its function ``run(rows)`` returns the loss, the gradient and the outputs; run as a script,
-        the file prints the loss (of the row that the inputs had when the graph was recorded).
+        Run as a script, the file prints the loss (of the row that the inputs had when the graph was
+        recorded). In Python, its function ``run(rows)`` returns the loss, the gradient and the
+        outputs. In JavaScript it is a module, whose function ``create()`` returns an object with
+        ``parameters`` and ``gradient`` (each a Float64Array in the order of the program's),
+        ``forward(X, rows)`` and ``backward(X, rows)``, which return the loss, and ``outputs()``. X
+        has the numbers of one row after the other, and a whole graph needs none.
 
         Parameters
         ----------
-        language : "python", which needs nothing else, or "numpy"
+        language : "python" or "javascript", which need nothing else, or "numpy"
 
         Raises
         ------
@@ -474,6 +479,8 @@ class Program:
         >>> exec(compile_graph(w * w).write("python"), names)
         >>> names["run"](names["rows"])
         (9.0, [6.0], [[]])
+        >>> "export function create()" in compile_graph(w * w).write("javascript")
+        True
         """
         return self._written(language_called(language))
 
@@ -482,7 +489,8 @@ class Program:
 
         Parameters
         ----------
-        path : name that ends in .py; what is written needs NumPy if the program's target does
+        path : name that ends in .py or .js; Python needs NumPy if the program's target does. A node
+            older than 20.19 takes a module only if its name ends in .mjs
 
         Raises
         ------
@@ -530,7 +538,7 @@ class Program:
 
     @property
     def source(self) -> str:
-        """Return the Python that runs; for NumPy, with the names that its equations have."""
+        """Return the code that runs; for NumPy, with the names that its equations have."""
         if self.stats["target"] != "numpy" or len(self._plan.forward) > MOST_NAMED:
             return self.backend.source
         from tinygrad_edu.compiler.numpy_backend import FUNCTIONS

@@ -44,7 +44,7 @@ from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.tables import plural
 
-TARGETS = ("auto", "numpy", "python", "c")
+TARGETS = ("auto", "numpy", "python", "c", "javascript")
 NARROW = 40  # operations per instruction; with fewer, straight-line code is faster
 CHAIN = 10_000  # the matrices of a longer chain are not looked for
 WIDTH = 2  # operations side by side on average: a chain has fewer
@@ -62,7 +62,7 @@ class Backend(Protocol):
 
     @property
     def source(self) -> str:
-        """Return the Python that runs."""
+        """Return the code that runs."""
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
@@ -155,6 +155,10 @@ def backend_for(
         from tinygrad_edu.compiler.c_backend import CBackend
 
         return CBackend(tape, loops, columns, reduce, dtype, lap, memory)
+    if target == "javascript":
+        from tinygrad_edu.compiler.javascript_backend import JavaScriptBackend
+
+        return JavaScriptBackend(tape, loops, columns, reduce, dtype, lap, memory)
     extra("numpy", "numpy", 'the target "numpy"', "fast")
     from tinygrad_edu.compiler.numpy_backend import NumpyBackend
 

@@ -46,3 +46,7 @@ class FileError(TinygradEduError, ValueError):
 
 class MissingExtraError(TinygradEduError, ImportError):
     """An optional package is not installed: names the pip command."""
+
+
+class TargetError(TinygradEduError, RuntimeError):
+    """A program that could not be run where it was to run, outside of Python."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from numbers import Real
 from operator import is_
@@ -79,7 +79,7 @@ def floats_in_rows(X: Any) -> list[list[float]]:
     rows: list[list[float]] = []
     for row in X.tolist() if is_array(X) else X:
         try:
-            rows.append([*map(real, row)])
+            rows.append([*row] if _is_row_of_floats(row) else [*map(real, row)])
         except OperandError as error:
             raise SettingError(
                 f"X[{len(rows)}] can't be read as numbers: {str(error).splitlines()[0]}",
@@ -150,7 +150,7 @@ def _plain(entry: Any, name: str, i: int) -> Any:
     return entry if unpacked is entry else _plain(unpacked, name, i)
 
 
-def _is_row_of_floats(row: list[Any]) -> bool:
+def _is_row_of_floats(row: Sequence[Any]) -> bool:
     """Recognize the common row, floats without a nan, and call nothing for each number."""
     if {*map(type, row)} != {float}:
         return False
