@@ -61,6 +61,8 @@ def test_a_dropped_program_is_freed_without_the_collector(target, by_row):
         parts = [program, program.backend, program.plan, program.tape]
         if hasattr(program.backend, "binds"):
             parts += [program.backend.space.b, program.backend.u, *program.backend.binds]
+        elif target == "c":
+            parts += [program.backend.library, *program.backend.stores.values()]
         elif target == "javascript":
             parts += [program.backend.home, program.backend.vector]
         elif target != "graph":

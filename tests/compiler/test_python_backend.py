@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tests.tapes import read
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.python_backend import PythonBackend
 
@@ -14,7 +15,9 @@ PENALIZED = "%0 = parameter\n%1 = input\n%2 = mul %0 %1\n%3 = mul %0 %0\nreturn 
 def penalized(reduce, lap):
     """Make this tape ready to run."""
     tape = read(PENALIZED)
-    return PythonBackend(tape, plan_of_numbers(tape), 1, reduce, "float64", lap)
+    plan = plan_of_numbers(tape)
+    memory = Memory.of(plan.sizes["u"])
+    return PythonBackend(tape, plan, 1, reduce, "float64", lap, memory)
 
 
 @pytest.mark.parametrize(("reduce", "loss", "slope"), [("mean", 9.0, 6.5), ("sum", 14.0, 9.0)])

@@ -72,11 +72,12 @@ def test_the_wheel_owns_one_top_level_name(wheel):
 
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
-    """Each module of each room, the stepper's script, the digits, the notebooks, and py.typed."""
+    """Each module of each room, scripts and C, the digits, the notebooks, and py.typed."""
     package = ROOT / "tinygrad_edu"
     expected = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
     expected |= {"tinygrad_edu/py.typed", "tinygrad_edu/viz/stepper.js"}
     expected |= {"tinygrad_edu/train/digits.txt.gz"}
+    expected |= {f"tinygrad_edu/compiler/{name}" for name in ("kernels.c", "kernels.h", "steps.c")}
     notebooks = (ROOT / "notebooks").glob("*.ipynb")
     expected |= {f"tinygrad_edu/course/notebooks/{file.name}" for file in notebooks}
 
@@ -151,7 +152,7 @@ def imports(folder):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tinygrad_edu", ("fast", "demo", "sklearn", "dot", "pdf", "png", "notebook")),
+        ("tinygrad_edu", ("fast", "c", "demo", "sklearn", "dot", "pdf", "png", "notebook")),
         ("tests", ("test", "demo", "sklearn", "peers")),
         ("benchmarks", ("test", "demo", "sklearn", "peers")),
     ],
@@ -186,7 +187,7 @@ def test_extras_are_those_of_the_design(wheel):
     extras = set(metadata(wheel).get_all("Provides-Extra"))
 
     assert extras == {
-        "fast", "demo", "sklearn", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
+        "fast", "c", "demo", "sklearn", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
     }  # fmt: skip
 
 

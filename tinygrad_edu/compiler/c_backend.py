@@ -46,9 +46,9 @@ class CBackend:
         lap("write")
         self.library = library(self.source)
         lap("compile")
-        self.passes, self.whole = self.library.run, self.library.whole
-        self.passes.restype = ctypes.c_double
-        self.passes.argtypes = ctypes.c_void_p, ctypes.c_int
+        self.both, self.whole = self.library.run, self.library.whole
+        self.both.restype = ctypes.c_double
+        self.both.argtypes = ctypes.c_void_p, ctypes.c_int
         self.whole.argtypes = ctypes.c_void_p, ctypes.c_long
         self.space = Space(rows=0 if columns else 1)  # a whole graph is one row without inputs
         self.address = ctypes.addressof(self.space)
@@ -105,7 +105,7 @@ class CBackend:
         if self.seen != self.space.rows:
             self.seen = self.space.rows
             self.put("out", numbers(len(self.tape.outputs) * self.seen))
-        loss: float = self.passes(self.address, backward)
+        loss: float = self.both(self.address, backward)
         return loss
 
     def outputs(self) -> list[list[Any]]:
@@ -150,7 +150,7 @@ class CSteps:
         self.states = [self.kept[a:b] for a, b in pairwise(ends)]
         self.outputs = len(backend.tape.outputs)
         self.course = Course(
-            run=ctypes.cast(backend.passes, ctypes.c_void_p).value,
+            run=ctypes.cast(backend.both, ctypes.c_void_p).value,
             data=address(self.data),
             s=address(self.kept),
             h=address(self.told),
