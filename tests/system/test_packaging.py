@@ -187,7 +187,8 @@ def test_extras_are_those_of_the_design(wheel):
     extras = set(metadata(wheel).get_all("Provides-Extra"))
 
     assert extras == {
-        "fast", "c", "demo", "sklearn", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
+        "fast", "c", "demo", "sklearn", "dot", "pdf", "png",
+        "notebook", "test", "site", "lint", "peers",
     }  # fmt: skip
 
 

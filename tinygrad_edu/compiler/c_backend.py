@@ -46,10 +46,9 @@ class CBackend:
         lap("write")
         self.library = library(self.source)
         lap("compile")
-        self.both, self.whole = self.library.run, self.library.whole
-        self.both.restype = ctypes.c_double
-        self.both.argtypes = ctypes.c_void_p, ctypes.c_int
-        self.whole.argtypes = ctypes.c_void_p, ctypes.c_long
+        place, number = ctypes.c_void_p, ctypes.c_long
+        self.both = self.library.function("run", ctypes.c_double, place, ctypes.c_int)
+        self.whole = self.library.function("whole", ctypes.c_int, place, number)
         self.space = Space(rows=0 if columns else 1)  # a whole graph is one row without inputs
         self.address = ctypes.addressof(self.space)
         self.stores: dict[str, memoryview[float]] = {}
@@ -140,8 +139,8 @@ class CSteps:
     def __init__(self, backend: CBackend, update: Update, rows: Any) -> None:
         self.backend, wide = backend, backend.wide
         self.library = library(c_steps(update))
-        self.train = self.library.train
-        self.train.restype, self.train.argtypes = ctypes.c_long, (ctypes.c_void_p, ctypes.c_void_p)
+        place = ctypes.c_void_p
+        self.train = self.library.function("train", ctypes.c_long, place, place)
         self.data, self.told = numbers(wide * len(rows)), numbers(update.scalars)
         for at, row in enumerate(rows):
             self.data[at * wide : at * wide + backend.columns] = memoryview(array("d", row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import importlib.util
 import os
@@ -33,7 +34,7 @@ NAMES = ("cc", "gcc", "clang")
 KEPT = 500  # libraries in the cache; of more, old ones go
 
 
-def library(text: str) -> Any:
+def library(text: str) -> Library:
     """Compile a program, unless the cache has it already, and load it.
 
     Raises
@@ -45,9 +46,22 @@ def library(text: str) -> Any:
     if "Free Software Foundation" in version(compiler()):  # 0.6 of the time to compile
         flags += ["--param", "vect-epilogues-nomask=0"]
     path = made(text, ".so", (*flags, "-shared", str(kernels())), libraries())
-    loaded = ctypes.CDLL(str(path))
-    finalize(loaded, _close, loaded._handle)
-    return loaded
+    return Library(path)
+
+
+class Library:
+    """A shared library, which is closed when nobody needs it any more.
+
+    ``ctypes.CDLL`` refers to itself by way of its functions, and lives until the collector runs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.handle = _ctypes.dlopen(str(path), ctypes.DEFAULT_MODE)
+        finalize(self, _ctypes.dlclose, self.handle)
+
+    def function(self, name: str, result: Any, *arguments: Any) -> Any:
+        """Return a function of the library, given the types that it returns and takes."""
+        return ctypes.CFUNCTYPE(result, *arguments)(_ctypes.dlsym(self.handle, name))
 
 
 @cache
@@ -163,10 +177,3 @@ def is_ours(path: Path) -> bool:
     found = path.stat()
     mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     return mine and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _close(handle: int) -> None:
-    import _ctypes
-
-    if hasattr(_ctypes, "dlclose"):
-        _ctypes.dlclose(handle)
