@@ -29,6 +29,7 @@ EXACT = ("-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contrac
 FAST = ("-O2", "-ftree-vectorize")
 QUICK = ("-O1",)  # for long texts, which optimizing takes minutes
 LONG = 300_000  # characters
+APART = '-DFUNCTION=__attribute__((visibility("hidden")))'  # kernels, and what calls them
 NAMES = ("cc", "gcc", "clang")
 KEPT = 500  # libraries in the cache; of more, old ones go
 
@@ -41,10 +42,13 @@ def library(text: str) -> Any:
     MissingExtraError
         If there is no C compiler, or if it fails.
     """
-    flags = [*(QUICK if len(text) > LONG else FAST)]
-    if "Free Software Foundation" in version(compiler()):  # 0.6 of the time to compile
-        flags += ["--param", "vect-epilogues-nomask=0"]
-    path = made(text, ".so", (*flags, "-shared", str(kernels())), libraries())
+    flags = [*(QUICK if len(text) > LONG else FAST), "-shared", APART, str(kernels())]
+    last = ["-lm"]
+    if "Free Software Foundation" in version(compiler()):
+        flags += ["--param", "vect-epilogues-nomask=0"]  # 0.6 of the time to compile
+        if platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64":
+            flags, last = [*flags, "-DLIBMVEC"], ["-lmvec", "-lm"]
+    path = made(HEADER + text, ".so", flags, last)
     loaded = ctypes.CDLL(str(path))
     finalize(loaded, _close, loaded._handle)
     return loaded
@@ -53,8 +57,7 @@ def library(text: str) -> Any:
 @cache
 def kernels() -> Path:
     """Compile what all programs call, once."""
-    hidden = '-DFUNCTION=__attribute__((visibility("hidden")))'
-    return made(HEADER + KERNELS, ".o", ("-O3", "-c", hidden))
+    return made(HEADER + KERNELS, ".o", ("-O3", "-c", APART))
 
 
 def made(text: str, suffix: str, flags: Sequence[str], last: Sequence[str] = ()) -> Path:
@@ -133,13 +136,6 @@ def machine() -> str:
         return next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         return f"{platform.machine()} {platform.processor()}"
-
-
-@cache
-def libraries() -> tuple[str, ...]:
-    """Name the libraries of mathematics: glibc has one of vectors."""
-    glibc = platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64"
-    return ("-lmvec", "-lm") if glibc else ("-lm",)
 
 
 @cache

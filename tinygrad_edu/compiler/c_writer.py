@@ -143,19 +143,31 @@ def padded(columns: int) -> int:
     return -(-columns // LANES) * LANES
 
 
-def c_source(tape: Tape, plan: Plan, backward: Iterable[Loop], reduce: str) -> str:
-    """Write a program: both passes, and ``run``, which others call; KERNELS is what it needs."""
-    writer = CWriter(padded(len(tape.inputs)))
+def c_source(tape: Tape, plan: Plan, backward: Iterable[Loop], reduce: str, columns: int) -> str:
+    """Write a program: both passes, and ``run``, which others call. It needs HEADER and KERNELS.
+
+    Rows of data lie ``columns`` numbers apart.
+    """
+    writer = CWriter(columns)
     passes = [
         _functions(name, loops, writer)
         for name, loops in (("forward", plan.forward), ("backward", backward))
     ]
-    tables = "\n".join(
-        f"static const int {name}[] = {{{', '.join(map(str, places))}}};"
-        for places, name in writer.tables.items()
-    )
-    parts = [HEADER, _SPACE, tables, *passes, _run(tape, plan, reduce, writer)]
-    return "\n".join(filter(None, parts))
+    tables = [c_array("int", name, places) for places, name in writer.tables.items()]
+    return "\n".join([_SPACE, *tables, *passes, _run(tape, plan, reduce, writer)])
+
+
+def c_array(kind: str, name: str, numbers: Iterable[float]) -> str:
+    """Write numbers that stay as they are."""
+    return f"static const {kind} {name}[] = {{\n    {c_list(numbers)}}};\n"
+
+
+def c_list(numbers: Iterable[float]) -> str:
+    """Write numbers in full, a few in each line."""
+    words = [repr(number).replace("inf", "INFINITY").replace("nan", "NAN") for number in numbers]
+    each = 80 // max(map(len, words), default=1)
+    lines = [", ".join(words[at : at + each]) for at in range(0, len(words), each)]
+    return ",\n    ".join(lines)
 
 
 def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
@@ -168,11 +180,14 @@ def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
     return "\n".join([*functions, _function(f"static void {name}", calls or ["(void)s;"])])
 
 
-def _function(head: str, lines: Iterable[str]) -> str:
-    """Write a function of the stores, with names for those that it reads or writes."""
+def _function(head: str, lines: Iterable[str], own: str = "restrict ") -> str:
+    """Write a function of the stores, with names for those that it reads or writes.
+
+    ``own`` says that nothing else changes what these names lead to: other functions it calls don't.
+    """
     text = "\n".join(f"    {line}" for line in lines)
     stores = [
-        f"    double *restrict {store} = s->{store};"
+        f"    double *{own}{store} = s->{store};"
         for store in STORES
         if re.search(rf"\b{store}\[", text)
     ]
@@ -212,7 +227,7 @@ def _run(tape: Tape, plan: Plan, reduce: str, writer: CWriter) -> str:
     if asked:
         lines += ["for (long row = 0; row < rows; row++) {", *asked, "}"]
     lines += ["if (with_gradient) {", *given, "    backward(s);", "}", "return loss;"]
-    return _function("double run", lines).replace("*s)", "*s, int with_gradient)")
+    return _function("double run", lines, "").replace("*s)", "*s, int with_gradient)")
 
 
 _NOWHERE = Loop({}, Ref("u"), {}, 0.0)
@@ -221,14 +236,15 @@ HEADER, KERNELS = (
     files("tinygrad_edu.compiler").joinpath(name).read_text(encoding="utf-8")
     for name in ("kernels.h", "kernels.c")
 )
-_SPACE = """
+_SPACE = """\
 /* Where the numbers are: u one for each parameter, constant and what is computed from them alone, b
    one for each row of data, i the rows of data themselves; du and db are gradients. */
 struct space {
     double *u, *du, *b, *db, *i, *out;
     long rows;
 };
-
+"""
+WHOLE = """
 /* Check that no number of the rows of data is nan. */
 int whole(const struct space *s, long count)
 {

@@ -11,6 +11,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.c_file import c_file
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import FUNCTIONS
@@ -149,10 +150,17 @@ def numpy_text(made: Snapshot) -> str:
     return _file("NumPy", head, [*helpers, *tables, source], "np.array([{}])", run, made)
 
 
+def c_text(made: Snapshot) -> str:
+    """Write loops in C, and a ``main`` that trains."""
+    made_of = made.tape, made.plan, made.reduce, made.parameters, made.constants, made.rows[0]
+    return c_file(*made_of, _title(made), made.equations.text)
+
+
 # to add a language is to add a line here
 LANGUAGES = (
     Language("python", ".py", python_text),
     Language("numpy", ".py", numpy_text),
+    Language("c", ".c", c_text),
 )
 
 _RUN = '''
@@ -209,17 +217,20 @@ def _wrapped(text: str) -> str:
     return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
 
 
+def _title(made: Snapshot) -> str:
+    inputs = plural(len(made.tape.inputs), "input")
+    return (
+        f"Loss and gradient of {plural(len(made.parameters), 'parameter')}, {inputs} in each row."
+    )
+
+
 def _file(needs: str, head: str, parts: Sequence[str], form: str, run: str, made: Snapshot) -> str:
     """Join the parts of a file."""
-    inputs = plural(len(made.tape.inputs), "input")
-    of = f"{plural(len(made.parameters), 'parameter')}, {inputs} in each row"
     lines = made.equations.text.splitlines()
     text = "".join(f"    {line}\n" for line in lines)
     text = text.replace("\\", "").replace('"""', "'''")
     told = f"These are its equations:\n\n{text}" if text else ""
-    title = (
-        f'"""Loss and gradient of {of}.\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'
-    )
+    title = f'"""{_title(made)}\n\nWritten by tinygrad_edu; needs {needs} alone. {told}"""'
     numbers = [
         _list("parameters", made.parameters, form),
         _list("constants", made.constants, form),

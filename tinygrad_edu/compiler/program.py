@@ -101,8 +101,10 @@ def compile_graph(
         as a penalty on the parameters, is added once
     dtype : "float64" or "float32", which only NumPy has
     target : "numpy", whose calls do many operations each; "python", straight-line code without
-        dependencies; or "auto", the faster of the two: NumPy, unless it is not installed or a
-        whole graph has too little to do side by side, as a Kalman filter
+        dependencies; "auto", the faster of the two: NumPy, unless it is not installed or a whole
+        graph has too little to do side by side, as a Kalman filter; or "c", machine code made by
+        the C compiler on PATH (cc, gcc or clang), else by that of the package ziglang, and kept
+        for the next time in the user's cache folder
     outputs : Values of the graph whose numbers :meth:`Program.outputs` returns, such as logits
 
     Returns
@@ -114,7 +116,7 @@ def compile_graph(
     SettingError
         If there is nothing to differentiate by, or an argument is not one of the above.
     MissingExtraError
-        If NumPy is asked for and not installed.
+        If NumPy is asked for and not installed, or C, and there is no compiler, or it fails.
 
     Notes
     -----
@@ -181,9 +183,9 @@ def compile_graph(
     one_of("reduce", reduce, ("mean", "sum"))
     one_of("dtype", dtype, ("float64", "float32"))
     one_of("target", target, TARGETS)
-    if (dtype, target) == ("float32", "python"):
+    if dtype == "float32" and target in ("python", "c"):
         raise SettingError(
-            'the target "python" has no float32: a float of Python is a float64.',
+            f'the target "{target}" has no float32: its numbers are float64.',
             fix='pass dtype="float64", or target="numpy".',
         )
     return Program(*checked(root, inputs, outputs), reduce, dtype, target)
@@ -199,7 +201,7 @@ class Program:
     gradient : array, d(loss)/d(parameter) of the last :meth:`backward`
     loss : float, of the last run
     tape : Tape, the recorded instructions after the passes; prints one per line
-    source : str, the Python that runs
+    source : str, the code that runs
     plan : Passes, the instructions of both passes; prints one per line
     equations : Equations, the matrix equations found; ``print`` them, or read ``.latex``
     matrices, gradients : dict from a name in the equations, such as "W1", to its array: views of
@@ -390,11 +392,12 @@ class Program:
         """Return the program as the text of a file that runs alone, with the numbers it has now.
 
         Its function ``run(rows)`` returns the loss, the gradient and the outputs; run as a script,
-        the file prints the loss (of the row that the inputs had when the graph was recorded).
+        the file prints the loss (of the row that the inputs had when the graph was recorded). In C
+        it has a ``main``, which trains on that row by gradient descent, and prints the losses.
 
         Parameters
         ----------
-        language : "python", which needs nothing else, or "numpy"
+        language : "python", which needs nothing else, "numpy", or "c"
 
         Raises
         ------
@@ -418,7 +421,8 @@ class Program:
 
         Parameters
         ----------
-        path : name that ends in .py; what is written needs NumPy if the program's target does
+        path : name that ends in .py or .c; Python needs NumPy if the program's target does. In C,
+            ``cc -O2 step.c -lm`` makes a program of it
 
         Raises
         ------
@@ -466,7 +470,7 @@ class Program:
 
     @property
     def source(self) -> str:
-        """Return the Python that runs; for NumPy, with the names that its equations have."""
+        """Return the code that runs; for NumPy, with the names that its equations have."""
         if self.stats["target"] != "numpy" or len(self._plan.forward) > MOST_NAMED:
             return self.backend.source
         from tinygrad_edu.compiler.numpy_backend import FUNCTIONS

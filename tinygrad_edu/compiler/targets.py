@@ -60,7 +60,7 @@ class Backend(Protocol):
 
     @property
     def source(self) -> str:
-        """Return the Python that runs."""
+        """Return the code that runs."""
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
