@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from tests.c_compiler import needs_cc
+from tests.c_compiler import SANITIZED, built, needs_cc, printed
 from tinygrad_edu.compiler import c_library
 from tinygrad_edu.compiler.c_writer import HEADER, KERNELS
 
@@ -210,3 +210,52 @@ def test_infinity_times_zero_is_nan(kernels):
     x, y = np.full(5, np.inf), np.zeros(5)
 
     assert math.isnan(kernels.dot(5, x.ctypes.data, 1, y.ctypes.data, 1))
+
+
+EXACT_ROOM = """
+static double *numbers(long count)
+{
+    double *x = malloc(count * sizeof *x);
+    for (long k = 0; k < count; k++)
+        x[k] = (double)((k * 7919) % 101 - 50);
+    return x;
+}
+
+int main(void)
+{
+    const long sizes[] = {1, 2, 3, LANES, LANES + 1, 2 * WIDE * LANES - 1};
+    const long depths[] = {1, 9, DEEP + 3};
+    for (int at = 0; at < 6 * 6 * 3 * 8; at++) {
+        long m = sizes[at % 6], n = sizes[at / 6 % 6], depth = depths[at / 36 % 3];
+        long turned = at / 108;
+        double *a = numbers(m * depth), *b = numbers(depth * n), *c = numbers(m * n);
+        long a_row = turned & 1 ? 1 : depth, a_step = turned & 1 ? m : 1;
+        long b_column = turned & 2 ? depth : 1, b_step = turned & 2 ? 1 : n;
+        long c_row = turned & 4 ? 1 : n, c_column = turned & 4 ? m : 1;
+        product(m, n, depth, a, a_row, a_step, b, b_column, b_step, c, c_row, c_column, 1.0, 0);
+        for (long row = 0; row < m; row++)
+            for (long column = 0; column < n; column++) {
+                const double *x = a + row * a_row, *y = b + column * b_column;
+                if (c[row * c_row + column * c_column] != dot(depth, x, a_step, y, b_step))
+                    return 1;
+            }
+        free(a), free(b), free(c);
+    }
+    puts("right");
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "width", [pytest.param(width, marks=[pytest.mark.slow] * bool(width)) for width in WIDTHS]
+)
+def test_nothing_is_read_or_written_beside_the_numbers(width, tmp_path):
+    """Matrices that end where their memory ends, under the eyes of sanitizers; whole numbers."""
+    if width and width not in FLAGS:
+        pytest.skip(f"this processor has no {width}")
+    text = f"#include <stdio.h>\n{HEADER}{KERNELS}{EXACT_ROOM}"
+
+    step = built(text, tmp_path, [*SANITIZED, *filter(None, [WIDTHS[width]])])
+
+    assert printed(step) == ["right"]
