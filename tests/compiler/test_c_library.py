@@ -8,12 +8,14 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.c_compiler import STRICT, needs_cc
-from tests.models import GRAPHS, ROWS, network
+from tests.models import GRAPHS, ROWS, network, results
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.compiler import c_library
 from tinygrad_edu.compiler.c_library import folder, library, made, tidy
@@ -285,6 +287,23 @@ def test_without_a_compiler_the_extra_is_named(tmp_path, monkeypatch):
         compile_graph(Value(2.0) * 3.0, target="c")
 
     assert 'pip install "tinygrad_edu[c]"' in str(caught.value)
+
+
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="ziglang is not installed")
+def test_ziglang_is_a_compiler_where_there_is_no_other(tmp_path, monkeypatch):
+    """Also where there is no home, in which zig wants to keep files; the numbers are the same."""
+    right = network(6, target="numpy")
+    (tmp_path / "file").write_text("")
+    for name, value in {"HOME": "file/home", "XDG_CACHE_HOME": "file/cache", "PATH": "bin"}.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    c_library.compiler.cache_clear()
+
+    program = network(6, target="c")
+    program.vector = right.vector
+
+    for mine, other in zip(results(program, ROWS), results(right, ROWS), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-15)
+    assert c_library.compiler()[1:] == ("-m", "ziglang", "cc")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class CWriter(Nests):
         Of the axes, three are those of a product of matrices; the others are counted around it.
         """
         sign, factors = factors_of(loop)
-        if len(factors) < 2 or any(ref.table for ref in (loop.out, *factors)):
+        scattered = any(ref.table for ref in (loop.out, *factors))
+        if len(factors) < 2 or scattered or loop.over != "sum":
             return []  # what is scattered is added up one by one
         axes = [*loop.axes, *[ROWS] * loop.rows]
         own, *both = [{*axes_of(ref)} for ref in (loop.out, *factors)]
