@@ -73,6 +73,7 @@ def test_a_shape_is_that_of_the_numbers():
         (make("multiply", "A", -2.0), "−2 A"),
         (make("multiply", 0.5, make("multiply", 0.5, "A")), "0.25 A"),
         (make("multiply", 1.0 / 12.0, "A"), "A / 12"),
+        (make("multiply", 1e-310, "A"), "1e−310 A"),  # 1 / 1e-310 is infinite
         (make("add", "A", make("negative", "B")), "A − B"),
         (make("add", make("negative", "A"), "B"), "B − A"),
         (make("add", "A", "A"), "2 A"),

@@ -66,10 +66,11 @@ def test_a_graph_of_another_structure_is_refused(target):
 W, X = Value(1.0), Value(2.0)
 
 
-def test_single_precision_is_numpys():
-    """A float of Python has 64 bits, so the target "python" refuses others."""
-    with pytest.raises(SettingError, match="has no float32"):
-        compile_graph(W * X, target="python", dtype="float32")
+@pytest.mark.parametrize("other", ["python", "c"])
+def test_single_precision_is_numpys(other):
+    """The other targets compute in 64 bits, and refuse in words what they would not do."""
+    with pytest.raises(SettingError, match=f'the target "{other}" has no float32'):
+        compile_graph(W * X, target=other, dtype="float32")
 
 
 def test_what_can_not_be_asked_is_refused(target):

@@ -74,6 +74,26 @@ def test_ties_and_special_values_match(target, cases, measured):
     measured(f"{count:,} of {count:,} match on target {target}")
 
 
+@pytest.mark.parametrize("row", ops.TABLE.values(), ids=lambda row: row.name)
+def test_special_values_match_side_by_side(row, target):
+    """All in one loop, where a target computes several at once, by other functions than one."""
+    points = [*itertools.product(SPECIAL, repeat=len(row.domain))]
+    leaves = [[*map(Value, point)] for point in points]
+    results = [as_function(row)(*some) for some in leaves]
+    root = sum(results)
+    root.backward()
+
+    compiled = compile_graph(root, target=target, outputs=results)
+    compiled.backward()
+
+    found = dict(zip(compiled.parameters, compiled.gradient, strict=True))
+    for point, some, result, mine in zip(
+        points, leaves, results, compiled.outputs()[0], strict=True
+    ):
+        eager = [result.data, *(leaf.grad for leaf in some)]
+        assert all(map(same, [mine, *map(found.get, some)], eager, [0.0] * 3)), (row, point, eager)
+
+
 def test_a_row_of_ones_own_compiles(target, own_row):
     """A user's row needs no change of the compiler."""
     bell = own_row(lambda xp, x: xp.exp(-x * x), lambda xp, out, x: (-2.0 * x * out,))

@@ -10,6 +10,7 @@ none means all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import TypeAlias, TypeGuard
 
 from tinygrad_edu.compiler.arrays import Array
@@ -148,7 +149,7 @@ def _multiply(x: Atom, y: Atom) -> Atom | None:
             return y if x else 0.0
         if made_by(y, "multiply") and not isinstance(y.arguments[0], Expression):
             return tidy(Expression("multiply", (x * y.arguments[0], y.arguments[1])))
-        whole = round(1.0 / x) if 0.0 < x < 1.0 else 0
+        whole = round(1.0 / x) if 0.0 < x < 1.0 and isfinite(1.0 / x) else 0
         if whole and x == 1.0 / whole and len(repr(x)) > MOST_DIGITS:
             return Expression("true_divide", (y, float(whole)))
         if x == -1.0:

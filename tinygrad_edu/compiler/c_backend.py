@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_library import library
-from tinygrad_edu.compiler.c_writer import c_source, c_steps, padded
+from tinygrad_edu.compiler.c_writer import WHOLE, c_source, c_steps, padded
 from tinygrad_edu.compiler.memory import Memory, address, numbers
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import Tape
@@ -42,13 +42,14 @@ class CBackend:
         self.tape, self.plan, self.columns, self.wide = tape, plan, columns, padded(columns)
         self.parameter_slots, self.constant_slots = plan.parameters, plan.constants
         self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
-        self.source = c_source(tape, plan, gradient(plan), reduce)
+        self.source = c_source(tape, plan, gradient(plan), reduce, self.wide)
         lap("write")
-        self.library = library(self.source)
+        self.library = library(self.source + WHOLE)
         lap("compile")
-        place, number = ctypes.c_void_p, ctypes.c_long
-        self.both = self.library.function("run", ctypes.c_double, place, ctypes.c_int)
-        self.whole = self.library.function("whole", ctypes.c_int, place, number)
+        self.passes, self.whole = self.library.run, self.library.whole
+        self.passes.restype = ctypes.c_double
+        self.passes.argtypes = ctypes.c_void_p, ctypes.c_int
+        self.whole.argtypes = ctypes.c_void_p, ctypes.c_long
         self.space = Space(rows=0 if columns else 1)  # a whole graph is one row without inputs
         self.address = ctypes.addressof(self.space)
         self.stores: dict[str, memoryview[float]] = {}
@@ -104,7 +105,7 @@ class CBackend:
         if self.seen != self.space.rows:
             self.seen = self.space.rows
             self.put("out", numbers(len(self.tape.outputs) * self.seen))
-        loss: float = self.both(self.address, backward)
+        loss: float = self.passes(self.address, backward)
         return loss
 
     def outputs(self) -> list[list[Any]]:
@@ -139,8 +140,8 @@ class CSteps:
     def __init__(self, backend: CBackend, update: Update, rows: Any) -> None:
         self.backend, wide = backend, backend.wide
         self.library = library(c_steps(update))
-        place = ctypes.c_void_p
-        self.train = self.library.function("train", ctypes.c_long, place, place)
+        self.train = self.library.train
+        self.train.restype, self.train.argtypes = ctypes.c_long, (ctypes.c_void_p, ctypes.c_void_p)
         self.data, self.told = numbers(wide * len(rows)), numbers(update.scalars)
         for at, row in enumerate(rows):
             self.data[at * wide : at * wide + backend.columns] = memoryview(array("d", row))
@@ -149,7 +150,7 @@ class CSteps:
         self.states = [self.kept[a:b] for a, b in pairwise(ends)]
         self.outputs = len(backend.tape.outputs)
         self.course = Course(
-            run=ctypes.cast(backend.both, ctypes.c_void_p).value,
+            run=ctypes.cast(backend.passes, ctypes.c_void_p).value,
             data=address(self.data),
             s=address(self.kept),
             h=address(self.told),

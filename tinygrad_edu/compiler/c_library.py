@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 import importlib.util
 import os
@@ -27,11 +26,41 @@ from tinygrad_edu.engine.errors import MissingExtraError
 # None of these changes a number: C's errno and the processor's flags are not read. A product may be
 # added to a sum unrounded (-ffp-contract=fast), as BLAS does.
 EXACT = ("-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
-FAST = ("-O2", "-ftree-vectorize")
+# Clang would unroll loops of many lengths, which takes up to 10 times as long to compile
+FAST = ("-O2", "-ftree-vectorize", "-fno-unroll-loops")
 QUICK = ("-O1",)  # for long texts, which optimizing takes minutes
 LONG = 300_000  # characters
+APART = '-DFUNCTION=__attribute__((visibility("hidden")))'  # kernels, and what calls them
 NAMES = ("cc", "gcc", "clang")
 KEPT = 500  # libraries in the cache; of more, old ones go
+
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int)
+
+
+class Library:
+    """Machine code that is loaded, until nobody holds it or a function of it any more.
+
+    Unlike a ``CDLL`` it keeps no functions, which would hold it in a circle.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._loaded = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise MissingExtraError(
+                f"the machine code of a program can not be loaded: {error}",
+                fix=f"delete the folder {path.parent}, or set XDG_CACHE_HOME to one that programs "
+                "may run from.",
+            ) from error
+        closing = finalize(self, _close, self._loaded._handle)
+        closing.atexit = False  # a thread may run until then
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        function: Any = _FUNCTION(ctypes.cast(self._loaded[name], ctypes.c_void_p).value or 0)
+        function.library = self
+        return function
 
 
 def library(text: str) -> Library:
@@ -42,33 +71,18 @@ def library(text: str) -> Library:
     MissingExtraError
         If there is no C compiler, or if it fails.
     """
-    flags = [*(QUICK if len(text) > LONG else FAST)]
-    if "Free Software Foundation" in version(compiler()):  # 0.6 of the time to compile
-        flags += ["--param", "vect-epilogues-nomask=0"]
-    path = made(text, ".so", (*flags, "-shared", str(kernels())), libraries())
-    return Library(path)
+    flags = [*(QUICK if len(text) > LONG else FAST), "-shared", APART, str(kernels())]
+    last = ["-lm"]
+    if "Free Software Foundation" in version(compiler()):
+        flags += ["--param", "vect-epilogues-nomask=0"]  # 0.6 of the time to compile
+        if platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64":
+            flags, last = [*flags, "-DLIBMVEC"], ["-lmvec", "-lm"]
+    return Library(made(HEADER + text, ".so", flags, last))
 
 
-class Library:
-    """A shared library, which is closed when nobody needs it any more.
-
-    ``ctypes.CDLL`` refers to itself by way of its functions, and lives until the collector runs.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.handle = _ctypes.dlopen(str(path), ctypes.DEFAULT_MODE)
-        finalize(self, _ctypes.dlclose, self.handle)
-
-    def function(self, name: str, result: Any, *arguments: Any) -> Any:
-        """Return a function of the library, given the types that it returns and takes."""
-        return ctypes.CFUNCTYPE(result, *arguments)(_ctypes.dlsym(self.handle, name))
-
-
-@cache
 def kernels() -> Path:
     """Compile what all programs call, once."""
-    hidden = '-DFUNCTION=__attribute__((visibility("hidden")))'
-    return made(HEADER + KERNELS, ".o", ("-O3", "-c", hidden))
+    return made(HEADER + KERNELS, ".o", ("-O3", "-c", APART))
 
 
 def made(text: str, suffix: str, flags: Sequence[str], last: Sequence[str] = ()) -> Path:
@@ -76,9 +90,8 @@ def made(text: str, suffix: str, flags: Sequence[str], last: Sequence[str] = ())
 
     It is compiled in a folder of its own, and then renamed: nobody sees half a file.
     """
-    command = [*compiler()]
-    flags = [*EXACT, *flags]
-    facts = text, suffix, *command, *flags, version(compiler()), machine()
+    command, flags = compiler(), [*EXACT, *flags]
+    facts = text, suffix, *command, *flags, *last, version(command), machine()
     path = folder() / (sha256("\0".join(facts).encode()).hexdigest() + suffix)
     if path.exists() and is_ours(path):
         os.utime(path)
@@ -87,24 +100,41 @@ def made(text: str, suffix: str, flags: Sequence[str], last: Sequence[str] = ())
     try:
         source, result = room / "program.c", room / f"program{suffix}"
         source.write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [*command, "-fPIC", "-o", str(result), str(source), *flags, *last],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        done = said_by([*command, "-fPIC", "-o", str(result), str(source), *flags, *last])
         if done.returncode:
-            said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
-            raise MissingExtraError(
-                f"the C compiler {command[0]} failed: {said.strip():.200}",
-                fix='choose another target, for example target="numpy".',
-            )
+            lines = done.stderr.splitlines() or [f"it ended with {done.returncode}"]
+            error = next((line for line in lines if "error" in line), lines[0])
+            raise _failed(command, error.strip())
         result.chmod(stat.S_IRWXU)
         os.replace(result, path)
     finally:
         shutil.rmtree(room, ignore_errors=True)
     tidy(path.parent)
     return path
+
+
+def said_by(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a compiler, and return what it says, in English."""
+    rooms = {"ZIG_GLOBAL_CACHE_DIR": str(folder() / "zig")}  # zig keeps files, too
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**rooms, **os.environ, "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise _failed(command, str(error)) from error
+
+
+def _failed(command: Sequence[str], said: str) -> MissingExtraError:
+    name = "ziglang" if "ziglang" in command else command[0]
+    return MissingExtraError(
+        f"the C compiler {name} failed: {said:.200}",
+        fix='choose another target, for example target="numpy".',
+    )
 
 
 def tidy(room: Path) -> None:
@@ -133,10 +163,7 @@ def compiler() -> tuple[str, ...]:
 @cache
 def version(command: tuple[str, ...]) -> str:
     """Return what a compiler says of itself."""
-    said = subprocess.run(
-        [*command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    return said.stdout
+    return said_by([*command, "--version"]).stdout
 
 
 @cache
@@ -149,27 +176,28 @@ def machine() -> str:
         return f"{platform.machine()} {platform.processor()}"
 
 
-@cache
-def libraries() -> tuple[str, ...]:
-    """Name the libraries of mathematics: glibc has one of vectors."""
-    glibc = platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64"
-    return ("-lmvec", "-lm") if glibc else ("-lm",)
-
-
-@cache
 def folder() -> Path:
     """Return the folder that libraries are kept in: in the user's cache, or one of this process."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(home) / "tinygrad_edu" / "c"
     try:
+        home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        path = (home if home.is_absolute() else Path.home() / ".cache") / "tinygrad_edu" / "c"
         path.mkdir(parents=True, exist_ok=True, mode=stat.S_IRWXU)
-        if is_ours(path) and os.access(path, os.W_OK | os.X_OK):
+        if is_ours(path.parent) and is_ours(path) and os.access(path, os.W_OK | os.X_OK):
             return path
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
         pass
-    mine = mkdtemp(prefix="tinygrad_edu-")  # nobody else can write to it, nor know its name
-    finalize(compiler, shutil.rmtree, mine, ignore_errors=True)
-    return Path(mine)
+    own = own_folder(os.getpid())
+    if not (own.is_dir() and is_ours(own)):  # somebody has tidied up
+        own_folder.cache_clear()
+    return own_folder(os.getpid())
+
+
+@cache
+def own_folder(process: int) -> Path:
+    """Make a folder for a process: nobody else can write to it, nor know its name before."""
+    path = mkdtemp(prefix="tinygrad_edu-")
+    finalize(own_folder, _delete, path, process)
+    return Path(path)
 
 
 def is_ours(path: Path) -> bool:
@@ -177,3 +205,15 @@ def is_ours(path: Path) -> bool:
     found = path.stat()
     mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     return mine and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _close(handle: int) -> None:
+    import _ctypes
+
+    if hasattr(_ctypes, "dlclose"):
+        _ctypes.dlclose(handle)
+
+
+def _delete(path: str, process: int) -> None:
+    if os.getpid() == process:  # a process that was forked ends earlier
+        shutil.rmtree(path, ignore_errors=True)

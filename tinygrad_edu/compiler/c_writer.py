@@ -40,7 +40,8 @@ class CWriter(Nests):
         Of the axes, three are those of a product of matrices; the others are counted around it.
         """
         sign, factors = factors_of(loop)
-        if len(factors) < 2 or any(ref.table for ref in (loop.out, *factors)):
+        scattered = any(ref.table for ref in (loop.out, *factors))
+        if len(factors) < 2 or scattered or loop.over != "sum":
             return []  # what is scattered is added up one by one
         axes = [*loop.axes, *[ROWS] * loop.rows]
         own, *both = [{*axes_of(ref)} for ref in (loop.out, *factors)]
@@ -144,23 +145,35 @@ def padded(columns: int) -> int:
     return -(-columns // LANES) * LANES
 
 
-def c_source(tape: Tape, plan: Plan, backward: Iterable[Loop], reduce: str) -> str:
-    """Write a program: both passes, and ``run``, which others call; KERNELS is what it needs."""
-    writer = CWriter(padded(len(tape.inputs)))
+def c_source(tape: Tape, plan: Plan, backward: Iterable[Loop], reduce: str, columns: int) -> str:
+    """Write a program: both passes, and ``run``, which others call. It needs HEADER and KERNELS.
+
+    Rows of data lie ``columns`` numbers apart.
+    """
+    writer = CWriter(columns)
     passes = [
         _functions(name, loops, writer)
         for name, loops in (("forward", plan.forward), ("backward", backward))
     ]
-    parts = [HEADER, _SPACE, _WHOLE, _tables(writer), *passes, _run(tape, plan, reduce, writer)]
-    return "\n".join(parts)
+    return "\n".join([_SPACE, _tables(writer), *passes, _run(tape, plan, reduce, writer)])
 
 
 def _tables(writer: CWriter) -> str:
     """Write the tables of places."""
-    return "\n".join(
-        f"static const int {name}[] = {{{', '.join(map(str, places))}}};"
-        for places, name in writer.tables.items()
-    )
+    return "\n".join(c_array("int", name, places) for places, name in writer.tables.items())
+
+
+def c_array(kind: str, name: str, numbers: Iterable[float]) -> str:
+    """Write numbers that stay as they are."""
+    return f"static const {kind} {name}[] = {{\n    {c_list(numbers)}}};\n"
+
+
+def c_list(numbers: Iterable[float]) -> str:
+    """Write numbers in full, a few in each line."""
+    words = [repr(number).replace("inf", "INFINITY").replace("nan", "NAN") for number in numbers]
+    each = 80 // max(map(len, words), default=1)
+    lines = [", ".join(words[at : at + each]) for at in range(0, len(words), each)]
+    return ",\n    ".join(lines)
 
 
 def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
@@ -173,11 +186,14 @@ def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
     return "\n".join([*functions, _function(f"static void {name}", calls or ["(void)s;"])])
 
 
-def _function(head: str, lines: Iterable[str]) -> str:
-    """Write a function of the stores, with names for those that it reads or writes."""
+def _function(head: str, lines: Iterable[str], own: str = "restrict ") -> str:
+    """Write a function of the stores, with names for those that it reads or writes.
+
+    ``own`` says that nothing else changes what these names lead to: other functions it calls don't.
+    """
     text = "\n".join(f"    {line}" for line in lines)
     stores = [
-        f"    double *restrict {store} = s->{store};"
+        f"    double *{own}{store} = s->{store};"
         for store in STORES
         if re.search(rf"\b{store}\[", text)
     ]
@@ -218,7 +234,7 @@ def _run(tape: Tape, plan: Plan, reduce: str, writer: CWriter) -> str:
     if asked:
         lines += ["for (long row = 0; row < rows; row++) {", *asked, "}"]
     lines += ["if (with_gradient) {", *given, "    backward(s);", "}", "return loss;"]
-    return _function("double run", lines).replace("*s)", "*s, int with_gradient)")
+    return _function("double run", lines, "").replace("*s)", "*s, int with_gradient)")
 
 
 def c_steps(update: Update) -> str:
@@ -229,7 +245,7 @@ def c_steps(update: Update) -> str:
     body = "\n".join(f"    {line}" for line in lines)
     function = f"static void update({stores})\n{{\n{body}\n}}\n"
     places = ", ".join(f"{name.upper()} = {place}" for place, name in enumerate(TOLD))
-    return "\n".join([HEADER, _SPACE, f"enum {{ {places} }};\n", _tables(writer), function, STEPS])
+    return "\n".join([_SPACE, f"enum {{ {places} }};\n", _tables(writer), function, STEPS])
 
 
 _NOWHERE = Loop({}, Ref("u"), {}, 0.0)
@@ -238,7 +254,7 @@ HEADER, KERNELS, STEPS = (
     files("tinygrad_edu.compiler").joinpath(name).read_text(encoding="utf-8")
     for name in ("kernels.h", "kernels.c", "steps.c")
 )
-_SPACE = """
+_SPACE = """\
 /* Where the numbers are: u one for each parameter, constant and what is computed from them alone, b
    one for each row of data, i the rows of data themselves; du and db are gradients. */
 struct space {
@@ -246,7 +262,7 @@ struct space {
     long rows;
 };
 """
-_WHOLE = """
+WHOLE = """
 /* Check that no number of the rows of data is nan. */
 int whole(const struct space *s, long count)
 {

@@ -22,14 +22,11 @@ typedef long long places __attribute__((vector_size(8 * LANES)));
 #define INLINE static inline __attribute__((always_inline, unused))
 #if defined(__clang__) /* before a loop no turn of which reads what another one has written */
 #define APART _Pragma("clang loop vectorize(assume_safety)")
+#pragma clang diagnostic ignored "-Wpass-failed" /* where that does not pay, it may leave it */
 #else
 #define APART _Pragma("GCC ivdep")
 #endif
-#ifndef FUNCTION
-#define FUNCTION static __attribute__((noinline, unused))
-#endif
-
-#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__clang__) /* these have vector forms */
+#ifdef LIBMVEC /* a library of glibc, where these have vector forms */
 extern double exp(double) __attribute__((simd("notinbranch")));
 extern double log(double) __attribute__((simd("notinbranch")));
 extern double sin(double) __attribute__((simd("notinbranch")));
@@ -47,8 +44,12 @@ INLINE double minimum(double x, double y) { return x <= y || x != x ? x : y; }
 INLINE double where(int condition, double x, double y) { return condition ? x : y; }
 INLINE double square(double x) { return x * x; }
 
+#ifdef FUNCTION /* what kernels.c has is compiled apart */
 FUNCTION double sum(long count, const double *x, long step);
 FUNCTION double dot(long count, const double *x, long x_step, const double *y, long y_step);
 FUNCTION void product(long m, long n, long depth, const double *a, long a_row, long a_step,
                       const double *b, long b_column, long b_step,
                       double *c, long c_row, long c_column, double sign, int add);
+#else
+#define FUNCTION static __attribute__((noinline, unused))
+#endif

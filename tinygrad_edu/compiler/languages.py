@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.c_file import c_file
 from tinygrad_edu.compiler.equations import Equations
 from tinygrad_edu.compiler.javascript_writer import javascript_text, wrapped
 from tinygrad_edu.compiler.plan import Plan
@@ -168,10 +169,17 @@ def module_text(made: Snapshot) -> str:
     )
 
 
+def c_text(made: Snapshot) -> str:
+    """Write loops in C, and a ``main`` that trains."""
+    made_of = made.tape, made.plan, made.reduce, made.parameters, made.constants, made.rows[0]
+    return c_file(*made_of, _title(made), made.equations.text)
+
+
 # to add a language is to add a line here
 LANGUAGES = (
     Language("python", ".py", python_text),
     Language("numpy", ".py", numpy_text),
+    Language("c", ".c", c_text),
     Language("javascript", ".js", module_text),
 )
 

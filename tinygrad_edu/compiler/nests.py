@@ -66,13 +66,14 @@ class Nests:
 
         After, in C::
 
-            for (long r = 0; r < 3; r++)
+            for (long r = 0; r < 3; r++) {
                 for (long row = 0; row < rows; row++) {
                     double total = 0.0;
                     for (long k = 0; k < 2; k++)
                         total += u[2 * r + k] * i[2 * row + k];
                     b[r * rows + row] = total;
                 }
+            }
         """
         distinct = loop.out.is_distinct(loop.axes)
         if not (loop.accumulate or distinct):
