@@ -276,6 +276,7 @@ class CompiledGPT:
     ----------
     model : GPT
     optimizer : Optimizer of the model's parameters
+    target : as of :func:`tinygrad_edu.compile_graph`
 
     Raises
     ------
@@ -285,11 +286,13 @@ class CompiledGPT:
         If NumPy is not installed.
     """
 
-    def __init__(self, model: GPT, optimizer: Optimizer) -> None:
+    def __init__(self, model: GPT, optimizer: Optimizer, target: str = "auto") -> None:
         self.context, self.optimizer = model.context, optimizer
         ones = [[float(k == letter) for k in range(len(LETTERS))] for letter in (0, 1)]
         row = [number for letter in ones for number in letter * model.context]
-        self.compiled = ModelProgram(_RowLoss(model), lambda loss, _: loss, [row], [()])
+        self.compiled = ModelProgram(
+            _RowLoss(model), lambda loss, _: loss, [row], [()], target=target
+        )
         Agreement(self.compiled).check()
         self.np, self.program = self.compiled.np, self.compiled.program
         self._known: dict[str, Any] = {}  # the rows of the names met so far
