@@ -1,5 +1,6 @@
 """What runs a tape: matrices where there is width, else straight-line Python."""
 
+import pickle
 import subprocess
 import sys
 from time import process_time
@@ -9,9 +10,11 @@ import pytest
 
 from benchmarks.widths import GRAPHS
 from tests.tapes import read
+from tests.targets import CC
 from tinygrad_edu import Value
-from tinygrad_edu.compiler import compile_graph
-from tinygrad_edu.compiler.targets import CHAIN, NARROW, is_chain
+from tinygrad_edu.compiler import compile_graph, program
+from tinygrad_edu.compiler.c_library import compiler
+from tinygrad_edu.compiler.targets import CHAIN, NARROW, is_chain, without_compiler
 from tinygrad_edu.engine.errors import MissingExtraError
 
 NARROW_GRAPHS = ("chain of 2,000", "Kalman filter, 40 steps", "Gaussian process, n = 9")
@@ -165,3 +168,82 @@ print(*(name for name in third_party if not name.startswith("_")))
     assert lines[0] == "python 2 True"
     assert any("W1" in line for line in lines)
     assert {*lines[-1].split()} <= {"tinygrad_edu", "graphviz", "numpy"}  # numpy is None
+
+
+def rowed():
+    """Make a program on rows, by auto."""
+    w, x = [Value(0.5, "w"), Value(-0.25, "w")], [Value(0.0), Value(0.0)]
+    loss = (sum(a * b for a, b in zip(w, x, strict=True)).tanh() - 0.5) ** 2
+    return compile_graph(loss, x, outputs=[loss])
+
+
+@CC
+@pytest.mark.parametrize("make", [rowed, lambda: compile_graph((Value(0.5) * 3.0).exp())])
+def test_a_program_that_runs_often_becomes_machine_code(make, monkeypatch):
+    """At the same run each time; with the same numbers, in the same memory."""
+    monkeypatch.setattr(program, "price_of_c", lambda plan: 3.5)
+    monkeypatch.setattr(program, "saved_by_c", lambda plan, target, rows: float(rows))
+    rows = [[0.1, 0.2]] if make is rowed else None
+    before = []
+    for _ in range(2):
+        made = make()
+        vector, gradient = made.vector, made.gradient
+        slow, found, targets = made.stats["target"], [], []
+
+        for _ in range(6):
+            found.append((made.backward(rows), *made.gradient))
+            targets.append(made.stats["target"])
+            made.vector = made.vector * 1.0
+
+        assert targets == [slow] * 3 + ["c"] * 3
+        assert made.stats["why"] == "It runs so often that compiling machine code pays."
+        assert made.vector is vector
+        assert made.gradient is gradient
+        for numbers in found:
+            assert numbers == pytest.approx(found[0], rel=1e-14)
+        before.append(found)
+    assert before[0] == before[1]
+
+
+@CC
+def test_a_program_that_will_run_often_becomes_machine_code_at_once(monkeypatch):
+    """Also in a copy of it, which counts on; a target that was asked for stays."""
+    monkeypatch.setattr(program, "price_of_c", lambda plan: 10.0)
+    monkeypatch.setattr(program, "saved_by_c", lambda plan, target, rows: 1.0)
+    made, asked = rowed(), compile_graph((Value(1.0) * 2.0).exp(), target="python")
+    loss = made.forward([[0.1, 0.2]])
+
+    for one in (made, asked):
+        one.expect(runs=5)
+    twin = pickle.loads(pickle.dumps(made))
+    twin.expect(runs=2, beside=1.0)
+
+    assert (made.stats["target"], twin.stats["target"]) == ("numpy", "c")
+    assert asked.stats["target"] == "python"
+    assert twin.forward([[0.1, 0.2]]) == pytest.approx(loss, rel=1e-14)
+    assert twin.outputs().tolist() == [[pytest.approx(loss, rel=1e-14)]]
+
+
+def test_without_a_compiler_programs_stay_as_they_are(monkeypatch, tmp_path):
+    """Asked for by name, that is said once; by itself, in the statistics."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for function in (compiler, without_compiler):
+        function.cache_clear()
+    try:
+        root = (Value(0.5) * 3.0).exp()
+        with pytest.warns(UserWarning, match="there is no C compiler") as told:
+            asked = [compile_graph(root, target="c") for _ in range(3)]
+        often = compile_graph(root)
+        often.expect(runs=1e12)
+    finally:
+        for function in (compiler, without_compiler):
+            function.cache_clear()
+
+    assert len(told) == 1
+    assert 'pip install "tinygrad_edu[c]"' in str(told[0].message)
+    assert told[0].filename == __file__
+    assert {one.stats["target"] for one in (*asked, often)} == {"python"}
+    assert "there is no C compiler" in asked[0].stats["why"]
+    assert "It has run often since, but there is no C compiler" in often.stats["why"]
+    assert often.backward() == root.data

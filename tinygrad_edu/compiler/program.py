@@ -45,6 +45,7 @@ from tinygrad_edu.compiler.targets import (
     plan_for,
     price_of_c,
     saved_by_c,
+    without_compiler,
 )
 from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine import Value, set_numbers
@@ -282,10 +283,12 @@ class Program:
         else:
             self._plan = plan_for(self.tape, clock.lap)
         self._price = inf  # of machine code, in seconds that it has to save
-        if target == "auto":
+        if target == "auto" and dtype == "float64":
+            self._price = price_of_c(self._plan)
+        missing = without_compiler() if target == "c" else ""
+        if target == "auto" or missing:
             target, why = choose(self.tape, self._plan, self.columns, dtype)
-            if dtype == "float64":
-                self._price = price_of_c(self._plan)
+            why = f"{missing} {why}".strip()
         self._memory = Memory.of(self._plan.sizes["u"])
         self._use(target, clock)
         self._vector = as_array(self.backend.vector)
@@ -650,10 +653,12 @@ class Program:
                 fix="compile it inside the block, too: program = compile_graph(loss).",
             )
         with self._lock:
+            rows = None if X is None and not self.columns else rows_for(X, self.columns)
             if self._price < inf:
-                rows = len(X) if self.columns and X is not None else 1
-                self._save(saved_by_c(self._plan, self.stats["target"], rows))
-            self._take(X)
+                count = 1 if rows is None else len(rows)
+                self._save(saved_by_c(self._plan, self.stats["target"], count))
+            if rows is not None:
+                self._take(rows)
             self.ran = False
             try:
                 self.loss = loss = self.backend.run(backward=backward)
@@ -676,6 +681,7 @@ class Program:
         target, why, nodes, vector, gradient = state.pop("made")
         vars(self).update(state)
         self._make(target, why, nodes, _Clock())
+        self._price = state["_price"]
         self._load(vector)
         fill(self._gradient, gradient)
 
@@ -685,13 +691,10 @@ class Program:
         twin.parameters, twin._constants.values = deepcopy(values, memo)
         return twin
 
-    def _take(self, X: Any) -> None:
-        """Check the rows of data, and keep them for the run."""
-        if X is None and not self.columns:
-            return
-        X = rows_for(X, self.columns)
-        if not self.backend.take(X):
-            at = next(i for i, row in enumerate(X) if any(x != x for x in row))
+    def _take(self, rows: Any) -> None:
+        """Keep rows of data for the run, unless one of them holds a nan."""
+        if not self.backend.take(rows):
+            at = next(i for i, row in enumerate(rows) if any(x != x for x in row))
             raise SettingError(
                 f"X[{at}] holds a nan.",
                 where="it would make every gradient nan",

@@ -33,7 +33,9 @@ and 8 to 300 times slower for 32 rows, so there it is NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
+from warnings import warn
 
 from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.plan import Plan, plan, plan_of_numbers
@@ -110,6 +112,19 @@ def choose(tape: Tape, loops: Plan, columns: int, dtype: str) -> tuple[str, str]
     if columns:
         return "numpy", "It runs on rows of data, and with many rows, calls of NumPy pay."
     return "numpy", f"{counted} are {each:.1f} for each, so calls of NumPy pay."
+
+
+@cache
+def without_compiler() -> str:
+    """Return "" if C can be compiled; else warn, the first time, and return the reason."""
+    from tinygrad_edu.compiler.c_library import compiler
+
+    try:
+        compiler()
+    except MissingExtraError as error:
+        warn(f'{error}\n  Until then target="c" runs as target="auto" does.', stacklevel=6)
+        return str(error).splitlines()[0]
+    return ""
 
 
 def price_of_c(plan: Plan) -> float:
