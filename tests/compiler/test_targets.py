@@ -207,16 +207,18 @@ def test_a_program_that_runs_often_becomes_machine_code(make, monkeypatch):
 
 @CC
 def test_a_program_that_will_run_often_becomes_machine_code_at_once(monkeypatch):
-    """Also in a copy of it, which counts on; a target that was asked for stays."""
+    """Told that it will not, it stays as it is; and so does a target that was asked for."""
     monkeypatch.setattr(program, "price_of_c", lambda plan: 10.0)
     monkeypatch.setattr(program, "saved_by_c", lambda plan, target, rows: 1.0)
     made, asked = rowed(), compile_graph((Value(1.0) * 2.0).exp(), target="python")
     loss = made.forward([[0.1, 0.2]])
-
-    for one in (made, asked):
-        one.expect(runs=5)
     twin = pickle.loads(pickle.dumps(made))
-    twin.expect(runs=2, beside=1.0)
+
+    made.expect(runs=8)
+    twin.expect(runs=5, beside=1.0)
+    asked.expect(runs=100)
+    for _ in range(20):
+        made.forward([[0.1, 0.2]])
 
     assert (made.stats["target"], twin.stats["target"]) == ("numpy", "c")
     assert asked.stats["target"] == "python"

@@ -311,10 +311,11 @@ class Program:
         self.backend = backend_for(target, *given)
 
     def expect(self, runs: float, rows: int = 1, beside: float = 0.0) -> None:
-        """Tell how often the program will run, so that ``target="auto"`` can choose by it now.
+        """Tell how often the program will run, so that ``target="auto"`` chooses by it, for good.
 
-        It does so by itself, too, as soon as the program has run that often. What it estimates is
-        the same on every machine, so that the same script gives the same bits.
+        Without this it counts, and chooses machine code as soon as the program has run often enough
+        for it to pay. What it estimates is the same on every machine, so that the same script gives
+        the same bits.
 
         Parameters
         ----------
@@ -324,6 +325,7 @@ class Program:
         """
         with self._lock:
             self._save(runs * (saved_by_c(self._plan, self.stats["target"], rows) + beside))
+            self._price = inf
 
     def _save(self, seconds: float) -> None:
         """Count what machine code would have saved, and use it from where it pays."""

@@ -145,7 +145,7 @@ def fit(
         with (
             Interrupts() as ctrl_c,
             collector_paused(),
-            stepper_for(task, compiled, last - len(history.loss)) as stepper,
+            stepper_for(task, compiled, last) as stepper,
             progress_bar(done + -(-len(X) // batch_size) * todo, progress, done) as bar,
         ):
             run.set_generators()
