@@ -26,6 +26,7 @@ PAGES = {
     "docs/recipes/optuna.md": "recipes/optuna.md",
     "docs/recipes/diagnose.md": "recipes/diagnose.md",
     "docs/recipes/programs.md": "recipes/programs.md",
+    "docs/recipes/targets.md": "recipes/targets.md",
 }
 BENCHMARKS = "benchmarks.md"
 PICTURES = (".svg", ".png", ".gif", ".jpg")
