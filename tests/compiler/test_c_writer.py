@@ -52,9 +52,9 @@ def test_rows_of_data_are_columns_or_terms():
     (first,), (second,) = lines(forward), lines(backward)
 
     assert first == "product(16, rows, 8, &u[0], 8, 1, &i[0], 8, 1, &b[2 * rows], " + (
-        "1 * rows, 1, 1.0, 0);"
+        "rows, 1, 1.0, 0);"
     )
-    assert second.startswith("product(16, 8, rows, &db[2 * rows], 1 * rows, 1, &i[0], 1, 8, &du")
+    assert second.startswith("product(16, 8, rows, &db[2 * rows], rows, 1, &i[0], 1, 8, &du")
 
 
 def test_further_axes_are_counted_around_the_call():

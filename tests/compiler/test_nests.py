@@ -168,8 +168,8 @@ def test_a_batched_number_has_its_rows_side_by_side():
     assert Written(3).at(Ref("i", ("j",), 2, (1,)), _loop()) == "i[3 * row + 2 + j]"
     assert Written(1).at(Ref("i"), _loop()) == "i[row]"
     assert Written(3).at(Ref("u"), _loop()) == "u[0]"
-    assert Written(3).at(Ref("b", (), 2), _loop(), "") == "b[2 * rows]"
-    assert Written(3).at(Ref("i", (), 2), _loop(), "") == "i[2]"
+    assert Written(3).index(Ref("b", (), 2), _loop(), "") == "2 * rows"
+    assert Written(3).index(Ref("i", (), 2), _loop(), "") == "2"
 
 
 def _loop():

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from itertools import islice
 from math import prod
 from typing import ClassVar
 
 from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
-from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of
+from tinygrad_edu.compiler.nests import ROW, ROWS, Nests, length
 from tinygrad_edu.compiler.plan import Plan
+from tinygrad_edu.compiler.products import Product, factors_of, products
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.compiler.updates import TOLD, Update
-from tinygrad_edu.engine.symbols import Expression, name_of
 
 LANES = 8  # numbers in the widest register, to compare ways, and to align rows
 LONGEST = 60  # loops of one function
-SMALL = 64  # multiplications of a product that is not worth a call
 
 
 class CWriter(Nests):
@@ -32,58 +31,34 @@ class CWriter(Nests):
 
     def lines(self, loop: Loop) -> list[str]:
         """Write a loop, a product of matrices as one call or a few."""
-        return (loop.out.is_distinct(loop.axes) and self.product(loop)) or super().lines(loop)
+        return self.product(loop) or super().lines(loop)
 
     def product(self, loop: Loop) -> list[str]:
-        """Write ``out = Σ left right`` as calls of ``product``; [] for other loops.
-
-        Of the axes, three are those of a product of matrices; the others are counted around it.
-        """
-        sign, factors = factors_of(loop)
-        scattered = any(ref.table for ref in (loop.out, *factors))
-        if len(factors) < 2 or scattered or loop.over != "sum":
-            return []  # what is scattered is added up one by one
-        axes = [*loop.axes, *[ROWS] * loop.rows]
-        own, *both = [{*axes_of(ref)} for ref in (loop.out, *factors)]
-        summed = [axis for axis in axes if axis not in own]
-        if not summed or not {*summed} <= both[0] & both[1] or not {*axes} <= both[0] | both[1]:
-            return []
-        if prod(self.length(axis, loop) for axis in axes) < SMALL:
-            return []
-        term = max(summed, key=lambda axis: self.length(axis, loop))
-        ways = [
-            (right, left, row, column)
-            for right, left in (factors, factors[::-1])
-            for column in axes_of(right)
-            if column in own.difference(axes_of(left))
-            for row in own.difference(axes_of(right)).intersection(axes_of(left)) or ("",)
-        ]
+        """Write a product of matrices as a call of ``product``, in loops; [] for other loops."""
+        ways = products(loop)
         if not ways:
             return []
-        right, left, row, column = min(sorted(ways), key=lambda way: self.effort(loop, term, *way))
-        if not row and self.step(right, column) != 1:
+        way = min(ways, key=lambda way: self.effort(loop, way))
+        if not way.row and self.step(way.right, way.column) != 1:
             return []  # packing would take longer than what is to be computed
-        around = [axis for axis in axes if axis not in (row, column, term)]
-        again = bool({*around} & {*summed})  # then there are several calls for each sum
-        call = self.call(
-            "product",
-            [
-                *(self.count(axis, loop) for axis in (row, column, term)),
-                *(self.start(left, loop, around), self.far(left, row), self.far(left, term)),
-                *(self.start(right, loop, around), self.far(right, column), self.far(right, term)),
-                *(self.start(loop.out, loop, around), self.far(loop.out, row)),
-                *(self.far(loop.out, column), f"{sign}.0", str(int(loop.accumulate or again))),
-            ],
-        )
-        lines = self.around(around, loop, [f"{call};"])
-        return [*self.zeros(loop), *lines] if again and not loop.accumulate else lines
+        row, column, term = axes = way.row, way.column, way.term
+        given = [self.count(axis, loop) for axis in axes]
+        for ref, *both in (
+            (way.left, row, term),
+            (way.right, column, term),
+            (loop.out, row, column),
+        ):
+            given += [self.start(ref, loop, *both), *(self.far(ref, axis) for axis in both)]
+        given += [f"{way.sign}.0", str(int(loop.accumulate or way.again))]
+        lines = self.around(way.around, loop, [f"{self.call('product', given)};"])
+        return [*self.zeros(loop), *lines] if way.again and not loop.accumulate else lines
 
-    def effort(self, loop: Loop, term: str, right: Ref, left: Ref, row: str, column: str) -> float:
-        """Estimate the time of a product with these axes: multiplying, packing, and storing."""
-        m, n, depth = (self.length(axis, loop) for axis in (row, column, term))
-        times = prod(self.length(axis, loop) for axis in loop.axes) / (m * n * depth)
-        packing = 0 if self.step(right, column) == 1 and n % LANES == 0 else 2 * n * depth
-        storing = 0 if self.step(loop.out, column) == 1 and n % LANES == 0 else 2 * m * n
+    def effort(self, loop: Loop, way: Product) -> float:
+        """Estimate the time of a product: multiplying, packing, and storing."""
+        m, n, depth = (length(axis, loop) for axis in (way.row, way.column, way.term))
+        times = prod(length(axis, loop) for axis in way.around)
+        packing = 0 if self.step(way.right, way.column) == 1 and n % LANES == 0 else 2 * n * depth
+        storing = 0 if self.step(loop.out, way.column) == 1 and n % LANES == 0 else 2 * m * n
         return times * (-(-n // LANES) * m * depth + packing + storing)
 
     def totaled(self, loop: Loop, summed: list[str]) -> list[str]:
@@ -93,10 +68,9 @@ class CWriter(Nests):
         far = [self.far(ref, last) for ref in factors if not ref.table]
         if loop.over != "sum" or not factors or len(far) < len(factors) or "0" in far:
             return super().totaled(loop, summed)
-        around = [axis for axis in (*loop.axes, ROWS) if axis != last]
         given = [self.count(last, loop)]
         for ref, step in zip(factors, far, strict=True):
-            given += [self.start(ref, loop, around), step]
+            given += [self.start(ref, loop, last), step]
         call = self.call("sum" if len(factors) == 1 else "dot", given)
         return self.around(outer, loop, [f"total {'+' if sign > 0 else '-'}= {call};"])
 
@@ -104,40 +78,14 @@ class CWriter(Nests):
         """Write a choice for which both are computed, which vector registers can do."""
         return self.call("where", [condition[1:-1], yes, no])
 
-    def length(self, axis: str, loop: Loop) -> int:
-        """Return the length of an axis; rows are taken to be a few."""
-        return loop.axes.get(axis, TYPICAL if axis else 1)
-
     def count(self, axis: str, loop: Loop) -> str:
         """Write the length of an axis."""
         return ROWS if axis == ROWS else str(loop.axes[axis]) if axis else "1"
 
-    def start(self, ref: Ref, loop: Loop, around: Sequence[str]) -> str:
-        """Write the address of the first number, where some axes are counted by outer loops."""
-        pairs = [(a, s) for a, s in zip(ref.axes, ref.steps, strict=True) if a in around]
-        axes, steps = zip(*pairs, strict=True) if pairs else ((), ())
-        inner = Ref(ref.store, axes, ref.offset, steps)
-        return f"&{ref.store}[{self.index(inner, loop, ROW if ROWS in around else '')}]"
-
-    def far(self, ref: Ref, axis: str) -> str:
-        """Write how far apart neighbours along an axis lie."""
-        if axis == ROWS:
-            return str(self.columns) if ref.store == "i" else "1" if ref.per_row else "0"
-        if axis not in ref.axes:
-            return "0"
-        step = ref.steps[ref.axes.index(axis)]
-        return f"{step} * {ROWS}" if ref.store in ("b", "db") else str(step)
-
-
-def factors_of(loop: Loop) -> tuple[int, list[Ref]]:
-    """Return a sign, and the one or two things that are multiplied; none if more is computed."""
-    sign, body = 1, loop.body
-    if isinstance(body, Expression) and body.function == "negative":
-        sign, (body,) = -1, body.arguments
-    product = isinstance(body, Expression) and body.function == "multiply"
-    parts = body.arguments if product and isinstance(body, Expression) else (body,)
-    names = [*map(name_of, parts)]
-    return sign, [loop.reads[name] for name in names] if all(names) else []
+    def start(self, ref: Ref, loop: Loop, *axes: str) -> str:
+        """Write the address of the first number along some axes."""
+        place = self.index(ref.within(*axes), loop, "" if ROWS in axes else ROW)
+        return f"&{ref.store}[{place}]"
 
 
 def padded(columns: int) -> int:

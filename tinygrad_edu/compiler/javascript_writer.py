@@ -14,14 +14,13 @@ from typing import ClassVar
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
-from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of
+from tinygrad_edu.compiler.nests import ROW, ROWS, Nests, length
 from tinygrad_edu.compiler.plan import Plan
+from tinygrad_edu.compiler.products import products
 from tinygrad_edu.compiler.tape import INPUT, Tape
-from tinygrad_edu.engine.symbols import Expression, name_of
 from tinygrad_edu.shared.tables import plural
 
 LONGEST = 100  # lines of one function; V8 never makes machine code of 3,000
-LEAST = 64  # multiplications of a product of matrices that is worth a call
 STORES = "u, du, b, db, i, rows"
 
 
@@ -54,74 +53,26 @@ class JavaScript(Nests):
         return self.product(loop) or super().lines(loop)
 
     def product(self, loop: Loop) -> list[str]:
-        """Write a product of matrices, with loops around it for all axes but three.
+        """Write a product of matrices as a call of ``product``, in loops; [] for other loops.
 
-        These are the longest axis of the left factor alone, that of the right factor alone, and
-        the longest of those that are summed. Return nothing for what is not a product, or too
-        small a one.
+        Four rows are multiplied at a time, but two columns, so the rows are the longer axis.
         """
-        body = loop.body
-        if not isinstance(body, Expression) or body.function != "multiply" or loop.over != "sum":
+        ways = [way for way in products(loop) if way.sign > 0]
+        if not ways:
             return []
-        factors = [loop.reads[name] for name in map(name_of, body.arguments) if name]
-        if len(factors) < 2 or not loop.axes:
-            return []
-        left, right = factors
-        axes = [*loop.axes, *[ROWS] * loop.rows]
-        own = axes_of(loop.out)
-        lengths = {**loop.axes, ROWS: TYPICAL, "": 1}
+        way = max(ways, key=lambda way: (length(way.column, loop), length(way.row, loop)))
+        r, c, k = axes = way.column, way.row, way.term
+        sizes = [ROWS if axis == ROWS else str(length(axis, loop)) for axis in axes]
+        head = f"product({', '.join(sizes)}, {str(loop.accumulate or way.again).lower()}"
+        matrices = (loop.out, r, c), (way.right, r, k), (way.left, k, c)
+        call = ",\n    ".join([head, *(self.matrix(*one, loop) for one in matrices)]) + ");"
+        lines = self.around(way.around, loop, call.splitlines())
+        return [*self.zeros(loop), *lines] if way.again and not loop.accumulate else lines
 
-        first, second = axes_of(left), axes_of(right)
-
-        def longest(some: Iterable[str]) -> str:
-            return max(some, key=lengths.__getitem__, default="")
-
-        r = longest(axis for axis in own if axis in first and axis not in second)
-        c = longest(axis for axis in own if axis in second and axis not in first)
-        k = longest(axis for axis in first if axis in second and axis not in own)
-        if lengths[c] > lengths[r]:  # four rows are multiplied at a time, but two columns
-            left, right, r, c = right, left, c, r
-        if not k or not r or lengths[r] * lengths[c] * lengths[k] < LEAST:
-            return []
-        if not loop.out.is_distinct(loop.axes):
-            return []
-        matrices = ((loop.out, r, c), (left, r, k), (right, k, c))
-        written = [self.matrix(ref, loop, *both) for ref, *both in matrices]
-        if "" in written:
-            return []
-        rest = [axis for axis in axes if axis not in (r, c, k)]
-        add = loop.accumulate
-        before: list[str] = []
-        if not add and any(axis not in own for axis in rest):  # a sum of products
-            add, before = True, self.zeros(loop)
-        sizes = [ROWS if axis == ROWS else str(lengths[axis]) for axis in (r, c, k)]
-        head = f"product({', '.join(sizes)}, {str(add).lower()}"
-        call = ",\n    ".join([head, *written]) + ");"
-        return [*before, *self.around(rest, loop, call.splitlines())]
-
-    def matrix(self, ref: Ref, loop: Loop, down: str, across: str) -> str:
-        """Write a matrix: its store and first place, the steps to the next row and column.
-
-        Return nothing where the steps are not the same everywhere.
-        """
-        pairs = [*zip(ref.axes, ref.steps, strict=True)]
-        step = dict(pairs)
-        if any(step.get(axis, 0) is None for axis in (down, across)):
-            return ""
-        rest = [(axis, one) for axis, one in pairs if axis not in (down, across)]
-        axes, steps = zip(*rest, strict=True) if rest else ((), ())
-        inner = Ref(ref.store, axes, ref.offset, steps, ref.table)
-        wide = self.columns if ref.store == "i" else 1 if ref.per_row else 0
-        of_rows = ref.per_row and ref.store != "i"
-
-        def along(axis: str) -> str:
-            number = wide if axis == ROWS else step.get(axis, 0)
-            if not of_rows or axis == ROWS or not number:
-                return str(number)
-            return ROWS if number == 1 else f"{number} * {ROWS}"
-
-        place = self.index(inner, loop, "" if ROWS in (down, across) else ROW)
-        return ", ".join((ref.store, place, along(down), along(across)))
+    def matrix(self, ref: Ref, down: str, across: str, loop: Loop) -> str:
+        """Write a matrix: its store and first place, the steps to the next row and column."""
+        place = self.index(ref.within(down, across), loop, "" if ROWS in (down, across) else ROW)
+        return ", ".join((ref.store, place, self.far(ref, down), self.far(ref, across)))
 
 
 def javascript_text(tape: Tape, plan: Plan, reduce: str) -> str:

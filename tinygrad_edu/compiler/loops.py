@@ -77,6 +77,12 @@ class Ref(NamedTuple):
             count *= lengths[axis]
         return slice(self.offset, self.offset + count)
 
+    def within(self, *axes: str) -> Ref:
+        """Return the reference to the first number along some axes, by the axes that are left."""
+        left = [(a, step) for a, step in zip(self.axes, self.steps, strict=True) if a not in axes]
+        names, steps = zip(*left, strict=True) if left else ((), ())
+        return Ref(self.store, names, self.offset, steps, self.table)
+
     def is_distinct(self, lengths: Mapping[str, int]) -> bool:
         """Check that no place comes twice, so that nothing is added up where it is written."""
         places = self.places(lengths) if self.span(lengths) is None else ()

@@ -174,6 +174,17 @@ class Nests:
         step = ref.steps[ref.axes.index(axis)]
         return None if step is None or ref.store in ("b", "db") else step
 
+    def far(self, ref: Ref, axis: str) -> str:
+        """Write how far apart neighbours along an axis lie."""
+        if axis == ROWS:
+            return str(self.columns) if ref.store == "i" else "1" if ref.per_row else "0"
+        if axis not in ref.axes:
+            return "0"
+        step = ref.steps[ref.axes.index(axis)]
+        if ref.store not in ("b", "db"):
+            return str(step)
+        return ROWS if step == 1 else f"{step} * {ROWS}"
+
     def at(self, ref: Ref, loop: Loop) -> str:
         """Write the number of a reference, by the counters of its loop."""
         return f"{ref.store}[{self.index(ref, loop)}]"
@@ -241,6 +252,11 @@ class Nests:
     def call(self, function: str, arguments: Sequence[str]) -> str:
         """Write a call."""
         return f"{self.functions.get(function, function)}({', '.join(arguments)})"
+
+
+def length(axis: str, loop: Loop) -> int:
+    """Return the length of an axis, 1 for none; rows are taken to be some."""
+    return loop.axes.get(axis, TYPICAL if axis else 1)
 
 
 def axes_of(ref: Ref) -> list[str]:
