@@ -16,8 +16,8 @@ def test_a_product_can_be_taken_from_both_sides():
     """Either factor may be the right one; the term is what is summed."""
     ways = products(apply(AXES, OUT, [LEFT, RIGHT], MUL, sign=-1))
 
-    assert [(way.row, way.column, way.term) for way in ways] == [("r", "c", "k"), ("c", "r", "k")]
-    assert [(way.left, way.right) for way in ways] == [(LEFT, RIGHT), (RIGHT, LEFT)]
+    assert [(way.row, way.column, way.term) for way in ways] == [("c", "r", "k"), ("r", "c", "k")]
+    assert [(way.left, way.right) for way in ways] == [(RIGHT, LEFT), (LEFT, RIGHT)]
     assert {(way.sign, way.around, way.again) for way in ways} == {(-1, (), False)}
 
 
