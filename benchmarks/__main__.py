@@ -19,6 +19,8 @@ _EXAMPLES = """examples:
   python -m benchmarks compiled            against NumPy by hand, PyTorch, JAX, micrograd, and
                                            a million nodes; writes results/compiled.json
   python -m benchmarks estimators          against scikit-learn's MLPClassifier: accuracy and time
+  python -m benchmarks gpt                 a training step of the course's GPT against NumPy with
+                                           gradients by hand; writes results/gpt.json
   python -m benchmarks promises            every promise with its stated number of cases, in half an
                                            hour; writes results/promises.json and docs/promises.md
   python -m benchmarks promises --only depth labels
@@ -36,6 +38,7 @@ _CONTENDERS = {
     "eager": "against micrograd",
     "compiled": "matrices found, against NumPy, PyTorch, JAX",
     "estimators": "against scikit-learn's MLPClassifier",
+    "gpt": "a training step of the course's GPT, against NumPy",
 }
 _PACKAGES = ("micrograd", "numpy", "sklearn")
 

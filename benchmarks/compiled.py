@@ -138,7 +138,7 @@ def classes_work(name: str, widths: Sequence[int], batch: int, few: Mapping[str,
             scores = model(sample[:first])
             loss = cross_entropy(scores, sample[first:])
         program = compile_graph(loss, sample, target=target, outputs=scores)
-        return Compiled(program, rows if target == "numpy" else rows.tolist())
+        return Compiled(program, rows.tolist() if target == "python" else rows)
 
     layers = arrays(MLP(first, others, rng=Random(0)))
     title = f"{name}, MLP({first}, {others}), batch {batch}"

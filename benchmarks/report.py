@@ -291,6 +291,39 @@ def _estimators_verdicts(figures: Figures) -> Iterator[Verdict]:
         yield judged("digits: scikit-learn's time of a fit in ours", "above", 1.0, times, "x")
 
 
+# --- gpt ---
+
+
+def _gpt_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    shape = ", ".join(f"{name} {size}" for name, size in figures["model"].items())
+    for batch in figures["batches"]:
+        made = f"{batch['nodes']:,} nodes in {batch['instructions']} instructions"
+        title = f"The course's GPT ({shape}), {_batch(batch)}: {made}"
+        head = ("", "a step", f"in times of {HAND}", "passes", "Adam", "steps", "losses apart")
+        rows = [
+            (
+                name,
+                f"{row['us']:,.0f} µs",
+                f"{row['ratio']:.2f}",
+                *(f"{row[what]:,.0f} µs" for what in ("passes_us", "adam_us")),
+                str(row["steps"]),
+                f"{row['losses_apart']:.0e}",
+            )
+            for name, row in batch["contenders"].items()
+        ]
+        yield f"{title}, compiled in {batch['compile_seconds']:.2f} s", [head, *rows]
+
+
+def _gpt_verdicts(figures: Figures) -> Iterator[Verdict]:
+    for batch in figures["batches"]:
+        what = f"GPT, a training step on {_batch(batch)}: in times of {HAND}"
+        yield judged(what, "at most", 1.0, batch["contenders"][NUMPY]["ratio"], "x")
+
+
+def _batch(batch: Figures) -> str:
+    return "1 name" if batch["names"] == 1 else f"{batch['names']} names"
+
+
 Tables = Callable[[Figures], Iterable[tuple[str, Iterable[Row]]]]
 # for each benchmark its tables, its promises, and a note on how it measures
 BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], str]] = {
@@ -305,4 +338,5 @@ BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], s
         _estimators_verdicts,
         "Accuracy is a mean ± its standard deviation. One thread each.",
     ),
+    "gpt": (_gpt_tables, _gpt_verdicts, "float64, one thread each."),
 }

@@ -16,7 +16,7 @@ from docs.tools import ROOT, SiteError, need, say
 
 NOTEBOOKS = ROOT / "notebooks"
 PATIENCE = 600  # seconds for one cell; the notebooks themselves stay below 60 in all
-BEYOND = ("numpy", "matplotlib", "sklearn")  # what a browser does not have here
+BEYOND = ("numpy", "matplotlib")  # what a browser does not have here
 _PROBE = f"import sys; print(*[name for name in {BEYOND} if name in sys.modules])"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -92,9 +92,9 @@ def _beyond(lessons: Sequence[Lesson]) -> list[str]:
         return []
     rows = [(lesson.title, ", ".join(lesson.beyond)) for lesson in loaded]
     words = (
-        "The course in the browser runs without a network, and has neither NumPy nor matplotlib "
-        "nor scikit-learn. These notebooks loaded some of them when they ran here. In the browser "
-        "they show numbers in place of plots, or stop at a cell that says what is missing; "
+        "The course in the browser runs without a network, and has neither NumPy nor matplotlib. "
+        "These notebooks loaded them when they ran here. In the browser they show numbers in place "
+        "of plots, take minutes where NumPy is fast, or stop at a cell that says what is missing; "
         'all of it is there after `pip install "tinygrad_edu[demo]"`.'
     )
     return ["## What the browser does not have", words, table(("", "loaded"), rows, left=2)]

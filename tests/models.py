@@ -4,9 +4,11 @@ import math
 from random import Random
 
 from tinygrad_edu import Value, maximum
+from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.nn import MLP, cross_entropy
 
 rng = Random(0)
+ROWS = [[0.1, 0.7, -0.2], [1.5, -0.3, 0.4], [2.0, 0.2, 0.9]]
 
 
 def numbers(count):
@@ -121,6 +123,21 @@ def attention():
         a = [x / total for x in e]
         out.append([sum(aj * vj[c] for aj, vj in zip(a, v, strict=True)) for c in range(3)])
     return sum(o * o for row in out for o in row)
+
+
+def network(width, **settings):
+    """A program on ROWS with constants, powers, a penalty and outputs of every kind."""
+    x, c = [Value(number) for number in ROWS[0]], Value(2.0).detach()
+    w, b = matrix(width, 3), numbers(width)
+    hidden = [total.tanh() for total in affine(w, b, x)]
+    loss = sum(h * h for h in hidden) ** 1.5 * (1.0 / c) + 0.1 * b[0] * b[0]
+    return compile_graph(loss, x, outputs=[hidden[0], x[1], b[0], c], **settings)
+
+
+def results(program, rows=None):
+    """What a run gives, as plain lists: the loss, the gradient, the outputs."""
+    loss = program.backward(rows)
+    return loss, program.gradient.tolist(), program.outputs().tolist()
 
 
 # and the number of matrix products that a person would write

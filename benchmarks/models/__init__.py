@@ -1,1 +1,1 @@
-"""Seventeen families of models, each written three times: by a learner, by hand, for peers."""
+"""Seventeen families of models, written by a learner, by hand and for peers; and a GPT by hand."""

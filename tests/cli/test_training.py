@@ -21,10 +21,12 @@ DEMO = [*REPORT, "confusion.png", "digits.png", "neuron.svg"]
 
 
 @pytest.mark.slow
-def test_the_demo_trains_and_reports_without_dot(tmp_path):
-    """On a machine without ``dot`` the whole report is written all the same."""
+def test_the_demo_trains_and_reports_without_dot_and_scikit_learn(tmp_path):
+    """On a machine that has neither the whole report is written all the same."""
     folder = tmp_path / "report"
-    without = os.environ | {"PATH": str(tmp_path)}
+    (tmp_path / "sklearn.py").write_text("raise ImportError('not here')")
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    without = os.environ | {"PATH": str(tmp_path), "PYTHONPATH": paths}
     demo = start("demo", "--epochs", 1, "--hidden", 4, "--out", folder, env=without)
 
     out, err = demo.communicate(timeout=120)
@@ -157,13 +159,16 @@ def full_disk(*words, **facts):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("module", ["sklearn.datasets", "matplotlib"])
-def test_a_missing_extra_is_named_before_training(module, tmp_path):
+@pytest.mark.parametrize(
+    ("module", "command", "name"),
+    [("sklearn.datasets", "train", "sklearn"), ("matplotlib", "demo", "demo")],
+)
+def test_a_missing_extra_is_named_before_training(module, command, name, tmp_path):
     """One line with the pip command, exit code 1, and no minutes lost first."""
     program = (
         f"import sys; sys.modules[{module!r}] = None\n"
         "from tinygrad_edu.cli import main\n"
-        f"sys.exit(main(['demo', '--out', {str(tmp_path / 'r')!r}]))"
+        f"sys.exit(main([{command!r}, '--out', {str(tmp_path / 'r')!r}]))"
     )
 
     done = subprocess.run(
@@ -171,7 +176,7 @@ def test_a_missing_extra_is_named_before_training(module, tmp_path):
     )
 
     assert done.returncode == 1
-    assert 'pip install "tinygrad_edu[demo]"' in done.stderr
+    assert f'pip install "tinygrad_edu[{name}]"' in done.stderr
 
 
 @pytest.mark.slow

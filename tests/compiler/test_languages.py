@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import programs
-from tests.models import GRAPHS, affine, matrix, numbers
+from tests.models import GRAPHS, ROWS, network, results
 from tests.samples import random_sample
 from tests.targets import NODE
 from tests.written import all_ran, node, ran
@@ -19,49 +19,33 @@ from tinygrad_edu.compiler.languages import LANGUAGES
 from tinygrad_edu.course import fault
 from tinygrad_edu.engine.errors import FileError, SettingError
 
-ROWS = [[0.1, 0.7, -0.2], [1.5, -0.3, 0.4], [2.0, 0.2, 0.9]]
 NAMES = [language.name for language in LANGUAGES]
 languages = pytest.mark.parametrize(
     "language", [pytest.param(name, marks=NODE) if name == "javascript" else name for name in NAMES]
 )
 
 
-def network(**settings):
-    """A network on three inputs with constants, powers, a penalty and outputs of every kind."""
-    x, c = [Value(number) for number in ROWS[0]], Value(2.0).detach()
-    w, b = matrix(40, 3), numbers(40)
-    hidden = [total.tanh() for total in affine(w, b, x)]
-    loss = sum(h * h for h in hidden) ** 1.5 * (1.0 / c) + 0.1 * b[0] * b[0]
-    return compile_graph(loss, x, outputs=[hidden[0], x[1], b[0], c], **settings)
-
-
-def of(program, rows=None):
-    """What the program gives, in the same form."""
-    loss = program.backward(rows)
-    return loss, program.gradient.tolist(), program.outputs().tolist()
-
-
 @languages
 @pytest.mark.parametrize("reduce", ["mean", "sum"])
 def test_rows_give_the_same_bits(language, reduce):
     """The numbers are those the program has now; a penalty is added once."""
-    program = network(target=language, reduce=reduce)
+    program = network(40, target=language, reduce=reduce)
     program.vector = program.vector * 1.25
 
     text = program.write(language)
 
-    assert ran(language, text, ROWS) == of(program, ROWS)
-    assert ran(language, text) == of(program, ROWS[:1])
+    assert ran(language, text, ROWS) == results(program, ROWS)
+    assert ran(language, text) == results(program, ROWS[:1])
 
 
 @languages
 def test_a_program_is_written_in_other_languages_than_its_own(language, target):
     """Whatever it runs on, to rounding."""
-    program = network(target=target)
+    program = network(40, target=target)
 
     found = ran(language, program.write(language), ROWS)
 
-    for mine, right in zip(found, of(program, ROWS), strict=True):
+    for mine, right in zip(found, results(program, ROWS), strict=True):
         np.testing.assert_allclose(mine, right, rtol=1e-12)
 
 
@@ -77,21 +61,21 @@ def test_random_graphs_and_samples(language):
         except SettingError:  # no leaf below it
             continue
         cases.append((program.write(language), None))
-        right.append(of(program))
+        right.append(results(program))
     for seed in range(60):
         sample = random_sample(seed, programs.ROWS)
         if made := sample.compiled(language):
             cases.append((made[0].write(language), sample.rows))
-            right.append(of(made[0], sample.rows))
+            right.append(results(made[0], sample.rows))
 
     assert all_ran(language, cases) == right
 
 
 def test_single_precision_is_written_as_such():
     """And gives the bits of single precision."""
-    program = network(target="numpy", dtype="float32")
+    program = network(40, target="numpy", dtype="float32")
 
-    assert ran("numpy", program.write("numpy"), ROWS) == of(program, ROWS)
+    assert ran("numpy", program.write("numpy"), ROWS) == results(program, ROWS)
 
 
 @pytest.mark.parametrize("number", [1e-300, -1e300, float("inf"), float("nan"), -0.0])
@@ -101,13 +85,13 @@ def test_any_number_can_be_written(language, number):
     parameters = [Value(number) for _ in range(50)]
     program = compile_graph(sum(p * Value(number).detach() for p in parameters), target=language)
 
-    np.testing.assert_equal(ran(language, program.write(language)), of(program))
+    np.testing.assert_equal(ran(language, program.write(language)), results(program))
 
 
 @pytest.mark.parametrize(("target", "alone"), [("python", ["-I", "-S"]), ("numpy", ["-I"])])
 def test_a_saved_file_runs_alone_and_prints_the_loss(target, alone, tmp_path):
     """In the language of the program's target, without this package (and without any other)."""
-    program = network(target=target)
+    program = network(40, target=target)
     path = program.save(tmp_path / "step.py")
 
     found = subprocess.run(
@@ -126,7 +110,7 @@ def test_a_saved_file_runs_alone_and_prints_the_loss(target, alone, tmp_path):
 @pytest.mark.parametrize("language", ["python", "numpy"])
 def test_a_file_refuses_rows_of_another_width(language):
     """As the program does."""
-    text = network(target=language).write(language)
+    text = network(40, target=language).write(language)
 
     with pytest.raises(ValueError, match="each row must have 3 numbers"):
         ran(language, text, [[1.0]])
@@ -143,7 +127,7 @@ USES = """
 @NODE
 def test_a_module_refuses_numbers_that_are_no_rows(tmp_path):
     """Too few, none, and another number of rows than there are."""
-    (tmp_path / "step.mjs").write_text(network(target="python").write("javascript"))
+    (tmp_path / "step.mjs").write_text(network(40, target="python").write("javascript"))
     uses = f'import {{ create }} from "./step.mjs"; const program = create(); {USES}'
     (tmp_path / "uses.mjs").write_text(uses)
 
@@ -156,7 +140,7 @@ def test_a_module_refuses_numbers_that_are_no_rows(tmp_path):
 @NODE
 def test_a_saved_module_runs_alone_and_prints_the_loss(tmp_path):
     """As a file, by a link to it, and from standard input; and prints nothing when imported."""
-    program = network(target="javascript")
+    program = network(40, target="javascript")
     path = program.save(tmp_path / "step.js")
     text = path.read_text(encoding="utf-8")
     (tmp_path / "step.mjs").write_text(text, encoding="utf-8")
@@ -194,7 +178,7 @@ USE = """
 @NODE
 def test_programs_of_a_module_are_on_their_own(tmp_path):
     """They begin with the same numbers; rows come as either array, in any number."""
-    (tmp_path / "step.mjs").write_text(network(target="python").write("javascript"))
+    (tmp_path / "step.mjs").write_text(network(40, target="python").write("javascript"))
     (tmp_path / "use.mjs").write_text(USE)
 
     assert node(tmp_path / "use.mjs").split() == ["true"] * 10
@@ -222,7 +206,7 @@ def test_labels_stay_in_comments(label):
 
 def test_what_can_not_be_written_is_refused(tmp_path):
     """Another language, another ending, a folder; and what runs a graph has no code."""
-    program = network()
+    program = network(40)
 
     with pytest.raises(SettingError, match="language is 'pyhton'") as caught:
         program.write("pyhton")
@@ -232,7 +216,7 @@ def test_what_can_not_be_written_is_refused(tmp_path):
     with pytest.raises(FileError):
         program.save(tmp_path / "missing" / "step.py")
     with fault("uphill step"):
-        program = network()
+        program = network(40)
         with pytest.raises(SettingError, match="this program has no code"):
             program.write("python")
 
@@ -243,4 +227,4 @@ def test_every_model_is_written(language, name):
     """Whatever its code calls is in the file."""
     program = compile_graph(GRAPHS[name][0](), target=language)
 
-    assert ran(language, program.write(language)) == of(program)
+    assert ran(language, program.write(language)) == results(program)

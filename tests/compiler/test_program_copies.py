@@ -10,13 +10,12 @@ from weakref import ref
 
 import pytest
 
-from tests.models import GRAPHS, affine, matrix, numbers
+from tests.models import GRAPHS, ROWS, network, results
 from tinygrad_edu import Value, as_function, exp
 from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.engine.errors import SettingError, StaleGraphError
 from tinygrad_edu.nn import MLP, cross_entropy
 
-ROWS = [[0.1, 0.7, -0.2], [1.5, -0.3, 0.4], [2.0, 0.2, 0.9]]
 WAYS = {
     "deepcopy": copy.deepcopy,
     "copy": copy.copy,
@@ -28,19 +27,9 @@ WAYS = {
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
-def network(**settings):
-    """A network on three inputs with constants, powers, a penalty and outputs of every kind."""
-    x, c = [Value(number) for number in ROWS[0]], Value(2.0).detach()
-    w, b = matrix(4, 3), numbers(4)
-    hidden = [total.tanh() for total in affine(w, b, x)]
-    loss = sum(h * h for h in hidden) ** 1.5 * (1.0 / c) + 0.1 * b[0] * b[0]
-    return compile_graph(loss, x, outputs=[hidden[0], x[1], b[0], c], **settings)
-
-
 def bits(program, X=ROWS):
-    """What a run gives."""
-    loss = program.backward(X)
-    return loss, program.gradient.tolist(), program.outputs().tolist(), str(program.tape)
+    """What a run gives, and what the program knows of its graph."""
+    return *results(program, X), str(program.tape)
 
 
 @ways
@@ -52,7 +41,7 @@ def test_a_copy_gives_the_same_bits(anywhere, way, settings):
     """
     if settings.get("dtype") == "float32" and anywhere in ("python", "javascript"):
         pytest.skip("float32 is NumPy's")
-    program = network(target=anywhere, **settings)
+    program = network(4, target=anywhere, **settings)
     program.vector = program.vector * 1.25
     before = bits(program)
 
@@ -118,7 +107,7 @@ def test_a_model_and_its_program_stay_together(way):
 
 def test_another_process_need_not_trace():
     """A worker gets the bytes, and nothing of what the graph was built by."""
-    program = network()
+    program = network(4)
     program.backward(ROWS)
     code = (
         "import pickle, sys; program = pickle.load(sys.stdin.buffer); "
@@ -160,7 +149,7 @@ def test_a_row_outside_the_table_is_copied_but_not_pickled():
 @pytest.mark.usefixtures("switching_often")
 def test_threads_take_turns(target):
     """Each call of a method is whole: the loss it returns belongs to the rows it was given."""
-    program = network(target=target)
+    program = network(4, target=target)
     data = [[[0.1 * i, 0.2, -0.3 * k] for k in range(i + 1)] for i in range(8)]
     right = [bits(program, X)[0] for X in data]
     wrong = []
@@ -187,7 +176,7 @@ def test_threads_take_turns(target):
 @pytest.mark.usefixtures("switching_often")
 def test_a_copy_for_each_thread_has_its_own_gradient(target):
     """They share no number, so gradients need no turns."""
-    program = network(target=target)
+    program = network(4, target=target)
     data = [[[0.1 * i, 0.2, -0.3]] * (i + 1) for i in range(4)]
     right = [bits(program, X) for X in data]
     wrong = []
@@ -216,7 +205,7 @@ def test_every_model_travels(target, name):
 @ways
 def test_a_copy_dies_when_it_is_dropped(target, way):
     """No circle keeps it, or its original, until the collector comes."""
-    program = network(target=target)
+    program = network(4, target=target)
     twin = way(program)
     there = [ref(one) for one in (program, twin, program.backend, twin.backend)]
     bits(program)

@@ -133,7 +133,7 @@ def test_without_numpy_vectors_are_arrays_of_the_standard_library(monkeypatch):
 
     assert program.vector.tolist() == [1.0]
     assert program.outputs() == [[2.0, 1.0], [6.0, 3.0]]
-    with pytest.raises(BufferError):
+    with pytest.raises(TypeError):
         program.vector *= 2
 
 

@@ -182,6 +182,17 @@ def test_compiled_steps_of_adam_are_those_on_values():
     assert machine.optimizer.steps == 3
 
 
+def test_a_row_is_the_same_when_its_name_comes_again():
+    """Rows are kept between calls; what a caller writes into them stays the caller's own."""
+    machine = compiled(small())
+    expected = compiled(small()).rows(["ada", "leo"])
+
+    for names in (["ada"], ["leo", "ada"]):
+        machine.rows(names)[:] = 7.0
+
+    assert machine.rows(["leo", "ada", "leo"]).tolist() == expected[[1, 0, 1]].tolist()
+
+
 def test_training_lowers_the_loss_of_names_it_has_not_seen():
     """From that of 27 equal letters to well below."""
     model, rng = small(context=8, width=8), Random(3)

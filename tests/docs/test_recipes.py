@@ -70,7 +70,7 @@ def test_what_a_page_installs_is_what_the_tests_install(page):
 
     asked = [name.strip('"') for name in command.split()[2:]]
 
-    assert asked.pop(0) == "tinygrad_edu[demo]"
+    assert asked.pop(0) == "tinygrad_edu[demo,sklearn]"
     assert all(any(known.startswith(name) for known in tested) for name in asked)
 
 

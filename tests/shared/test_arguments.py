@@ -99,3 +99,5 @@ def test_a_library_of_an_extra_is_imported_or_its_pip_command_is_named():
     assert extra("math", "math", "a root").sqrt(4.0) == 2.0
     with pytest.raises(MissingExtraError, match=r'(?s)a root needs .* "tinygrad_edu\[fast\]"'):
         extra("no_such_library", "no-such-library", "a root", "fast")
+    with pytest.raises(MissingExtraError, match=r"Fix +: pip install no-such-library$"):
+        extra("no_such_library", "no-such-library", "a root", None)

@@ -72,10 +72,11 @@ def test_the_wheel_owns_one_top_level_name(wheel):
 
 
 def test_the_wheel_has_every_file_of_the_package(wheel):
-    """Each module of each room, the stepper's script, the notebooks, and py.typed."""
+    """Each module of each room, the stepper's script, the digits, the notebooks, and py.typed."""
     package = ROOT / "tinygrad_edu"
     expected = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
     expected |= {"tinygrad_edu/py.typed", "tinygrad_edu/viz/stepper.js"}
+    expected |= {"tinygrad_edu/train/digits.txt.gz"}
     notebooks = (ROOT / "notebooks").glob("*.ipynb")
     expected |= {f"tinygrad_edu/course/notebooks/{file.name}" for file in notebooks}
 
@@ -150,14 +151,29 @@ def imports(folder):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tinygrad_edu", ("fast", "demo", "dot", "pdf", "png", "notebook")),
-        ("tests", ("test", "demo", "peers")),
-        ("benchmarks", ("test", "demo", "peers")),
+        ("tinygrad_edu", ("fast", "demo", "sklearn", "dot", "pdf", "png", "notebook")),
+        ("tests", ("test", "demo", "sklearn", "peers")),
+        ("benchmarks", ("test", "demo", "sklearn", "peers")),
     ],
 )
 def test_whatever_is_imported_is_declared(wheel, folder, extras):
     """Every import is met by a requirement: nothing is there by luck."""
     assert imports(folder) - requirements(wheel, *extras) == set()
+
+
+def test_an_extra_that_an_error_names_brings_what_is_missing(wheel):
+    """The Fix line installs the very library that could not be imported."""
+    asked = set()
+    for file in (ROOT / "tinygrad_edu").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "extra":
+                constants = [getattr(argument, "value", "") for argument in node.args]
+                asked.add((constants[0].partition(".")[0], (constants[3:] or ["demo"])[0]))
+    named = {(module, extra) for module, extra in asked if extra is not None}
+
+    wrong = {(module, extra) for module, extra in named if module not in requirements(wheel, extra)}
+
+    assert wrong == set() != named
 
 
 def test_the_engine_alone_needs_graphviz_alone(wheel):
@@ -170,7 +186,7 @@ def test_extras_are_those_of_the_design(wheel):
     extras = set(metadata(wheel).get_all("Provides-Extra"))
 
     assert extras == {
-        "fast", "demo", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
+        "fast", "demo", "sklearn", "dot", "pdf", "png", "notebook", "test", "site", "lint", "peers"
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The data sets by name: what is measured is as it was, what is drawn lies where it should."""
 
+import gzip
 import sys
 from collections import Counter
 from math import atan2, hypot, pi
@@ -8,6 +9,7 @@ from random import Random
 import pytest
 from sklearn import datasets as sklearn_sets
 
+from tests import digits as written
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError
 from tinygrad_edu.train.datasets import DATA_SETS, SPIRAL_TURNS, digits, load
 
@@ -26,6 +28,25 @@ def samples_of(data):
 def test_digits_are_that_set_in_fewer_words():
     """A share of another size is passed on."""
     assert digits(0.1, rng=Random(0)) == load("digits", rng=Random(0), test_share=0.1)
+
+
+def test_digits_are_scikit_learns_number_for_number():
+    """In its order, so that a seed chooses the same images; a pixel of 16 is 1."""
+    raw = sklearn_sets.load_digits()
+
+    X, y = DATA_SETS["digits"].make(Random(0), 1797, 0.0)
+
+    assert [[16.0 * pixel for pixel in image] for image in X] == raw.data.tolist()
+    assert y == raw.target.tolist()
+
+
+def test_the_file_of_digits_is_what_its_script_writes():
+    """With its source and its license, whoever passes the file on."""
+    text = gzip.decompress(written.FILE.read_bytes()).decode("ascii")
+
+    assert text == written.text(), "run: python -m tests.digits"
+    assert "https://doi.org/10.24432/C50P49" in text
+    assert "CC BY 4.0" in text
 
 
 @every_set
@@ -117,14 +138,18 @@ def test_xor_is_one_where_the_signs_differ():
     assert {(a > 0.0, b > 0.0) for a, b in data.X} == {(s, t) for s in (0, 1) for t in (0, 1)}
 
 
-def test_spiral_and_xor_need_the_standard_library_alone(monkeypatch):
-    """Without scikit-learn they load, and the others say how to get it."""
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+@every_set
+def test_a_set_comes_with_this_package_or_says_what_it_comes_with(name, monkeypatch):
+    """Spiral, xor and digits need the standard library alone; the others name the extra."""
+    for module in ("sklearn", "sklearn.datasets", "numpy"):
+        monkeypatch.setitem(sys.modules, module, None)
 
-    assert len(load("spiral", rng=Random(0)).X) == len(load("xor", rng=Random(0)).X) == 160
-    with pytest.raises(MissingExtraError, match="moons needs scikit-learn"):
-        load("moons", rng=Random(0))
+    if name in ("spiral", "xor", "digits"):
+        assert len(load(name, rng=Random(0)).X) in (160, 1438)
+    else:
+        command = r'Fix +: pip install "tinygrad_edu\[sklearn\]"'
+        with pytest.raises(MissingExtraError, match=rf"(?s){name} needs scikit-learn.*{command}"):
+            load(name, rng=Random(0))
 
 
 @pytest.mark.promise(name="settings")

@@ -7,7 +7,12 @@ from threading import Lock
 from typing import Any
 
 from tinygrad_edu.compiled.agreement import CHECKED, compare
-from tinygrad_edu.compiled.program import ModelProgram, check_compiled, compiled_or_graph
+from tinygrad_edu.compiled.program import (
+    ModelProgram,
+    check_compiled,
+    compiled_or_graph,
+    target_of,
+)
 from tinygrad_edu.compiler import Program
 from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, StaleGraphError
@@ -26,8 +31,8 @@ class Predictor:
     Parameters
     ----------
     model : Module; called with one sample, it returns a Value or a list of them
-    compiled : True for matrices, False for the graph of Values, "auto" for matrices where NumPy is
-        installed and one structure serves all samples
+    compiled : True for a program, or a target of it, such as "c"; False for the graph of Values;
+        "auto" for a program where NumPy is installed and one structure serves all samples
 
     Raises
     ------
@@ -102,7 +107,7 @@ class Predictor:
                 return self._compiled
             except StaleGraphError:
                 pass
-        self._compiled = ModelProgram(self.model, _sum, [x], [()])
+        self._compiled = ModelProgram(self.model, _sum, [x], [()], target=target_of(self.compiled))
         return self._compiled
 
 

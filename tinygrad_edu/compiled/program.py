@@ -9,6 +9,7 @@ from warnings import warn
 from tinygrad_edu.compiled.symbolic import Loss, SymbolicLoss, encoded, symbolic_loss
 from tinygrad_edu.compiler import Program, compile_graph
 from tinygrad_edu.compiler.equations import Equations
+from tinygrad_edu.compiler.targets import TARGETS
 from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
@@ -37,6 +38,7 @@ class ModelProgram:
     batch : int, how many samples are traced together; 0 for one sample per row
     penalty : function of the model, added once to the mean loss
     weighted : bool, whether rows end with the weight of the sample, which multiplies its loss
+    target : as of :func:`tinygrad_edu.compile_graph`
 
     Attributes
     ----------
@@ -74,13 +76,14 @@ class ModelProgram:
         batch: int = 0,
         penalty: Penalty | None = None,
         weighted: bool = False,
+        target: str = "auto",
     ) -> None:
         self.np = extra("numpy", "numpy", "a compiled model", "fast")
         self.model, self.loss, self.penalty = model, loss, penalty
         self.X: Sequence[Any] = by_position(X)
         self.y: Sequence[Any] = by_position(y, "y")
         same_length("y", self.y, "X", self.X)
-        self.batch, self.weighted = batch, weighted
+        self.batch, self.weighted, self.target = batch, weighted, target
         self._traced: dict[int, tuple[SymbolicLoss, Program]] = {}
         self.symbolic, self.program = self._latest = self._of_length(batch)
         self.place = {p: i for i, p in enumerate(self.program.parameters)}
@@ -138,7 +141,9 @@ class ModelProgram:
         if samples not in self._traced:
             symbolic = self._symbolic(samples)
             asked = [*symbolic.output_values, *symbolic.observed]
-            program = compile_graph(symbolic.total, symbolic.inputs, outputs=asked)
+            program = compile_graph(
+                symbolic.total, symbolic.inputs, target=self.target, outputs=asked
+            )
             self._traced[samples] = symbolic, program
         return self._traced[samples]
 
@@ -166,9 +171,14 @@ class ModelProgram:
 
 
 def check_compiled(compiled: bool | str) -> bool | str:
-    """Check the setting ``compiled``: True for matrices, False for graphs, or "auto"."""
-    choices: tuple[bool | str, ...] = (True, False, "auto")
+    """Check the setting ``compiled``: True or a target, False for graphs, or "auto"."""
+    choices: tuple[bool | str, ...] = (True, False, *TARGETS)
     return one_of("compiled", compiled, choices)
+
+
+def target_of(compiled: bool | str) -> str:
+    """Return the target of the setting ``compiled``."""
+    return compiled if isinstance(compiled, str) else "auto"
 
 
 def compiled_or_graph(
@@ -178,23 +188,24 @@ def compiled_or_graph(
 
     Code that was written for numbers may raise anything when it is traced on symbols. Graphs then
     do the work, and raise what is an error there, too. So they do where a fault is switched on, of
-    which a program would know nothing; that is said where matrices were asked for by True.
+    which a program would know nothing; that is said where a program was asked for.
     """
     fault = here().fault
-    if fault is not None and check_compiled(compiled) is True:
+    asked = check_compiled(compiled) not in (False, "auto")
+    if fault is not None and asked:
         warn(
             f"the fault {fault.name!r} is on, so the graph of Values is used in spite of "
-            "compiled=True: a program of matrices would run without the fault.",
+            f"compiled={compiled!r}: a program of matrices would run without the fault.",
             stacklevel=2,
         )
-    if check_compiled(compiled) and fault is None:
+    if compiled and fault is None:
         try:
             return make()
         except TinygradEduError:
-            if compiled is True:
+            if asked:
                 raise
         except Exception as error:
-            if compiled is True:
+            if asked:
                 raise SettingError(
                     f"model and loss can't be compiled: {type(error).__name__}: {error}.",
                     where="they were run on Values that stand for all features and targets",

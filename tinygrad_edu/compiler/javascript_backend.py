@@ -23,12 +23,14 @@ from typing import Any, ClassVar, Protocol
 from weakref import finalize
 
 from tinygrad_edu.compiler.javascript_writer import javascript_text
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import Tape
+from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine.errors import MissingExtraError, TargetError
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
-Numbers = Sequence["array[float]"]
+Numbers = Sequence["array[float] | memoryview[float]"]
 
 
 class Home(Protocol):
@@ -49,6 +51,7 @@ class JavaScriptBackend:
         reduce: str,
         dtype: str,
         lap: Callable[[str], None],
+        memory: Memory,
     ) -> None:
         home = home_here()
         self.plan, self.width = plan, len(tape.outputs)
@@ -58,16 +61,14 @@ class JavaScriptBackend:
         lap("write")
         self.home = home(self.source)
         lap("compile")
-        self.vector = array("d", bytes(8 * len(plan.parameters)))
-        self.gradient = array("d", self.vector)
-        self._pins = memoryview(self.vector), memoryview(self.gradient)  # nobody may resize them
+        self.vector, self.gradient = (store[: len(plan.parameters)] for store in memory)
         self.constants = array("d")
         self.rows, self.count = array("d"), 1  # a whole graph is one row without inputs
         self.seen = array("d")
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
-        self.vector[:] = array("d", parameters)
+        self.vector[:] = memoryview(array("d", parameters))
         self.constants = array("d", constants)
 
     def take(self, rows: Any) -> bool:
@@ -87,9 +88,12 @@ class JavaScriptBackend:
         found = self.home.run(numbers, self.count, backward=backward)
         end = 1 + len(self.vector) if backward else 1
         if backward:
-            self.gradient[:] = found[1:end]
+            self.gradient[:] = memoryview(found)[1:end]
         self.seen = found[end:]
         return found[0]
+
+    def steps(self, update: Update, rows: Any) -> None:
+        """Take no whole steps."""
 
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run, one row for each row of data."""

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
-from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of, repeats, zeros
+from tinygrad_edu.compiler.nests import ROW, ROWS, TYPICAL, Nests, axes_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.engine.symbols import Expression, name_of
@@ -81,7 +81,9 @@ class JavaScript(Nests):
         k = longest(axis for axis in first if axis in second and axis not in own)
         if lengths[c] > lengths[r]:  # four rows are multiplied at a time, but two columns
             left, right, r, c = right, left, c, r
-        if not k or not r or lengths[r] * lengths[c] * lengths[k] < LEAST or repeats(loop):
+        if not k or not r or lengths[r] * lengths[c] * lengths[k] < LEAST:
+            return []
+        if not loop.out.is_distinct(loop.axes):
             return []
         matrices = ((loop.out, r, c), (left, r, k), (right, k, c))
         written = [self.matrix(ref, loop, *both) for ref, *both in matrices]
@@ -91,7 +93,7 @@ class JavaScript(Nests):
         add = loop.accumulate
         before: list[str] = []
         if not add and any(axis not in own for axis in rest):  # a sum of products
-            add, before = True, self.lines(zeros(loop))
+            add, before = True, self.zeros(loop)
         sizes = [ROWS if axis == ROWS else str(lengths[axis]) for axis in (r, c, k)]
         head = f"product({', '.join(sizes)}, {str(add).lower()}"
         call = ",\n    ".join([head, *written]) + ");"

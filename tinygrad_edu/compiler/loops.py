@@ -77,6 +77,11 @@ class Ref(NamedTuple):
             count *= lengths[axis]
         return slice(self.offset, self.offset + count)
 
+    def is_distinct(self, lengths: Mapping[str, int]) -> bool:
+        """Check that no place comes twice, so that nothing is added up where it is written."""
+        places = self.places(lengths) if self.span(lengths) is None else ()
+        return len(set(places)) == len(places)
+
     def __str__(self) -> str:
         terms = [str(self.offset)] if self.offset or not self.axes else []
         pairs = [*zip(self.axes, self.steps, strict=True)]
@@ -137,7 +142,7 @@ class Loop:
     ----------
     axes : the length of each axis. The rows of data are one more axis, the last, if a store of
         ``out`` or of what is read has a number for each row
-    out : what is computed; a place may come several times where it is added to
+    out : what is computed; what is written to one place several times is added up
     reads : what the names in ``body`` stand for
     body : an expression, of rows of the table
     accumulate : whether the result is added to what is there

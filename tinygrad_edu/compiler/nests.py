@@ -42,6 +42,7 @@ class Nests:
     counter, number, constant : the words that declare a counter, and a number that changes or stays
     functions : the names of functions, where they are not those of the table's rows
     infinite : how infinity and nan are written
+    apart : what may be said of a loop no turn of which reads what another one has written
     tables : the tables of places that were needed, with their names
     """
 
@@ -50,6 +51,7 @@ class Nests:
     constant: ClassVar[str]
     functions: ClassVar[dict[str, str]]
     infinite: ClassVar[tuple[str, str]]
+    apart: ClassVar[str] = ""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns  # of the rows of data
@@ -72,35 +74,55 @@ class Nests:
                     b[r * rows + row] = total;
                 }
         """
-        if repeats(loop) and not loop.accumulate:
-            return [*self.lines(zeros(loop)), *self.lines(replace(loop, accumulate=True))]
-        axes = [*loop.axes, *[ROWS] * loop.rows]
+        distinct = loop.out.is_distinct(loop.axes)
+        if not (loop.accumulate or distinct):
+            return [*self.zeros(loop), *self.lines(replace(loop, accumulate=True))]
+        axes = self.order([*loop.axes, *[ROWS] * loop.rows], loop)
         own = [axis for axis in axes if axis in axes_of(loop.out)]
         summed = [axis for axis in axes if axis not in own]
-        out, value = self.at(loop.out, loop), self.expression(loop.body, loop)
+        apart = self.apart if distinct else ""
         if not summed:
             equal = "+=" if loop.accumulate else "="
-            return self.around(self.order(own, loop), loop, [f"{out} {equal} {value};"])
-        last = self.order(axes, loop)[-1]
-        if last in own:  # as many sums at once as there are numbers side by side
-            own = [axis for axis in own if axis != last]
-            term = self.around([*summed, last], loop, [self.term(out, value, loop)])
-            start = self.around([last], loop, [f"{out} = {self.start(loop)};"])
-            log = self.around([last], loop, [f"{out} = {self.call('log', [out])};"])
-            start = [] if loop.accumulate else start
-            log = log if loop.over == "logsumexp" else []
-            return self.around(own, loop, [*start, *term, *log])
-        first = f"{self.number} total = {self.start(loop)};"
-        term = self.around(self.order(summed, loop), loop, [self.term("total", value, loop)])
-        end = "total" if loop.over != "logsumexp" else self.call("log", ["total"])
-        equal = "+=" if loop.accumulate else "="
-        if loop.accumulate and loop.over == "max":
-            equal, end = "=", self.call("maximum", [out, "total"])
-        lines = self.around(own, loop, [first, *term, f"{out} {equal} {end};"])
+            value = self.expression(loop.body, loop)
+            return self.around(own, loop, [f"{self.at(loop.out, loop)} {equal} {value};"], apart)
+        if axes[-1] in own:
+            return self.side_by_side(loop, own, summed, apart)
+        return self.one_by_one(loop, own, summed)
+
+    def zeros(self, loop: Loop) -> list[str]:
+        """Write what sets to 0 all that a loop writes to."""
+        return self.around(axes_of(loop.out), loop, [f"{self.at(loop.out, loop)} = 0.0;"])
+
+    def side_by_side(self, loop: Loop, own: list[str], summed: list[str], apart: str) -> list[str]:
+        """Write as many sums at once as there are numbers along the last of the sums' own axes."""
+        out, (*outer, last) = self.at(loop.out, loop), own
+        term = self.term(out, self.expression(loop.body, loop), loop)
+        lines = self.around([*summed, last], loop, [term], apart)
+        if not loop.accumulate:
+            lines = [*self.around([last], loop, [f"{out} = {self.empty(loop)};"], apart), *lines]
+        if loop.over == "logsumexp":
+            lines += self.around([last], loop, [f"{out} = {self.call('log', [out])};"], apart)
+        return self.around(outer, loop, lines)
+
+    def one_by_one(self, loop: Loop, own: list[str], summed: list[str]) -> list[str]:
+        """Write sums one after the other, each with a total."""
+        out = self.at(loop.out, loop)
+        lines = [f"{self.number} total = {self.empty(loop)};", *self.totaled(loop, summed)]
+        value = self.call("log", ["total"]) if loop.over == "logsumexp" else "total"
+        if not loop.accumulate:
+            lines.append(f"{out} = {value};")
+        else:
+            lines.append(self.term(out, value, loop))
+        lines = self.around(own, loop, lines)
         return lines if own else ["{", *(f"    {line}" for line in lines), "}"]
 
-    def start(self, loop: Loop) -> str:
-        """Write what a sum, or a maximum, begins with."""
+    def totaled(self, loop: Loop, summed: list[str]) -> list[str]:
+        """Write the loops that add up a total."""
+        term = self.term("total", self.expression(loop.body, loop), loop)
+        return self.around(summed, loop, [term])
+
+    def empty(self, loop: Loop) -> str:
+        """Write what a sum, or a maximum, of nothing is."""
         return f"-{self.infinite[0]}" if loop.over == "max" else "0.0"
 
     def term(self, total: str, value: str, loop: Loop) -> str:
@@ -109,17 +131,23 @@ class Nests:
             return f"{total} = {self.call('maximum', [total, value])};"
         return f"{total} += {self.call('exp', [value]) if loop.over == 'logsumexp' else value};"
 
-    def around(self, axes: Sequence[str], loop: Loop, body: list[str]) -> list[str]:
-        """Put statements into ``for`` loops over axes, the first one outside."""
+    def around(
+        self, axes: Sequence[str], loop: Loop, body: list[str], apart: str = ""
+    ) -> list[str]:
+        """Put statements into ``for`` loops over axes, the first one outside.
+
+        ``apart`` is written before the innermost one; it says that turns don't read each other.
+        """
         for axis in reversed(axes):
             name, length = (ROW, ROWS) if axis == ROWS else (axis, str(loop.axes[axis]))
             whole = len([line for line in body if not line.startswith(" ")]) == 1
-            head = f"for ({self.counter} {name} = 0; {name} < {length}; {name}++)"
+            head = f"{apart}for ({self.counter} {name} = 0; {name} < {length}; {name}++)"
             body = [
                 head if whole else f"{head} {{",
                 *(f"    {line}" for line in body),
                 *([] if whole else ["}"]),
             ]
+            apart = ""
         return body
 
     def order(self, axes: Sequence[str], loop: Loop) -> list[str]:
@@ -193,10 +221,14 @@ class Nests:
         if atom.function == "negative":
             return f"(-{parts[0]})"
         if atom.function == "where":
-            return f"({parts[0]} ? {parts[1]} : {parts[2]})"
+            return self.where(*parts)
         if sign := _INFIX.get(atom.function):
             return f"({parts[0]} {sign} {parts[1]})"
         return self.call(atom.function, [self.expression(x, loop) for x in atom.arguments])
+
+    def where(self, condition: str, yes: str, no: str) -> str:
+        """Write a choice."""
+        return f"({condition} ? {yes} : {no})"
 
     def literal(self, number: float) -> str:
         """Write a number."""
@@ -213,19 +245,6 @@ class Nests:
 def axes_of(ref: Ref) -> list[str]:
     """List the axes of a reference, the rows of data among them."""
     return [*ref.axes, *([ROWS] if ref.per_row else [])]
-
-
-def repeats(loop: Loop) -> bool:
-    """Check that a place of the result comes several times, so that all has to be added to it."""
-    if not loop.reads or loop.out.span(loop.axes) is not None:
-        return False
-    places = loop.out.places(loop.axes)
-    return len({*places}) < len(places)
-
-
-def zeros(loop: Loop) -> Loop:
-    """Make the loop that sets to 0 what a loop is to add to."""
-    return Loop({axis: loop.axes[axis] for axis in loop.out.axes}, loop.out, {}, 0.0)
 
 
 def _counted(axes: Sequence[str], loop: Loop) -> str:

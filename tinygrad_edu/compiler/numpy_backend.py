@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.loops import Loop
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.numpy_writer import Code, code_of
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import BATCHED, Tape
+from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
 Array = NDArray[np.floating[Any]]
@@ -37,6 +39,7 @@ class NumpyBackend:
         reduce: str,
         dtype: str,
         lap: Callable[[str], None],
+        memory: Memory,
     ) -> None:
         self.plan = plan
         backward = [*gradient(plan)]
@@ -58,8 +61,8 @@ class NumpyBackend:
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
         self.instructions = len(self.plan.forward)
         self.matrix_products = self.plan.matrix_products
-        self.u = np.zeros(self.plan.sizes["u"], self.dtype)
-        self.du = np.zeros_like(self.u)
+        stores = map(np.asarray, memory)  # in single precision they are copied
+        self.u, self.du = (store.astype(self.dtype, copy=False) for store in stores)
         count = len(self.parameter_slots)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
@@ -125,6 +128,9 @@ class NumpyBackend:
             for step in space.backward:
                 step()
         return loss
+
+    def steps(self, update: Update, rows: Any) -> None:
+        """Take no whole steps: Python would go from one to the next as others do."""
 
     def outputs(self) -> Array:
         """Return the outputs of the last run, one row for each row of data."""

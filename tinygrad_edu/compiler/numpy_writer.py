@@ -177,7 +177,9 @@ class _Writer:
             sign, (body,) = -1, body.arguments
         if self.with_holes(loop, body, sign):
             return
-        if loop.out.table or not _are_distinct(loop.out, loop):  # windows of a convolution overlap
+        if loop.out.table or not loop.out.is_distinct(
+            loop.axes
+        ):  # windows of a convolution overlap
             self.scatter(loop, body, sign)
             return
         target = self.array(loop.out, own, loop)
@@ -454,12 +456,6 @@ def _own(order: Sequence[str], loop: Loop, store: str = "") -> View:
     lengths = [loop.axes[axis] for axis in order if axis != ROWS]
     axes: list[Axis] = [*zip(lengths, _packed(lengths), strict=True)]
     return View(store, 0, (*axes, *[(ROWS, ROWS)] * (ROWS in order)))
-
-
-def _are_distinct(ref: Ref, loop: Loop) -> bool:
-    """Check that no place comes twice, since NumPy adds to a place of a view once only."""
-    places = ref.places(loop.axes) if ref.span(loop.axes) is None else ()
-    return len(set(places)) == len(places)
 
 
 def _packed(lengths: Sequence[int]) -> list[int]:

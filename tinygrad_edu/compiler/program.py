@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from threading import RLock
 from time import perf_counter
@@ -24,6 +24,7 @@ from tinygrad_edu.compiler.languages import (
     language_called,
     language_of,
 )
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.passes import (
     drop_dead,
@@ -37,11 +38,19 @@ from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.reading import with_names
 from tinygrad_edu.compiler.record import record
 from tinygrad_edu.compiler.softmax import stabilize_softmax
-from tinygrad_edu.compiler.targets import TARGETS, backend_for, choose, plan_for
+from tinygrad_edu.compiler.targets import (
+    TARGETS,
+    backend_for,
+    choose,
+    plan_for,
+    price_of_c,
+    saved_by_c,
+)
+from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.context import here
-from tinygrad_edu.engine.errors import SettingError, StaleGraphError
+from tinygrad_edu.engine.errors import MissingExtraError, SettingError, StaleGraphError
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, write_atomically
 from tinygrad_edu.shared.samples import is_array
@@ -60,7 +69,8 @@ PASSES = (
 # inside fault(...) the graph runs as it was built; but a sum of rows has to add a penalty once
 _EXACT = {"mean": (), "sum": (split_penalty,)}
 MOST_NAMED = 2_000  # instructions of a program whose source has the names of its equations
-_MADE = ("_plan", "backend", "stats", "ran", "_vector", "_gradient", "_lock")  # anew in each copy
+# anew in each copy
+_MADE = ("_plan", "_memory", "backend", "stats", "ran", "_vector", "_gradient", "_lock")
 
 
 def compile_graph(
@@ -256,17 +266,19 @@ class Program:
 
     def _make(self, target: str, why: str, nodes: int, clock: _Clock) -> None:
         """Plan the tape, choose a target if that was left open, and make ready to run."""
-        reduce, dtype = self.settings["reduce"], self.settings["dtype"]
+        dtype = self.settings["dtype"]
         if target == "graph":
             self._plan = plan_of_numbers(self.tape)
             clock.lap("plan")
         else:
             self._plan = plan_for(self.tape, clock.lap)
+        self._price = inf  # of machine code, in seconds that it has to save
         if target == "auto":
             target, why = choose(self.tape, self._plan, self.columns, dtype)
-        self.backend = backend_for(
-            target, self.tape, self._plan, self.columns, reduce, dtype, clock.lap
-        )
+            if dtype == "float64":
+                self._price = price_of_c(self._plan)
+        self._memory = Memory.of(self._plan.sizes["u"])
+        self._use(target, clock)
         self._vector = as_array(self.backend.vector)
         self._gradient = as_array(self.backend.gradient)
         self._lock = RLock()
@@ -279,6 +291,46 @@ class Program:
             "target": target,
             "why": why,
         }
+
+    def _use(self, target: str, clock: _Clock) -> None:
+        """Make the program ready to run on a target, with the numbers where they are."""
+        settings = self.settings["reduce"], self.settings["dtype"]
+        given = self.tape, self._plan, self.columns, *settings, clock.lap, self._memory
+        self.backend = backend_for(target, *given)
+
+    def expect(self, runs: float, rows: int = 1, beside: float = 0.0) -> None:
+        """Tell how often the program will run, so that ``target="auto"`` can choose by it now.
+
+        It does so by itself, too, as soon as the program has run that often. What it estimates is
+        the same on every machine, so that the same script gives the same bits.
+
+        Parameters
+        ----------
+        runs : how many calls of :meth:`backward` are to come
+        rows : of data, in each of them
+        beside : seconds that each run would save beside, where machine code takes whole steps
+        """
+        with self._lock:
+            self._save(runs * (saved_by_c(self._plan, self.stats["target"], rows) + beside))
+
+    def _save(self, seconds: float) -> None:
+        """Count what machine code would have saved, and use it from where it pays."""
+        self._price -= seconds
+        if self._price > 0.0:
+            return
+        self._price, clock, before = inf, _Clock(), self.backend
+        try:
+            self._use("c", clock)
+        except MissingExtraError as error:
+            self.backend = before
+            self.stats["why"] += f" It has run often since, but {str(error).splitlines()[0]}"
+            return
+        self.backend.load(self.vector.tolist(), self._constants.numbers)
+        self.ran = False
+        for stage, took in clock.laps.items():
+            self.stats["seconds"][stage] = self.stats["seconds"].get(stage, 0.0) + took
+        self.stats["target"] = "c"
+        self.stats["why"] = "It runs so often that compiling machine code pays."
 
     def backward(self, X: Any = None) -> float:
         """Compute ``loss`` and ``gradient``; return the loss.
@@ -305,6 +357,18 @@ class Program:
     def forward(self, X: Any = None) -> float:
         """Compute ``loss`` alone, as :meth:`backward` does; return it."""
         return self._run(X, backward=False)
+
+    def whole_steps(self, update: Update, rows: Any) -> Any:
+        """Return what takes whole training steps on rows of data; None if the target can't."""
+        return self.backend.steps(update, rows)
+
+    def take_steps(self, steps: Any, *given: Any) -> tuple[list[float], Any]:
+        """Take whole steps; return their losses, and the outputs of all rows."""
+        with self._lock:
+            self.ran = False
+            losses, outputs = steps.take(*given)
+            self.loss = losses[-1] if losses else nan
+        return losses, outputs
 
     def outputs(self) -> Any:
         """Return the ``outputs`` of the last run, an array of shape (rows, outputs).
@@ -575,6 +639,9 @@ class Program:
                 fix="compile it inside the block, too: program = compile_graph(loss).",
             )
         with self._lock:
+            if self._price < inf:
+                rows = len(X) if self.columns and X is not None else 1
+                self._save(saved_by_c(self._plan, self.stats["target"], rows))
             self._take(X)
             self.ran = False
             try:
@@ -644,12 +711,12 @@ def as_array(numbers: Any) -> Any:
     return numpy.asarray(numbers)
 
 
-def fill(array: Any, numbers: Any) -> None:
+def fill(mine: Any, numbers: Any) -> None:
     """Copy numbers into an array; in single precision large ones become infinite."""
-    if is_array(array):
+    if is_array(mine):
         import numpy
 
         with numpy.errstate(all="ignore"):
-            array[:] = numbers
+            mine[:] = numbers
     else:
-        array[:] = type(array)("d", numbers)
+        mine[:] = array("d", numbers)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_writer import python_functions, with_callers
 from tinygrad_edu.compiler.tape import Tape
+from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.shared.arithmetic import exact_sum
 from tinygrad_edu.shared.samples import floats_in_rows
@@ -30,6 +32,7 @@ class PythonBackend:
         reduce: str,
         dtype: str,
         lap: Callable[[str], None],
+        memory: Memory,
     ) -> None:
         self.tape, self.plan, self.columns, self.reduce = tape, plan, columns, reduce
         self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
@@ -41,9 +44,7 @@ class PythonBackend:
         self.stores |= {"d" + store: self.stores[store][:] for store in "ub"}
         self.source = self._emit(lap)
         self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
-        self.vector = array("d", bytes(8 * len(self.parameter_slots)))
-        self.gradient = array("d", self.vector)
-        self._pins = memoryview(self.vector), memoryview(self.gradient)  # nobody may resize them
+        self.vector, self.gradient = (store[: len(plan.parameters)] for store in memory)
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
 
     def _emit(self, lap: Callable[[str], None]) -> str:
@@ -70,7 +71,7 @@ class PythonBackend:
 
     def load(self, parameters: Sequence[float], constants: Sequence[float]) -> None:
         """Put the numbers of the leaves into their places."""
-        self.vector[:] = array("d", parameters)
+        self.vector[:] = memoryview(array("d", parameters))
         self.stores["u"][len(parameters) : len(parameters) + len(constants)] = constants
 
     def take(self, rows: Any) -> bool:
@@ -102,7 +103,7 @@ class PythonBackend:
             self.backward()
             total = [t + g for t, g in zip(total, stores["du"], strict=False)]
         if backward:
-            self.gradient[:] = array("d", total)
+            self.gradient[:] = memoryview(array("d", total))
         loss = exact_sum(losses) * seed if batched else losses[-1]
         return loss + (self.number(tape.penalty) if tape.penalty >= 0 else 0.0)
 
@@ -116,6 +117,9 @@ class PythonBackend:
         store = self.stores.get("d" + self.tape.kinds[slot].store)
         if store is not None:
             store[self.plan.place[slot]] = cotangent
+
+    def steps(self, update: Update, rows: Any) -> None:
+        """Take no whole steps: Python would go from one to the next as others do."""
 
     def outputs(self) -> list[list[float]]:
         """Return the outputs of the last run, one row for each row of data."""

@@ -35,14 +35,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from tinygrad_edu.compiler.memory import Memory
 from tinygrad_edu.compiler.plan import Plan, plan, plan_of_numbers
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import ADDITIVE, Tape
+from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.tables import plural
 
-TARGETS = ("auto", "numpy", "python", "javascript")
+TARGETS = ("auto", "numpy", "python", "c", "javascript")
 NARROW = 40  # operations per instruction; with fewer, straight-line code is faster
 CHAIN = 10_000  # the matrices of a longer chain are not looked for
 WIDTH = 2  # operations side by side on average: a chain has fewer
@@ -70,6 +72,9 @@ class Backend(Protocol):
 
     def run(self, *, backward: bool = True) -> float:
         """Run forward, and backward if asked to; return the loss."""
+
+    def steps(self, update: Update, rows: Any) -> Any:
+        """Return what takes whole training steps on these rows, with a method ``take``, or None."""
 
     def outputs(self) -> Any:
         """Return the outputs of the last run, one row for each row of data."""
@@ -107,6 +112,23 @@ def choose(tape: Tape, loops: Plan, columns: int, dtype: str) -> tuple[str, str]
     return "numpy", f"{counted} are {each:.1f} for each, so calls of NumPy pay."
 
 
+def price_of_c(plan: Plan) -> float:
+    """Estimate the seconds that a C compiler takes."""
+    return 0.1 + 0.005 * len(plan.forward)
+
+
+def saved_by_c(plan: Plan, target: str, rows: int) -> float:
+    """Estimate the seconds that machine code saves in a run: all but the arithmetic itself.
+
+    For NumPy these are its calls, and for Python each operation.
+    """
+    if target == "numpy":
+        return 2.5e-6 * len(plan.forward)
+    if target == "python":
+        return 0.08e-6 * rows * (plan.sizes["u"] + plan.sizes["b"])
+    return 0.0
+
+
 def backend_for(
     target: str,
     tape: Tape,
@@ -115,24 +137,32 @@ def backend_for(
     reduce: str,
     dtype: str,
     lap: Callable[[str], None],
+    memory: Memory,
 ) -> Backend:
-    """Make a tape ready to run on a target. ``lap`` is told the name of each stage at its end."""
+    """Make a tape ready to run on a target, with its numbers in the memory that is given.
+
+    ``lap`` is told the name of each stage at its end.
+    """
     if target == "graph":
         from tinygrad_edu.compiler.graph_backend import GraphBackend
 
-        return GraphBackend(tape, loops, columns, reduce, dtype, lap)
+        return GraphBackend(tape, loops, columns, reduce, dtype, lap, memory)
     if target == "python":
         from tinygrad_edu.compiler.python_backend import PythonBackend
 
-        return PythonBackend(tape, loops, columns, reduce, dtype, lap)
+        return PythonBackend(tape, loops, columns, reduce, dtype, lap, memory)
+    if target == "c":
+        from tinygrad_edu.compiler.c_backend import CBackend
+
+        return CBackend(tape, loops, columns, reduce, dtype, lap, memory)
     if target == "javascript":
         from tinygrad_edu.compiler.javascript_backend import JavaScriptBackend
 
-        return JavaScriptBackend(tape, loops, columns, reduce, dtype, lap)
+        return JavaScriptBackend(tape, loops, columns, reduce, dtype, lap, memory)
     extra("numpy", "numpy", 'the target "numpy"', "fast")
     from tinygrad_edu.compiler.numpy_backend import NumpyBackend
 
-    return NumpyBackend(tape, loops, columns, reduce, dtype, lap)
+    return NumpyBackend(tape, loops, columns, reduce, dtype, lap, memory)
 
 
 def is_chain(tape: Tape) -> bool:

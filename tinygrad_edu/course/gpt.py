@@ -292,14 +292,15 @@ class CompiledGPT:
         self.compiled = ModelProgram(_RowLoss(model), lambda loss, _: loss, [row], [()])
         Agreement(self.compiled).check()
         self.np, self.program = self.compiled.np, self.compiled.program
+        self._known: dict[str, Any] = {}  # the rows of the names met so far
 
     def loss(self, names: Sequence[str]) -> float:
         """Return the mean loss of some names."""
-        return self.compiled.forward(self._rows(names))
+        return self.compiled.forward(self.rows(names))
 
     def step(self, names: Sequence[str]) -> float:
         """Change the weights once against the gradient of the mean loss; return that loss."""
-        loss = self.compiled.backward(self._rows(names))
+        loss = self.compiled.backward(self.rows(names))
         program = self.program
         self.optimizer.step_arrays(self.np, program.parameters, program.vector, program.gradient)
         return loss
@@ -308,23 +309,38 @@ class CompiledGPT:
         """Write the weights and the last gradient back to the Values."""
         self.program.push()
 
-    def _rows(self, names: Sequence[str]) -> Any:
-        """Return one row per name: the letters read, then the weights of those that come next."""
-        count = len(LETTERS)
-        rows = self.np.zeros((len(names), 2, self.context, count))
-        for row, name in zip(rows, names, strict=True):
-            numbers = encode(name)
-            steps = len(numbers) - 1
-            if steps > self.context:
-                raise LengthError(
-                    f"the name {name!r:.60} has {len(name)} letters.",
-                    expected=f"at most {self.context - 1}, the context minus the dot",
-                    fix="build the model with a larger context, or leave out longer names.",
-                )
-            places = range(steps)
-            row[0, places, numbers[:-1]] = 1.0
-            row[1, places, numbers[1:]] = 1.0 / steps
-        return rows.reshape(len(names), -1)
+    def rows(self, names: Sequence[str]) -> Any:
+        """Return one row per name, as an array; rows are kept, as training meets names again.
+
+        Examples
+        --------
+        >>> from tinygrad_edu.course.gpt import GPT, CompiledGPT
+        >>> from tinygrad_edu.train import Adam
+        >>> model = GPT(context=3, width=2, heads=1)
+        >>> machine = CompiledGPT(model, Adam(model.parameters(), 0.01))
+        >>> machine.rows(["al", "bo"]).shape == (2, 3 * 27 + 3 * 27)
+        True
+        """
+        for name in names:
+            if name not in self._known:
+                self._known[name] = self._row(name)
+        return self.np.array([self._known[name] for name in names])
+
+    def _row(self, name: str) -> Any:
+        """Return the letters that are read, then the weights of those that come next."""
+        numbers = encode(name)
+        steps = len(numbers) - 1
+        if steps > self.context:
+            raise LengthError(
+                f"the name {name!r:.60} has {len(name)} letters.",
+                expected=f"at most {self.context - 1}, the context minus the dot",
+                fix="build the model with a larger context, or leave out longer names.",
+            )
+        row = self.np.zeros((2, self.context, len(LETTERS)))
+        places = range(steps)
+        row[0, places, numbers[:-1]] = 1.0
+        row[1, places, numbers[1:]] = 1.0 / steps
+        return row.ravel()
 
 
 class _RowLoss(Module):

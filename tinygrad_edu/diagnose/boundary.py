@@ -158,7 +158,7 @@ def _scores_of_classifier(model: Any, grid: Rows) -> tuple[Rows, Sequence[Any]]:
     """Ask a classifier for probabilities, or where it has none for its predictions."""
     points: Any = grid
     if (columns := getattr(model, "feature_names_in_", None)) is not None:  # those of a table
-        points = extra("pandas", "pandas", WHAT, "sklearn").DataFrame(grid, columns=columns)
+        points = extra("pandas", "pandas", WHAT, None).DataFrame(grid, columns=columns)
     predicted = by_position(model.predict(points))
     if not hasattr(model, "classes_"):
         raise SettingError(

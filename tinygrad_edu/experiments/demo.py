@@ -32,7 +32,7 @@ def demo(
     resume: bool = False,
     overwrite: bool = False,
 ) -> tuple[str, list[str], bool]:
-    """Train a network with one hidden layer on scikit-learn's digits, and write a report.
+    """Train a network with one hidden layer on handwritten digits, and write a report.
 
     Every multiplication is a Value. The graph of one sample is trained as the matrices that are
     found in it, or with ``eager`` as it is. The result is that of ``experiments.run``.

@@ -141,14 +141,17 @@ def same_length(name: str, got: Sized, other: str, expected: Sized) -> None:
         )
 
 
-def extra(module: str, package: str, what: str, name: str = "demo") -> Any:
-    """Import a module that an extra installs; without it name the pip command in a worded error."""
+def extra(module: str, package: str, what: str, name: str | None = "demo") -> Any:
+    """Import a module that an extra installs; without it name the pip command in a worded error.
+
+    Where no extra brings the package, ``name`` is None, and the command installs the package alone.
+    """
     try:
         return import_module(module)
     except ImportError:
         raise MissingExtraError(
             f"{what} needs {package}, which is not installed.",
-            fix=f'pip install "tinygrad_edu[{name}]"',
+            fix=f"pip install {package}" if name is None else f'pip install "tinygrad_edu[{name}]"',
         ) from None
     except Exception as error:  # Matplotlib, for example, reads the user's files when imported
         raise MissingExtraError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from math import cos, pi, sin
 from random import Random
+from typing import Any
 
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn.init import choose_rng
@@ -111,7 +114,7 @@ def _made(name: str, noise: float, **shape: float) -> DataSet:
     """Describe a set of two classes that scikit-learn's ``make_moons`` or the like draws."""
 
     def make(rng: Random, samples: int, noise: float) -> Points:
-        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {name}")
+        sets = _of_scikit_learn(name)
         settings = shape | {"shuffle": False, "random_state": rng.getrandbits(32)}
         X, y = getattr(sets, f"make_{name}")(samples, noise=noise or None, **settings)
         return X.tolist(), y.tolist()
@@ -141,24 +144,31 @@ def _xor(rng: Random, samples: int, noise: float) -> Points:
     return X, y
 
 
+def _digits(rng: Random, samples: int, noise: float) -> Points:
+    """Read the images that come with this package; their file names its source and license."""
+    file = resources.files("tinygrad_edu.train") / "digits.txt.gz"
+    lines = gzip.decompress(file.read_bytes()).decode("ascii").splitlines()
+    images = [line for line in lines if not line.startswith("#")]
+    X = [[int(gray, 17) / 16 for gray in image[:64]] for image in images]
+    return X, [int(image[64]) for image in images]
+
+
 def _measured(
-    name: str,
-    classes: int,
-    features: int,
-    samples: int,
-    source: str,
-    names: str = "",
-    unit: int = 1,
+    name: str, classes: int, features: int, samples: int, source: str, names: str = ""
 ) -> DataSet:
-    """Describe a set that scikit-learn brings along; its features are divided by the unit."""
+    """Describe a set that scikit-learn brings along."""
 
     def make(rng: Random, samples: int, noise: float) -> Points:
-        sets = extra("sklearn.datasets", "scikit-learn", f"the data set {name}")
-        raw = getattr(sets, f"load_{name}")()
-        return (raw.data / unit).tolist(), raw.target.tolist()
+        raw = getattr(_of_scikit_learn(name), f"load_{name}")()
+        return raw.data.tolist(), raw.target.tolist()
 
     class_names = tuple(names.split())
     return DataSet(name, classes, features, source, make, samples, class_names=class_names)
+
+
+def _of_scikit_learn(name: str) -> Any:
+    """Return scikit-learn's module of data sets, or say how to install it."""
+    return extra("sklearn.datasets", "scikit-learn", f"the data set {name}", "sklearn")
 
 
 def _blurred(point: list[float], rng: Random, noise: float) -> list[float]:
@@ -166,8 +176,8 @@ def _blurred(point: list[float], rng: Random, noise: float) -> list[float]:
 
 
 _DIGITS = (
-    "Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part; "
-    "pixels scaled to 0 .. 1"
+    "Alpaydin and Kaynak 1998, UCI Optical Recognition of Handwritten Digits, test part, "
+    "https://doi.org/10.24432/C50P49, CC BY 4.0; pixels scaled to 0 .. 1"
 )
 _IRIS = "Anderson 1936; Fisher 1936"
 _WINE = "Forina et al. 1988; Aeberhard and Forina 1991, UCI Wine"
@@ -182,7 +192,7 @@ DATA_SETS: dict[str, DataSet] = {
         _made("circles", 0.05, factor=0.5),
         DataSet("spiral", 2, 2, _SPIRAL, _spiral, noise=0.02),
         DataSet("xor", 2, 2, _XOR, _xor, noise=0.05),
-        _measured("digits", 10, 64, 1797, _DIGITS, "0 1 2 3 4 5 6 7 8 9", unit=16),
+        DataSet("digits", 10, 64, _DIGITS, _digits, 1797, class_names=tuple("0123456789")),
         _measured("iris", 3, 4, 150, _IRIS, "setosa versicolor virginica"),
         _measured("wine", 3, 13, 178, _WINE),
         _measured("breast_cancer", 2, 30, 569, _CANCER, "malignant benign"),

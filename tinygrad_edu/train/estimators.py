@@ -25,7 +25,8 @@ from tinygrad_edu.train.loop import fit
 from tinygrad_edu.train.optim import OPTIMIZERS, Optimizer
 
 _WHAT = "tinygrad_edu.train.estimators"
-extra("sklearn", "scikit-learn", _WHAT)  # here, since the classes below inherit from its classes
+# here, since the classes below inherit from its classes
+extra("sklearn", "scikit-learn", _WHAT, "sklearn")
 np = extra("numpy", "numpy", _WHAT)
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier  # noqa: E402

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_edu.engine.errors import MissingExtraError, SettingError
+from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.arguments import extra
 from tinygrad_edu.shared.plots import drawable, legend, new_plot
 from tinygrad_edu.shared.tables import plural
 
@@ -136,13 +136,7 @@ class History:
         MissingExtraError
             If pandas is not installed.
         """
-        try:
-            pandas = import_module("pandas")
-        except ImportError:
-            raise MissingExtraError(
-                "a history as a table needs pandas, which is not installed.",
-                fix="pip install pandas",
-            ) from None
+        pandas = extra("pandas", "pandas", "a history as a table", None)
         columns = {name: kept for name, kept in self._by_epoch().items() if kept}
         sizes = columns.pop("gradient", [])
         for layer in dict.fromkeys(layer for each in sizes for layer in each):

@@ -89,8 +89,9 @@ def fit(
         in it even after Ctrl-C, and in the model
     sample_weight : numbers of at least 0, one per sample, by which its loss counts in the mean of
         its batch and of the epoch; a sample of weight 0 is left out
-    compiled : True for matrices (:mod:`tinygrad_edu.compiler`), False for the graph of Values,
-        "auto" for matrices where NumPy is installed and one structure serves all samples
+    compiled : True for a program (:mod:`tinygrad_edu.compiler`), or a target of it, such as "c";
+        False for the graph of Values; "auto" for a program where NumPy is installed and one
+        structure serves all samples. A program in C takes whole steps: an epoch is one call
 
     Returns
     -------
@@ -144,24 +145,32 @@ def fit(
         with (
             Interrupts() as ctrl_c,
             collector_paused(),
-            stepper_for(task, compiled) as stepper,
+            stepper_for(task, compiled, last - len(history.loss)) as stepper,
             progress_bar(done + -(-len(X) // batch_size) * todo, progress, done) as bar,
         ):
             run.set_generators()
             while len(history.loss) < last and not history.stopped:  # step 2: repeat E times
                 scores.start()
                 with stepper.epoch():
-                    for batch in minibatches(len(X), batch_size, rng):  # step 3: for M / B batches
-                        # (a) forward pass, (b) backward pass, (c) the gradient of every weight
-                        batch_loss, outputs = stepper.forward_backward(batch)
-                        if not isfinite(batch_loss):
-                            first = len(history.batch_loss) == done
-                            raise lost(batch_loss, len(scores.losses), task, history, first=first)
-                        with ctrl_c.held_back():
-                            stepper.update()  # (d) change the weights
-                            history.batch_loss.append(batch_loss)
-                        scores.add(batch, batch_loss, outputs, task.weight(batch))
-                        bar.advance(batch_loss)
+                    batches, at = [*minibatches(len(X), batch_size, rng)], 0
+                    while at < len(batches):  # step 3: for M / B batches
+                        with ctrl_c.held_back():  # as many whole steps as a program takes at once
+                            losses, outputs = stepper.whole_steps(batches, at)
+                            history.batch_loss += losses
+                        if not losses:
+                            # (a) forward pass, (b) backward pass, (c) the gradient of every weight
+                            batch_loss, outputs = stepper.forward_backward(batches[at])
+                            if not isfinite(batch_loss):
+                                first = len(history.batch_loss) == done
+                                raise lost(batch_loss, at, task, history, first=first)
+                            with ctrl_c.held_back():
+                                stepper.update()  # (d) change the weights
+                                history.batch_loss.append(batch_loss)
+                            losses = [batch_loss]
+                        some = batches[at : at + len(losses)]
+                        scores.add(some, losses, outputs, [*map(task.weight, some)])
+                        bar.advance(losses[-1], len(losses))
+                        at += len(losses)
                 epoch = scores.total() | {
                     "gradient": stepper.gradient_sizes(),
                     "learning_rate": optimizer.rate,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import eq
+from itertools import chain
+from operator import eq, mul
 from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.symbolic import Loss
@@ -104,11 +105,15 @@ class Scores:
         self.samples, self.predicted = list[int](), list[Any]()
 
     def add(
-        self, batch: Sequence[int], loss: float, outputs: Any, weight: float | None = None
+        self,
+        batches: Sequence[Sequence[int]],
+        losses: Sequence[float],
+        outputs: Any,
+        weights: Sequence[float],
     ) -> None:
-        """Add the mean loss of the samples of a batch and their outputs, rows of numbers.
+        """Add batches: their mean losses, with how much each counts, and the outputs of all.
 
-        ``weight`` says how much the loss counts, by default as many times as there are samples.
+        Outputs are rows of numbers, one for each sample, in their order.
         """
         if self.width is None:
             self.width = len(outputs[0])
@@ -117,9 +122,9 @@ class Scores:
             self.targets = classes or [_alone(target) for target in self.y]
             self.low = -1 if self.are_classes and -1 in self.targets else 0
             self.middle = 0.0 if self.low or not self.are_classes else _middle(self.loss)
-        self.weights.append(len(batch) if weight is None else weight)
-        self.losses.append(loss * self.weights[-1])
-        self.samples += batch
+        self.weights += weights
+        self.losses += map(mul, losses, weights)
+        self.samples += chain.from_iterable(batches)
         if self.are_classes or self.metrics:
             self.predicted += self._predictions(outputs)
 
@@ -144,7 +149,7 @@ class Scores:
     def of_all(self, loss: float, outputs: Any) -> dict[str, Any]:
         """Return the measures of all samples at once, in their order."""
         self.start()
-        self.add(range(len(self.y)), loss, outputs)
+        self.add([range(len(self.y))], [loss], outputs, [len(self.y)])
         return self.total()
 
     def _predictions(self, outputs: Any) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from math import hypot, inf, isfinite
 from typing import Any
 
@@ -52,12 +54,17 @@ class Optimizer:
         self.schedule, self.clip, self.steps = schedule, clip, 0
         size = whole(f"{type(self).__name__}.state_size", self.state_size, least=0)
         self._state = [(0.0,) * size for _ in self.parameters]
-        self._arrays: tuple[Sequence[Value], list[Any]] | None = None  # newer than _state if there
+        # newer than _state if there
+        self._arrays: tuple[Sequence[Value], Sequence[Any]] | None = None
         if all(p.constant for p in self.parameters):
             raise SettingError(
                 "there are no parameters to train.",
                 fix="pass model.parameters(), or call model.unfreeze() first.",
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.state  # which arrays have no part in any more
+        return vars(self) | {"_state": state}
 
     def __setstate__(self, facts: dict[str, Any]) -> None:
         """Read a pickle; in the first edition ``state`` was an attribute."""
@@ -119,20 +126,47 @@ class Optimizer:
             self._arrays = parameters, columns
         norm = float(np.hypot.reduce(g)) if self.clip else 0.0
         self._set_rate()
-        new, *state = self._change(np, norm, w, g, *self._arrays[1])
+        new, *state = self._change(np, norm, w, g, *map(np.asarray, self._arrays[1]))
         if finite and not isfinite(np.vdot(new, new)):  # of finite ones it may be infinite, too
             self._check_finite(parameters, new.tolist(), g.tolist())
         np.copyto(w, new)
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
-    def _set_rate(self) -> None:
-        """Set the learning rate of the step to come."""
+    def formula(
+        self, xp: Any, steps: Any, rate: Any, norm: Any, w: Any, g: Any, *state: Any
+    ) -> tuple[Any, ...]:
+        """Clip, then update, with steps made and rate as given: on symbols, for whole steps."""
+        twin = copy(self)
+        twin.steps, twin.rate = steps, rate
+        return twin._change(xp, norm, w, g, *state)
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rates of the steps to come."""
         if not (type(self.learning_rate) is float and 0.0 < self.learning_rate < inf):
             self.learning_rate = within("learning_rate", self.learning_rate, above=0.0)
-        self.rate = self.learning_rate
-        if self.schedule is not None:
-            factor = within(f"schedule({self.steps})", self.schedule(self.steps), least=0.0)
-            self.rate = self.learning_rate * factor
+        if self.schedule is None:
+            return [self.learning_rate] * count
+        return [
+            self.learning_rate * within(f"schedule({step})", self.schedule(step), least=0.0)
+            for step in range(self.steps, self.steps + count)
+        ]
+
+    def give_state(self, parameters: Sequence[Value], stores: Sequence[Any]) -> None:
+        """Copy what is remembered of parameters, in this order, unless it stands there already."""
+        if self._arrays is not None and self._arrays[1] is stores:
+            return
+        known = dict(zip(self.parameters, self.state, strict=True))
+        for k, store in enumerate(stores):
+            store[:] = memoryview(array("d", [known[p][k] for p in parameters]))
+
+    def took(self, parameters: Sequence[Value], stores: Sequence[Any], rates: list[float]) -> None:
+        """Record that a program took steps, and has left there what is remembered."""
+        self._arrays, self.steps = (parameters, stores), self.steps + len(rates)
+        self.rate = rates[-1]
+
+    def _set_rate(self) -> None:
+        """Set the learning rate of the step to come."""
+        (self.rate,) = self.rates(1)
 
     def _change(self, xp: Any, norm: float, w: Any, g: Any, *state: Any) -> tuple[Any, ...]:
         """Clip the gradient, then :meth:`update`: on one float, or on an array of all."""

@@ -17,11 +17,11 @@ class Progress:
     def __init__(self, bar: Any) -> None:
         self.bar = bar
 
-    def advance(self, loss: float) -> None:
-        """Count one more batch."""
+    def advance(self, loss: float, batches: int = 1) -> None:
+        """Count more batches, the last of which had this loss."""
         if self.bar is not None:
             self.bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            self.bar.update()
+            self.bar.update(batches)
 
     def end_epoch(self, history: History) -> None:
         """Write the line of the last epoch, which stays on the screen above the bar."""

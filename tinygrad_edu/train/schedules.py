@@ -213,12 +213,12 @@ class ClipByNorm:
 
     def __call__(self, xp: Any, g: Any, norm: float) -> Any:
         """Clip the gradient of one parameter, or an array of them."""
-        if not isfinite(norm):
+        if isinstance(norm, float) and not isfinite(norm):  # a symbol is neither
             raise AnomalyError(
                 f"the norm of the gradient is {norm}, which can't be clipped to {self.limit:g}.",
                 fix="detect_anomaly() around it names the operation with that gradient.",
             )
-        return g * min(1.0, self.limit / (norm + 1e-6))
+        return g * xp.minimum(1.0, self.limit / (norm + 1e-6))
 
     def __repr__(self) -> str:
         return f"ClipByNorm({self.limit:g})"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import sqrt
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from tinygrad_edu.compiled.agreement import Agreement
-from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph
+from tinygrad_edu.compiled.program import ModelProgram, compiled_or_graph, target_of
 from tinygrad_edu.compiled.symbolic import (
     Loss,
     batch_loss,
@@ -17,6 +18,7 @@ from tinygrad_edu.compiled.symbolic import (
     undisturbed,
     whole_batch_part,
 )
+from tinygrad_edu.compiler.updates import update_of
 from tinygrad_edu.engine import set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
@@ -27,6 +29,8 @@ from tinygrad_edu.train.data import check_finite, check_no_names
 from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
 from tinygrad_edu.train.optim import Optimizer
 
+AT_ONCE = 0.05  # seconds that whole steps take in one call
+BESIDE = 50e-6  # seconds that a step takes beside the program, but not where it is a whole step
 Data: TypeAlias = tuple[Sequence[Any], Sequence[Any]]
 
 
@@ -112,6 +116,10 @@ class EagerStepper:
         """Open a block for the steps of an epoch: on Values nothing has to be set for them."""
         return nullcontext()
 
+    def whole_steps(self, batches: Sequence[Sequence[int]], at: int) -> tuple[list[float], Any]:
+        """Take no step at once."""
+        return [], ()
+
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Compute the gradient; return the loss of the batch, and the outputs as rows."""
         task = self.task
@@ -157,8 +165,9 @@ class CompiledStepper:
         If NumPy is not installed.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, task: Task, epochs: int = 1, target: str = "auto") -> None:
+        self.task, self.epochs, self.target = task, epochs, target
+        self.steps: Any = None
         self._compile()
 
     def _compile(self) -> None:
@@ -167,7 +176,14 @@ class CompiledStepper:
         batch = min(task.batch_size, len(X)) if whole_batch_part(model) is not None else 0
         weighted = task.weights is not None
         self.compiled = ModelProgram(
-            model, loss, X, y, batch=batch, penalty=task.penalty, weighted=weighted
+            model,
+            loss,
+            X,
+            y,
+            batch=batch,
+            penalty=task.penalty,
+            weighted=weighted,
+            target=self.target,
         )
         self.np, self.program = self.compiled.np, self.compiled.program
         self.learnable = set(model.parameters())  # when it was compiled; callbacks may freeze some
@@ -192,22 +208,68 @@ class CompiledStepper:
         }
         if task.validation is not None:
             with model.evaluating():  # a program of its own: nothing dropped, no penalty
-                self.judge = ModelProgram(model, loss, X, y)
+                self.judge = ModelProgram(model, loss, X, y, target=self.target)
             self.held_out = self.judge.rows(*task.validation)
         self.may_have_changed = False  # a callback has seen the Values since the last step
+        size = min(task.batch_size, len(X))
+        self.program.expect(self.epochs * -(-len(X) // size), size, BESIDE)
+        self.formula, self.steps, self.pace = "", None, 1
 
     def epoch(self) -> AbstractContextManager[Any]:
         """Compute through overflows, as Values do, whatever a user's ``np.seterr`` says."""
         return self.np.errstate(all="ignore")  # type: ignore[no-any-return]
 
-    def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
-        """Run the program on the rows of the batch, with what callbacks have changed before."""
+    def whole_steps(self, batches: Sequence[Sequence[int]], at: int) -> tuple[list[float], Any]:
+        """Take steps on the batches from one on in a single call, if the program can do that.
+
+        Return their losses and outputs. It ends before a step that changes a number to nan, and
+        after AT_ONCE seconds or so, since Ctrl-C waits for it.
+        """
+        self._refresh()
+        task, optimizer = self.task, self.task.optimizer
+        if not self._can_step():
+            return [], ()
+        some = batches[at : at + self.pace]
+        order = [i for batch in some for i in batch]
+        rates = optimizer.rates(len(some))
+        shares = [share for batch in some for share in task.shares(batch) or ()]
+        optimizer.give_state(self.trained, self.steps.states)
+        start = perf_counter()
+        losses, outputs = self.program.take_steps(
+            self.steps, order, len(batches[0]), rates, optimizer.steps, shares
+        )
+        if losses:
+            optimizer.took(self.trained, self.steps.states, rates[: len(losses)])
+            each = (perf_counter() - start) / len(losses)
+            self.pace = max(1, min(int(AT_ONCE / each), 10 * self.pace))
+        return losses, self.np.asarray(outputs).reshape(-1, len(self.program.tape.outputs))
+
+    def _can_step(self) -> bool:
+        """Make what takes whole steps, by the formula that the optimizer has now."""
+        trace, optimizer = self.compiled.symbolic.trace, self.task.optimizer
+        if self.compiled.batch or trace.given or trace.observed:
+            return False  # what layers draw, or want to know, is asked for step by step
+        places = [self.compiled.place[p] for p in self.trained]
+        try:
+            update = update_of(optimizer.formula, optimizer.state_size, places)
+        except Exception:  # of a formula for numbers alone, which is then computed by NumPy
+            return False
+        if str(update) != self.formula:
+            self.formula, self.steps = str(update), self.program.whole_steps(update, self.rows)
+        return self.steps is not None
+
+    def _refresh(self) -> None:
+        """Take over what callbacks have changed."""
         if self.may_have_changed:
             self.may_have_changed = False
             if set(self.task.model.parameters()) != self.learnable:
                 self._compile()
             self.program.pull()
             self.agreement.look_again()
+
+    def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
+        """Run the program on the rows of the batch."""
+        self._refresh()
         rows = self.rows[self.np.array(batch)]
         if self.task.weights is not None:
             rows[:, -1] = self.task.shares(batch)
@@ -251,12 +313,17 @@ Stepper: TypeAlias = EagerStepper | CompiledStepper
 
 
 @contextmanager
-def stepper_for(task: Task, compiled: bool | str) -> Iterator[Stepper]:
+def stepper_for(task: Task, compiled: bool | str, epochs: int) -> Iterator[Stepper]:
     """Choose the stepper that was asked for; the Values have the weights afterwards, on any exit.
 
-    ``compiled`` is True for matrices, False for graphs, "auto" for matrices where possible.
+    ``compiled`` is True, or a target, for programs; False for graphs; "auto" for programs where
+    possible.
     """
-    stepper = compiled_or_graph(compiled, lambda: CompiledStepper(task), lambda: EagerStepper(task))
+    stepper = compiled_or_graph(
+        compiled,
+        lambda: CompiledStepper(task, epochs, target_of(compiled)),
+        lambda: EagerStepper(task),
+    )
     try:
         yield stepper
     finally:

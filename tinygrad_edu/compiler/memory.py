@@ -1,0 +1,32 @@
+"""The memory of a program: one store of numbers, and one of gradients, that any target can use."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+ALIGNED = 64  # bytes: a line of the processor's cache, and the widest register
+
+
+def numbers(count: int) -> memoryview[float]:
+    """Make room for so many numbers, which are 0; it begins where a line of the cache does."""
+    room = (ctypes.c_char * (8 * count + ALIGNED))()
+    start = -ctypes.addressof(room) % ALIGNED
+    return memoryview(room).cast("B")[start : start + 8 * count].cast("d")
+
+
+def address(store: memoryview[float]) -> int:
+    """Return where a store of ``numbers`` begins."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(store)) if len(store) else 0
+
+
+class Memory(NamedTuple):
+    """Numbers that belong to no row of data, the parameters first, and their gradients."""
+
+    u: memoryview[float]
+    du: memoryview[float]
+
+    @classmethod
+    def of(cls, count: int) -> Memory:
+        """Make room for so many of each."""
+        return cls(numbers(count), numbers(count))
