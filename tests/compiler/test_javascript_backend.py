@@ -15,8 +15,8 @@ import pytest
 from tests.models import affine, matrix, numbers
 from tests.targets import NODE
 from tinygrad_edu import Value, compile_graph
-from tinygrad_edu.compiler import javascript_backend
-from tinygrad_edu.compiler.javascript_backend import Node
+from tinygrad_edu.compiler import javascript_homes
+from tinygrad_edu.compiler.javascript_homes import Node
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError, TargetError
 
@@ -188,7 +188,7 @@ def test_a_process_that_ended_is_replaced():
 def test_what_javascript_says_comes_through():
     """An error of its own, in words."""
     program = square()
-    program.backend.home.source = "function start() { throw new RangeError('too much'); }"
+    program.backend.home.text = "function start() { throw new RangeError('too much'); } start();"
     Node.end()
 
     with pytest.raises(TargetError, match="could not run this program: RangeError: too much"):
@@ -237,7 +237,7 @@ def test_a_fork_has_a_process_of_its_own():
 ENDING = """
 import os, signal, time
 from tinygrad_edu import Value, compile_graph
-from tinygrad_edu.compiler.javascript_backend import Node
+from tinygrad_edu.compiler.javascript_homes import Node
 w = Value(3.0)
 program = compile_graph(w * w, target="javascript")
 program.backward()
@@ -308,7 +308,7 @@ def test_a_pickle_holds_no_process():
 
     assert works(pickle.loads(parcel))
     assert b"node" not in parcel.replace(b"nodes", b"")
-    assert javascript_backend.which("node") is not None
+    assert javascript_homes.which("node") is not None
 
 
 def test_what_an_earlier_run_left_behind_does_not_count():

@@ -14,7 +14,7 @@ import pytest
 
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import recording
-from tinygrad_edu.compiler.javascript_backend import Node
+from tinygrad_edu.compiler.javascript_homes import Node
 from tinygrad_edu.course import EXERCISES, grade
 from tinygrad_edu.course.apart import apart
 from tinygrad_edu.course.outcomes import Misfit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from math import hypot, inf, isfinite
 from typing import Any
 
@@ -136,8 +135,8 @@ class Optimizer:
         self, xp: Any, steps: Any, rate: Any, norm: Any, w: Any, g: Any, *state: Any
     ) -> tuple[Any, ...]:
         """Clip, then update, with steps made and rate as given: on symbols, for whole steps."""
-        twin = copy(self)
-        twin.steps, twin.rate = steps, rate
+        twin = object.__new__(type(self))  # a copy would bring back what is in the stores
+        vars(twin).update(vars(self) | {"steps": steps, "rate": rate})
         return twin._change(xp, norm, w, g, *state)
 
     def rates(self, count: int) -> list[float]:
