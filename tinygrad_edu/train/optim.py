@@ -105,7 +105,8 @@ class Optimizer:
         ]  # a frozen parameter keeps its number and its state
         weights = [real(numbers[0]) for numbers in new]
         if finite:
-            self._check_finite(self.parameters, weights, [p.grad for p in self.parameters])
+            old, grads = ([getattr(p, x) for p in self.parameters] for x in ("data", "grad"))
+            self._check_finite(self.parameters, old, grads, weights)
         set_numbers(self.parameters, "data", weights)
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
@@ -127,7 +128,7 @@ class Optimizer:
         self._set_rate()
         new, *state = self._change(np, norm, w, g, *map(np.asarray, self._arrays[1]))
         if finite and not isfinite(np.vdot(new, new)):  # of finite ones it may be infinite, too
-            self._check_finite(parameters, new.tolist(), g.tolist())
+            self._check_finite(parameters, w.tolist(), g.tolist(), new.tolist())
         np.copyto(w, new)
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
@@ -181,13 +182,18 @@ class Optimizer:
         return new
 
     def _check_finite(
-        self, parameters: Sequence[Value], weights: Sequence[float], grads: Sequence[float]
+        self,
+        parameters: Sequence[Value],
+        weights: Sequence[float],
+        grads: Sequence[float],
+        new_weights: Sequence[float],
     ) -> None:
         """Raise AnomalyError if one of the new weights is not finite."""
-        for i, (p, new, grad) in enumerate(zip(parameters, weights, grads, strict=True)):
+        numbers = zip(parameters, weights, grads, new_weights, strict=True)
+        for i, (p, weight, grad, new) in enumerate(numbers):
             if not isfinite(new):
                 raise AnomalyError(
-                    f"parameter {p.label or i} would become {new}: it is {p.data:.6g}, and its "
+                    f"parameter {p.label or i} would become {new}: it is {weight:.6g}, and its "
                     f"gradient {grad:.6g}.",
                     where=f"step {self.steps + 1}, with the learning rate {self.rate:.4g}",
                     fix="lower the learning rate."
