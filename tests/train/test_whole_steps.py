@@ -3,6 +3,7 @@
 import copy
 import pickle
 import signal
+import sys
 from math import isfinite
 from random import Random
 from time import perf_counter
@@ -10,7 +11,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from tests.targets import CC, HERE, NODE, TARGETS
+from tests.targets import CC, NODE, TARGETS
 from tinygrad_edu import nn
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine.errors import AnomalyError
@@ -98,9 +99,9 @@ def network():
     return nn.MLP(3, [6, 4], activation="tanh", rng=Random(1))
 
 
-def trained(target, make=OPTIMIZERS["momentum"], **settings):
+def trained(target, make=OPTIMIZERS["momentum"], build=None, **settings):
     """A run of fit: the model, the history and the optimizer."""
-    model = network()
+    model = (build or network)()
     optimizer = make(model.parameters())
     given = {"epochs": 6, "batch_size": 7, "rng": Random(5), "progress": False} | settings
     loss = given.pop("loss", nn.cross_entropy)
@@ -141,6 +142,37 @@ def test_every_setting_is_the_same_on_every_target(name, target):
     settings = SETTINGS[name]
 
     assert_same(trained(target, **settings), trained(False, **settings))
+
+
+LISTS = {
+    "dropout": {"parts": lambda: ["relu", nn.Dropout(0.3, Random(4))]},
+    "batch norm": {"parts": lambda: [nn.BatchNorm(6), "relu"]},
+    "weights": {"sample_weight": WEIGHTS},
+    "validation": {"validation": (X[:9], Y[:9]), "penalty": nn.L2(0.05)},
+    "clipped": {"make": OPTIMIZERS["clipped by norm"]},
+    "some": {"make": OPTIMIZERS["of some"]},
+    "user": {"make": OPTIMIZERS["of a user"]},
+}
+
+
+@pytest.mark.parametrize("target", [True, *TARGETS[1:]])
+@pytest.mark.parametrize("name", LISTS)
+def test_without_numpy_it_is_the_same(name, target, monkeypatch):
+    """On lists: steps one by one or at once, a smaller last batch, what layers draw and observe."""
+    settings = dict(LISTS[name])
+    parts = settings.pop("parts", lambda: ["tanh"])
+
+    def build():
+        rng = Random(1)
+        return nn.Sequential(nn.Layer(3, 6, rng=rng), *parts(), nn.Layer(6, 4, rng=rng))
+
+    expected = trained(False, build=build, **settings)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    found = trained(target, build=build, **settings)
+
+    monkeypatch.undo()
+    assert_same(found, expected)
 
 
 @on_every_target
@@ -345,8 +377,3 @@ def test_a_call_is_short(target, monkeypatch):
     )  # fmt: skip
 
     assert sorted(seconds[1:])[len(seconds) // 2] < 3 * AT_ONCE  # the first compiles the formula
-
-
-def test_the_targets_are_those_that_can_run_here():
-    """So that no test above is empty without saying so."""
-    assert {"numpy", "python"} <= {*HERE}

@@ -53,8 +53,8 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError, StaleGraphError
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, write_atomically
-from tinygrad_edu.shared.samples import is_array
 from tinygrad_edu.shared.tables import plural
+from tinygrad_edu.shared.vectors import as_array, fill
 
 # the penalty first: a softmax cancels what each row subtracts, which is not what is added once
 PASSES = (
@@ -113,7 +113,7 @@ def compile_graph(
     target : "numpy", whose calls do many operations each; "python", straight-line code without
         dependencies; "auto", the faster of the two: NumPy, unless it is not installed or a whole
         graph has too little to do side by side, as a Kalman filter; or "javascript", which the
-        browser runs that Pyodide is in, and elsewhere node
+        browser runs that Pyodide is in, and elsewhere node: it is "auto" in a browser without NumPy
     outputs : Values of the graph whose numbers :meth:`Program.outputs` returns, such as logits
 
     Returns
@@ -275,7 +275,7 @@ class Program:
         self._price = inf  # of machine code, in seconds that it has to save
         if target == "auto":
             target, why = choose(self.tape, self._plan, self.columns, dtype)
-            if dtype == "float64":
+            if dtype == "float64" and target != "javascript":
                 self._price = price_of_c(self._plan)
         self._memory = Memory.of(self._plan.sizes["u"])
         self._use(target, clock)
@@ -700,23 +700,3 @@ class _Clock:
         now = perf_counter()
         self.laps[stage] = self.laps.get(stage, 0.0) + now - self.last
         self.last = now
-
-
-def as_array(numbers: Any) -> Any:
-    """Return NumPy's view of an array, or NumPy's array of a list; without NumPy what it is."""
-    try:
-        import numpy
-    except ImportError:
-        return numbers
-    return numpy.asarray(numbers)
-
-
-def fill(mine: Any, numbers: Any) -> None:
-    """Copy numbers into an array; in single precision large ones become infinite."""
-    if is_array(mine):
-        import numpy
-
-        with numpy.errstate(all="ignore"):
-            mine[:] = numbers
-    else:
-        mine[:] = array("d", numbers)

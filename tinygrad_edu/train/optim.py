@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from math import hypot, inf, isfinite
+from operator import mul
 from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, set_numbers
@@ -116,20 +117,28 @@ class Optimizer:
     ) -> None:
         """Make the same step on arrays: weights, changed in place, and their gradients.
 
-        They are in the order of ``parameters``, as a compiled program has them. The state stays in
-        arrays between such steps, and is brought back when :attr:`state` is read.
+        They are in the order of ``parameters``, as a compiled program has them, and arrays of
+        Python where ``np`` is None, which is NumPy. The state stays in arrays between such steps,
+        and is brought back when :attr:`state` is read.
         """
         if self._arrays is None or self._arrays[0] is not parameters:
             known = dict(zip(self.parameters, self.state, strict=True))
             rows = [known[p] for p in parameters]
-            columns = [np.array(column, dtype=float) for column in zip(*rows, strict=True)]
-            self._arrays = parameters, columns
-        norm = float(np.hypot.reduce(g)) if self.clip else 0.0
+            self._arrays = parameters, [array("d", x) for x in zip(*rows, strict=True)]
+        kept = self._arrays[1]
         self._set_rate()
-        new, *state = self._change(np, norm, w, g, *map(np.asarray, self._arrays[1]))
-        if finite and not isfinite(np.vdot(new, new)):  # of finite ones it may be infinite, too
+        if np is None:
+            norm = hypot(*g) if self.clip else 0.0
+            each = [self._change(ieee, norm, *one) for one in zip(w, g, *kept, strict=True)]
+            new, *state = (array("d", x) for x in zip(*each, strict=True))
+            square = sum(map(mul, new, new))
+        else:
+            norm = float(np.hypot.reduce(g)) if self.clip else 0.0
+            new, *state = self._change(np, norm, w, g, *map(np.asarray, kept))
+            square = np.vdot(new, new)
+        if finite and not isfinite(square):  # of finite ones it may be infinite, too
             self._check_finite(parameters, w.tolist(), g.tolist(), new.tolist())
-        np.copyto(w, new)
+        w[:] = new
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
     def formula(
