@@ -1,11 +1,13 @@
 """Every target trains as the graph does, whether it takes steps one by one or many in one call."""
 
 import copy
+import os
 import pickle
 import signal
 import sys
 from math import isfinite
 from random import Random
+from threading import Timer
 from time import perf_counter
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from tests.targets import CC, NODE, TARGETS
 from tinygrad_edu import nn
 from tinygrad_edu.compiler.program import Program
+from tinygrad_edu.compiler.updates import update_of
 from tinygrad_edu.engine.errors import AnomalyError
 from tinygrad_edu.train import (
     SGD,
@@ -26,6 +29,7 @@ from tinygrad_edu.train import (
     RMSprop,
     cosine,
     fit,
+    stepping,
     warm_up,
 )
 from tinygrad_edu.train.stepping import AT_ONCE, CompiledStepper
@@ -211,6 +215,23 @@ def test_an_epoch_is_one_call(target, monkeypatch):
     assert counts == []
 
 
+@on_every_target
+@pytest.mark.parametrize("name", ["adam", "of a user"])
+def test_a_formula_is_written_once_in_an_epoch(name, target, monkeypatch):
+    """It takes as long as 20 steps of a small network in NumPy."""
+    calls = []
+
+    def counted(*given):
+        calls.append(1)
+        return update_of(*given)
+
+    monkeypatch.setattr(stepping, "update_of", counted)
+
+    trained(target, OPTIMIZERS[name], epochs=4)
+
+    assert len(calls) == 4
+
+
 @on_whole_steps
 def test_a_run_goes_on_from_a_checkpoint(target, tmp_path):
     """With the same bits as a run that was never stopped."""
@@ -334,22 +355,49 @@ def test_ctrl_c_waits_for_the_steps_of_a_call(target, monkeypatch):
     assert [p.data for p in model.parameters()] == pytest.approx(expected, rel=1e-9)
 
 
-def weights_after(steps):
-    """The weights of a run on the graph, after so many steps."""
-    model, left = network(), iter(range(steps))
+@on_whole_steps
+@pytest.mark.parametrize("seconds", [0.3, 0.35])
+def test_ctrl_c_at_any_moment_ends_the_run_soon(seconds, target):
+    """Pressed by a timer, while C or node is at work or between; nothing is half done."""
+    model, history, pressed = network(), History(), []
     optimizer = OPTIMIZERS["adam"](model.parameters())
-    step = optimizer.step
 
-    def until(**settings):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        step(**settings)
+    def press():
+        pressed.append(perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
 
-    optimizer.step = until
+    timer = Timer(seconds, press)
+    timer.start()
     with pytest.raises(KeyboardInterrupt):
         fit(
-            model, nn.cross_entropy, X, Y, epochs=100, batch_size=7, rng=Random(5),
-            optimizer=optimizer, progress=False, compiled=False,
+            model, nn.cross_entropy, X, Y, epochs=10**6, batch_size=7, rng=Random(5),
+            optimizer=optimizer, history=history, progress=False, compiled=target,
+        )  # fmt: skip
+    took = perf_counter() - pressed[0]
+
+    assert took < 2.0  # it waits for AT_ONCE, on a machine that does other things, too
+    made = len(history.batch_loss)
+    assert optimizer.steps == made
+    expected = weights_after(made)
+    assert [p.data for p in model.parameters()] == pytest.approx(expected, rel=1e-6)
+
+
+def weights_after(steps):
+    """The weights of a run, step by step with NumPy, after so many steps."""
+    model, left = network(), iter(range(steps))
+    optimizer = OPTIMIZERS["adam"](model.parameters())
+    step = optimizer.step_arrays
+
+    def until(*given, **settings):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        step(*given, **settings)
+
+    optimizer.step_arrays = until
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            model, nn.cross_entropy, X, Y, epochs=10**6, batch_size=7, rng=Random(5),
+            optimizer=optimizer, progress=False, compiled="numpy",
         )  # fmt: skip
     return [p.data for p in model.parameters()]
 

@@ -225,6 +225,8 @@ class CompiledStepper:
 
     def epoch(self) -> AbstractContextManager[Any]:
         """Compute through overflows, as Values do, whatever a user's ``np.seterr`` says."""
+        self._refresh()
+        self._prepare_steps()
         return overflows_allowed()
 
     def whole_steps(self, batches: Sequence[Sequence[int]], at: int) -> tuple[list[float], Any]:
@@ -233,9 +235,8 @@ class CompiledStepper:
         Return their losses and outputs. It ends before a step that changes a number to nan, and
         after AT_ONCE seconds or so, since Ctrl-C waits for it.
         """
-        self._refresh()
         task, optimizer = self.task, self.task.optimizer
-        if not self._can_step():
+        if self.steps is None:
             return [], ()
         some = batches[at : at + self.pace]
         order = [i for batch in some for i in batch]
@@ -252,19 +253,19 @@ class CompiledStepper:
             self.pace = max(1, min(int(AT_ONCE / each), 10 * self.pace))
         return losses, reshaped(outputs, len(self.program.tape.outputs))
 
-    def _can_step(self) -> bool:
-        """Make what takes whole steps, by the formula that the optimizer has now."""
+    def _prepare_steps(self) -> None:
+        """Make what takes whole steps, by the formula that the optimizer has in this epoch."""
         trace, optimizer = self.compiled.symbolic.trace, self.task.optimizer
         if self.compiled.batch or trace.given or trace.observed:
-            return False  # what layers draw, or want to know, is asked for step by step
+            return  # what layers draw, or want to know, is asked for step by step
         places = [self.compiled.place[p] for p in self.trained]
         try:
             update = update_of(optimizer.formula, optimizer.state_size, places)
         except Exception:  # of a formula for numbers alone, which is then run on numbers
-            return False
-        if str(update) != self.formula:
+            self.formula, self.steps = "", None
+            return
+        if self.steps is None or str(update) != self.formula:
             self.formula, self.steps = str(update), self.program.whole_steps(update, self.rows)
-        return self.steps is not None
 
     def _refresh(self) -> None:
         """Take over what callbacks have changed."""
