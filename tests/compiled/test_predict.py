@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.targets import TARGETS
 from tinygrad_edu import nn
 from tinygrad_edu.compiled.predict import Predictor, numbers
 from tinygrad_edu.engine import operand
@@ -94,17 +95,30 @@ def test_a_model_that_branches_runs_on_values():
         Predictor(model, compiled=True)(X)
 
 
-def test_graphs_alone_on_demand_and_without_numpy(monkeypatch):
-    """No program, the graph's numbers to the last bit; demanding matrices names the package."""
+def test_graphs_alone_on_demand():
+    """No program, the graph's numbers to the last bit."""
     model = nn.MLP(2, [3, 2])
     on_demand = Predictor(model, compiled=False)
-    found = on_demand(X)
-    monkeypatch.setitem(sys.modules, "numpy", None)
 
-    assert found == Predictor(model)(X) == on_values(model)
+    assert on_demand(X) == on_values(model)
     assert on_demand.program is None
-    with pytest.raises(MissingExtraError, match="a compiled model needs numpy"):
-        Predictor(model, compiled=True)(X)
+
+
+@pytest.mark.parametrize("target", ["auto", True, *TARGETS[1:]])
+def test_without_numpy_a_program_does_it(target, monkeypatch):
+    """On lists; asked for NumPy, the message names the package."""
+    model = nn.MLP(2, [3, 2])
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    predictor = Predictor(model, compiled=target)
+
+    found = predictor(X)
+
+    assert type(found) is list
+    for row, right in zip(found, on_values(model), strict=True):
+        assert row == pytest.approx(right, rel=1e-12)
+    assert predictor.program.stats["target"] == ("python" if target in ("auto", True) else target)
+    with pytest.raises(MissingExtraError, match='the target "numpy" needs numpy'):
+        Predictor(model, compiled="numpy")(X)
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -8,17 +8,19 @@ import sys
 import threading
 import time
 from math import inf, nan
+from random import Random
 
 import numpy as np
 import pytest
 
 from tests.models import affine, matrix, numbers
 from tests.targets import NODE
-from tinygrad_edu import Value, compile_graph
-from tinygrad_edu.compiler import javascript_backend
-from tinygrad_edu.compiler.javascript_backend import Node
+from tinygrad_edu import Value, compile_graph, nn
+from tinygrad_edu.compiler import javascript_homes
+from tinygrad_edu.compiler.javascript_homes import Node
 from tinygrad_edu.engine.collector import collector_paused
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError, TargetError
+from tinygrad_edu.train import fit
 
 pytestmark = NODE
 
@@ -185,10 +187,32 @@ def test_a_process_that_ended_is_replaced():
     assert works(program)
 
 
+def test_data_that_stay_in_node_are_sent_anew():
+    """Training goes on with the same bits where the process is another one in each epoch."""
+
+    def losses(between):
+        model = nn.MLP(2, [3, 1], rng=Random(0))
+        X = [[0.1 * k, 1.0 - 0.2 * k] for k in range(10)]
+        return fit(
+            model, nn.mse, X, [x[0] for x in X], epochs=4, batch_size=4, progress=False,
+            compiled="javascript", callbacks=[between],
+        ).batch_loss  # fmt: skip
+
+    pids = []
+
+    def kill(history, model):
+        pids.append(Node.current.process.pid)
+        Node.current.process.kill()
+        Node.current.process.wait()
+
+    assert losses(kill) == losses(lambda *_: None)
+    assert len({*pids}) == 4
+
+
 def test_what_javascript_says_comes_through():
     """An error of its own, in words."""
     program = square()
-    program.backend.home.source = "function start() { throw new RangeError('too much'); }"
+    program.backend.home.text = "function start() { throw new RangeError('too much'); } start();"
     Node.end()
 
     with pytest.raises(TargetError, match="could not run this program: RangeError: too much"):
@@ -237,7 +261,7 @@ def test_a_fork_has_a_process_of_its_own():
 ENDING = """
 import os, signal, time
 from tinygrad_edu import Value, compile_graph
-from tinygrad_edu.compiler.javascript_backend import Node
+from tinygrad_edu.compiler.javascript_homes import Node
 w = Value(3.0)
 program = compile_graph(w * w, target="javascript")
 program.backward()
@@ -308,7 +332,7 @@ def test_a_pickle_holds_no_process():
 
     assert works(pickle.loads(parcel))
     assert b"node" not in parcel.replace(b"nodes", b"")
-    assert javascript_backend.which("node") is not None
+    assert javascript_homes.which("node") is not None
 
 
 def test_what_an_earlier_run_left_behind_does_not_count():

@@ -12,9 +12,16 @@ from benchmarks.widths import GRAPHS
 from tests.tapes import read
 from tests.targets import CC
 from tinygrad_edu import Value
-from tinygrad_edu.compiler import compile_graph, program
+from tinygrad_edu.compiler import compile_graph, program, record, targets
 from tinygrad_edu.compiler.c_library import compiler
-from tinygrad_edu.compiler.targets import CHAIN, NARROW, is_chain, without_compiler
+from tinygrad_edu.compiler.targets import (
+    CALL,
+    CHAIN,
+    NARROW,
+    is_chain,
+    plan_for,
+    without_compiler,
+)
 from tinygrad_edu.engine.errors import MissingExtraError
 
 NARROW_GRAPHS = ("chain of 2,000", "Kalman filter, 40 steps", "Gaussian process, n = 9")
@@ -142,6 +149,28 @@ def test_without_numpy_straight_line_code_is_left(monkeypatch):
     for settings in ({"target": "numpy"}, {"dtype": "float32"}):
         with pytest.raises(MissingExtraError, match="needs numpy"):
             compile_graph(w * w, **settings)
+
+
+def test_in_a_browser_without_numpy_it_is_javascript(monkeypatch):
+    """For rows, and for graphs that have more to do than a call takes."""
+    monkeypatch.setattr(targets, "extra", missing)
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    w, x = Value(3.0), Value(0.0)
+
+    def chosen(root, inputs=()):
+        tape, _ = record(root, inputs)
+        return targets.choose(tape, plan_for(tape, lambda _: None), len(inputs), "float64")[0]
+
+    assert chosen(w * x, [x]) == "javascript"
+    assert chosen(sum((w * float(k)).tanh() for k in range(CALL))) == "javascript"
+    assert chosen(w * w) == "python"
+    monkeypatch.setattr(targets, "extra", lambda *_: None)
+    assert chosen(w * x, [x]) == "numpy"
+
+
+def missing(module, *rest):
+    """An import of what is not installed."""
+    raise MissingExtraError(f"this needs {module}.")
 
 
 def test_everything_before_the_writers_needs_the_standard_library_alone():

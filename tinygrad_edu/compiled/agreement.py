@@ -16,6 +16,7 @@ from tinygrad_edu.engine import Value, set_numbers, topological_order
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
+from tinygrad_edu.shared.vectors import as_array
 
 CHECKED = 8  # samples on which the program must agree with the graph
 # Factors and shifts of the weights, and of outputs, at which losses are compared, too: the first
@@ -131,8 +132,8 @@ class Agreement:
         else:
             program = compile_graph(total, symbols, outputs=[total])
             width = self.compiled.symbolic.width
-            program.forward(self.compiled.np.array([encoded(t, width) for t in targets]))
-            found = program.outputs()[:, 0]
+            program.forward(as_array([encoded(t, width) for t in targets]))
+            found = [row[0] for row in program.outputs()]
         for target, mine, right in zip(targets, found, eager, strict=False):
             compare(f"the loss for the target {target!r:.60}", float(mine), right, "", READS_TARGET)
 

@@ -18,6 +18,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, StaleGraphError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.shared.samples import rows_of_numbers
+from tinygrad_edu.shared.vectors import as_array, as_lists
 
 
 class Predictor:
@@ -32,7 +33,7 @@ class Predictor:
     ----------
     model : Module; called with one sample, it returns a Value or a list of them
     compiled : True for a program, or a target of it, such as "c"; False for the graph of Values;
-        "auto" for a program where NumPy is installed and one structure serves all samples
+        "auto" for a program where one structure serves all samples
 
     Raises
     ------
@@ -42,7 +43,7 @@ class Predictor:
         If ``compiled`` is something else; or, when called, if it is True and the model branches
         on data.
     MissingExtraError
-        When called, if ``compiled`` is True and NumPy is not installed.
+        When called, if ``compiled`` is a target that needs what is not installed.
 
     Examples
     --------
@@ -92,8 +93,8 @@ class Predictor:
 
     def _by_program(self, rows: list[list[float]], checked: int) -> list[list[float]]:
         compiled = self._current(rows[0])
-        compiled.forward(compiled.np.array(rows))
-        found: list[list[float]] = compiled.outputs().tolist()
+        compiled.forward(as_array(rows))
+        found = as_lists(compiled.outputs())
         for i in range(0, len(rows), -(-len(rows) // checked)) if checked else ():
             for k, eager in enumerate(numbers(self.model(rows[i]))):
                 compare(f"output {k} of sample {i}", found[i][k], eager)

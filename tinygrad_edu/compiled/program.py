@@ -14,8 +14,17 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import SettingError, TinygradEduError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
-from tinygrad_edu.shared.arguments import extra, one_of, same_length
+from tinygrad_edu.shared.arguments import one_of, same_length
 from tinygrad_edu.shared.samples import by_position, rows_of_numbers
+from tinygrad_edu.shared.vectors import (
+    as_array,
+    as_lists,
+    chosen,
+    columns,
+    put,
+    reshaped,
+    side_by_side,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -51,7 +60,7 @@ class ModelProgram:
     SettingError
         If the model or the loss branches on data, so that one structure does not serve all.
     MissingExtraError
-        If NumPy is not installed.
+        If the target needs what is not installed.
 
     Examples
     --------
@@ -78,7 +87,6 @@ class ModelProgram:
         weighted: bool = False,
         target: str = "auto",
     ) -> None:
-        self.np = extra("numpy", "numpy", "a compiled model", "fast")
         self.model, self.loss, self.penalty = model, loss, penalty
         self.X: Sequence[Any] = by_position(X)
         self.y: Sequence[Any] = by_position(y, "y")
@@ -97,7 +105,7 @@ class ModelProgram:
         pairs = zip(rows_of_numbers(X), by_position(y, "y"), strict=True)
         weight = [1.0] * self.weighted
         rows = [[*x, *encoded(t, width), *weight] for x, t in pairs]
-        return self.np.array(rows)
+        return as_array(rows)
 
     def forward(self, rows: Any) -> float:
         """Return the mean loss of these rows, with the penalty."""
@@ -110,15 +118,15 @@ class ModelProgram:
     def outputs(self) -> Any:
         """Return the model's outputs in the latest run, an array of (samples, outputs)."""
         symbolic, program = self._latest
-        found = program.outputs()[:, : len(symbolic.output_values)]
-        return found.reshape(-1, symbolic.width or 1)  # a batch is one long row
+        found = columns(program.outputs(), 0, len(symbolic.output_values))
+        return reshaped(found, symbolic.width or 1)  # a batch is one long row
 
     def observe(self) -> None:
         """Tell layers what they wanted to know of the latest run."""
         symbolic, program = self._latest
         if not symbolic.trace.observed:
             return
-        found = program.outputs()[0, len(symbolic.output_values) :].tolist()
+        found = as_lists(program.outputs())[0][len(symbolic.output_values) :]
         for values, receive in symbolic.trace.observed:
             receive(found[: len(values)])
             found = found[len(values) :]
@@ -149,16 +157,18 @@ class ModelProgram:
 
     def _run(self, rows: Any, *, backward: bool) -> float:
         symbolic, program = self._latest = self._of_length(len(rows) if self.batch else 0)
-        rows = self._with_given(symbolic, rows.reshape(1, -1) if self.batch else rows)
+        if self.batch:
+            rows = reshaped(rows, len(rows) * len(rows[0]))  # one long row
+        rows = self._with_given(symbolic, rows)
         run = program.backward if backward else program.forward
         if program is self.program:
             return run(rows)
         # a smaller last batch: its program has the same parameters, perhaps in another order
         places = [self.place[p] for p in program.parameters]
-        self.np.copyto(program.vector, self.program.vector[places])
+        program.vector = chosen(self.program.vector, places)
         loss = run(rows)
         if backward:
-            self.program.gradient[places] = program.gradient
+            put(self.program.gradient, places, program.gradient)
         return loss
 
     def _with_given(self, symbolic: SymbolicLoss, rows: Any) -> Any:
@@ -167,7 +177,7 @@ class ModelProgram:
             return rows
         tellers = [tell for _, tell in symbolic.trace.given]
         given = [[number for tell in tellers for number in tell()] for _ in range(len(rows))]
-        return self.np.hstack([rows, self.np.array(given)])
+        return side_by_side(rows, given)
 
 
 def check_compiled(compiled: bool | str) -> bool | str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_library import library
 from tinygrad_edu.compiler.c_writer import WHOLE, c_source, c_steps, padded
-from tinygrad_edu.compiler.memory import Memory, address, numbers
+from tinygrad_edu.compiler.memory import Memory, address, numbers, parts
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.updates import Update
@@ -146,8 +145,7 @@ class CSteps:
         for at, row in enumerate(rows):
             self.data[at * wide : at * wide + backend.columns] = memoryview(array("d", row))
         self.kept = numbers(update.count * update.states)
-        ends = range(0, len(self.kept) + 1, update.count)
-        self.states = [self.kept[a:b] for a, b in pairwise(ends)]
+        self.states = parts(self.kept, update.count)
         self.outputs = len(backend.tape.outputs)
         self.course = Course(
             run=ctypes.cast(backend.passes, ctypes.c_void_p).value,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
 from textwrap import fill
 from typing import ClassVar
 
@@ -18,10 +19,12 @@ from tinygrad_edu.compiler.nests import ROW, ROWS, Nests, length
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.products import products
 from tinygrad_edu.compiler.tape import INPUT, Tape
+from tinygrad_edu.compiler.updates import TOLD, Update
 from tinygrad_edu.shared.tables import plural
 
 LONGEST = 100  # lines of one function; V8 never makes machine code of 3,000
 STORES = "u, du, b, db, i, rows"
+STEPS = files("tinygrad_edu.compiler").joinpath("steps.js").read_text(encoding="utf-8")
 
 
 class JavaScript(Nests):
@@ -79,13 +82,40 @@ def javascript_text(tape: Tape, plan: Plan, reduce: str) -> str:
     """Write both passes, what they call, and ``start``, which returns a program."""
     writer = JavaScript(len(tape.inputs))
     functions, lists = javascript_functions(plan.forward, gradient(plan), writer)
+    made = _start(tape, plan, reduce, writer)
+    return "\n\n".join([*_needed(functions, writer), *functions, *lists, made])
+
+
+def javascript_steps(program: str, update: Update, columns: int) -> str:
+    """Write what makes a program that takes whole training steps on data, as ``train``.
+
+    To the text of a program it adds what a formula changes, and the steps.
+    """
+    writer = JavaScript(0)
+    lines = [line for loop in update.loops for line in (f"// {loop}", *writer.lines(loop))]
+    changing = "\n".join(f"    {line}" for line in lines)
+    function = f"function update(u, du, s, h) {{\n{changing}\n}}"
+    sizes = {"COLUMNS": columns, "REMEMBERED": update.count * update.states, "TOLD": update.scalars}
+    places = {name.upper(): place for place, name in enumerate(TOLD)}
+    named = ", ".join(f"{name} = {number}" for name, number in (sizes | places).items())
+    inner = [f"const {named};", *_needed([function], writer), function, STEPS.strip()]
+    steps = "\n\n".join(inner)
+    return (
+        f"{program}\n\nconst program = start([]);\n\n"
+        f"function trainer() {{\n{steps}\n\nreturn train;\n}}\n\n"
+        "return { ...program, train: trainer() };"
+    )
+
+
+def _needed(functions: Sequence[str], writer: JavaScript) -> list[str]:
+    """Write what functions call, and the tables of places that they read."""
     called = {*re.findall(r"\b[a-z]+(?=\()", "\n".join(functions))}
     helpers = [text.strip() for name, text in HELPERS.items() if name in called]
     tables = [
         wrapped(f"const {name} = new Int32Array([{', '.join(map(str, places))}]);")
         for places, name in writer.tables.items()
     ]
-    return "\n\n".join([*helpers, *tables, *functions, *lists, _start(tape, plan, reduce, writer)])
+    return [*helpers, *tables]
 
 
 def javascript_functions(

@@ -30,3 +30,8 @@ class Memory(NamedTuple):
     def of(cls, count: int) -> Memory:
         """Make room for so many of each."""
         return cls(numbers(count), numbers(count))
+
+
+def parts(store: memoryview[float], count: int) -> list[memoryview[float]]:
+    """Cut a store into parts of so many numbers each."""
+    return [store[at : at + count] for at in range(0, len(store), count)]

@@ -54,8 +54,8 @@ from tinygrad_edu.engine.context import here
 from tinygrad_edu.engine.errors import MissingExtraError, SettingError, StaleGraphError
 from tinygrad_edu.shared.arguments import one_of
 from tinygrad_edu.shared.files import as_path, write_atomically
-from tinygrad_edu.shared.samples import is_array
 from tinygrad_edu.shared.tables import plural
+from tinygrad_edu.shared.vectors import as_array, fill
 
 # the penalty first: a softmax cancels what each row subtracts, which is not what is added once
 PASSES = (
@@ -117,7 +117,7 @@ def compile_graph(
         has run so often that compiling it pays; "c", machine code made by the C compiler on PATH
         (cc, gcc or clang), else by that of the package ziglang, and kept for the next time in the
         user's cache folder; or "javascript", which the browser runs that Pyodide is in, and
-        elsewhere node
+        elsewhere node: in a browser without NumPy it is "auto"
     outputs : Values of the graph whose numbers :meth:`Program.outputs` returns, such as logits
 
     Returns
@@ -283,12 +283,12 @@ class Program:
         else:
             self._plan = plan_for(self.tape, clock.lap)
         self._price = inf  # of machine code, in seconds that it has to save
-        if target == "auto" and dtype == "float64":
-            self._price = price_of_c(self._plan)
         missing = without_compiler() if target == "c" else ""
         if target == "auto" or missing:
             target, why = choose(self.tape, self._plan, self.columns, dtype)
             why = f"{missing} {why}".strip()
+        if self.settings["target"] == "auto" and dtype == "float64" and target != "javascript":
+            self._price = price_of_c(self._plan)
         self._memory = Memory.of(self._plan.sizes["u"])
         self._use(target, clock)
         self._vector = as_array(self.backend.vector)
@@ -716,23 +716,3 @@ class _Clock:
         now = perf_counter()
         self.laps[stage] = self.laps.get(stage, 0.0) + now - self.last
         self.last = now
-
-
-def as_array(numbers: Any) -> Any:
-    """Return NumPy's view of an array, or NumPy's array of a list; without NumPy what it is."""
-    try:
-        import numpy
-    except ImportError:
-        return numbers
-    return numpy.asarray(numbers)
-
-
-def fill(mine: Any, numbers: Any) -> None:
-    """Copy numbers into an array; in single precision large ones become infinite."""
-    if is_array(mine):
-        import numpy
-
-        with numpy.errstate(all="ignore"):
-            mine[:] = numbers
-    else:
-        mine[:] = array("d", numbers)

@@ -25,6 +25,9 @@ MLP 64-32-10, 1 sample                  481     22     376    2,758
 sums of dots, 1e4                     3,402     42     375    5,430
 ========================  =================  =====  ======  =======
 
+In a browser without NumPy, as Pyodide is unless a page brings it, that is JavaScript, where a
+program has more to do than a call of it takes.
+
 A program over rows does each operation once per row. How many rows there will be is not known when
 it is compiled. Straight-line code is up to 3 times as fast for one to four rows of a small network,
 and 8 to 300 times slower for 32 rows, so there it is NumPy.
@@ -32,6 +35,7 @@ and 8 to 300 times slower for 32 rows, so there it is NumPy.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -48,6 +52,7 @@ from tinygrad_edu.shared.tables import plural
 
 TARGETS = ("auto", "numpy", "python", "c", "javascript")
 NARROW = 40  # operations per instruction; with fewer, straight-line code is faster
+CALL = 1_000  # operations of Python that take as long as a call of JavaScript in a browser
 CHAIN = 10_000  # the matrices of a longer chain are not looked for
 WIDTH = 2  # operations side by side on average: a chain has fewer
 
@@ -102,12 +107,17 @@ def choose(tape: Tape, loops: Plan, columns: int, dtype: str) -> tuple[str, str]
     counted = plural(operations, "operation") + " in " + plural(len(loops.forward), "instruction")
     if dtype != "float64":
         return "numpy", f"Straight-line Python has no {dtype}."
+    try:
+        extra("numpy", "numpy", "")
+        missing = False
+    except MissingExtraError:
+        missing = True
+    if missing and sys.platform == "emscripten" and (columns or operations > CALL):
+        return "javascript", "NumPy is not installed, and the browser runs JavaScript."
     if not columns and each < NARROW:
         few = f"{counted} are {each:.1f} for each, and calls of NumPy pay from {NARROW}."
         return "python", few
-    try:
-        extra("numpy", "numpy", "")
-    except MissingExtraError:
+    if missing:
         return "python", "NumPy is not installed."
     if columns:
         return "numpy", "It runs on rows of data, and with many rows, calls of NumPy pay."

@@ -26,7 +26,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.engine.errors import LengthError, SettingError
 from tinygrad_edu.nn import Layer, Module, logsumexp, softmax
 from tinygrad_edu.nn.init import choose_rng
-from tinygrad_edu.shared.arguments import whole, within
+from tinygrad_edu.shared.arguments import extra, whole, within
 from tinygrad_edu.train.optim import Optimizer
 
 Vector: TypeAlias = "list[Value]"
@@ -288,13 +288,14 @@ class CompiledGPT:
 
     def __init__(self, model: GPT, optimizer: Optimizer, target: str = "auto") -> None:
         self.context, self.optimizer = model.context, optimizer
+        self.np = extra("numpy", "numpy", "a compiled GPT", "fast")
         ones = [[float(k == letter) for k in range(len(LETTERS))] for letter in (0, 1)]
         row = [number for letter in ones for number in letter * model.context]
         self.compiled = ModelProgram(
             _RowLoss(model), lambda loss, _: loss, [row], [()], target=target
         )
         Agreement(self.compiled).check()
-        self.np, self.program = self.compiled.np, self.compiled.program
+        self.program = self.compiled.program
         self._known: dict[str, Any] = {}  # the rows of the names met so far
 
     def loss(self, names: Sequence[str]) -> float:

@@ -12,6 +12,7 @@ from tinygrad_edu.compiled.symbolic import whole_batch_part
 from tinygrad_edu.diagnose.sandbox import Subject
 from tinygrad_edu.engine import Value, set_numbers
 from tinygrad_edu.engine.errors import SettingError
+from tinygrad_edu.shared.vectors import chosen
 
 
 class Objective:
@@ -89,7 +90,7 @@ class CompiledObjective(Objective):
     def _pulled(self, batch: Sequence[int] | None) -> Any:
         """Take the weights as they are now, and return the rows of the batch."""
         self.compiled.program.pull()
-        return self.rows if batch is None else self.rows[list(batch)]
+        return self.rows if batch is None else chosen(self.rows, batch)
 
 
 def objective(subject: Subject) -> Objective:

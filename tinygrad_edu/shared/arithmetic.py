@@ -15,7 +15,7 @@ def exact_sum(numbers: Sequence[float]) -> float:
 
 
 def root_mean_square(numbers: Sequence[float]) -> float:
-    """Return sqrt(mean(x^2)), also where the squares overflow or underflow.
+    """Return sqrt(mean(x^2)), also where the squares overflow or underflow; 0 for no numbers.
 
     Examples
     --------
@@ -23,4 +23,4 @@ def root_mean_square(numbers: Sequence[float]) -> float:
     >>> f"{root_mean_square([3e200, 4e200, 0.0, 0.0]):.3g}"
     '2.5e+200'
     """
-    return hypot(*numbers) / sqrt(len(numbers))
+    return hypot(*numbers) / sqrt(len(numbers) or 1)

@@ -90,8 +90,8 @@ def fit(
     sample_weight : numbers of at least 0, one per sample, by which its loss counts in the mean of
         its batch and of the epoch; a sample of weight 0 is left out
     compiled : True for a program (:mod:`tinygrad_edu.compiler`), or a target of it, such as "c";
-        False for the graph of Values; "auto" for a program where NumPy is installed and one
-        structure serves all samples. A program in C takes whole steps: an epoch is one call
+        False for the graph of Values; "auto" for a program where one structure serves all
+        samples. Programs in C and JavaScript take whole steps: an epoch is one call
 
     Returns
     -------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from math import hypot, inf, isfinite
+from operator import mul
 from typing import Any
 
 from tinygrad_edu.engine import Value, ieee, set_numbers
@@ -106,7 +106,8 @@ class Optimizer:
         ]  # a frozen parameter keeps its number and its state
         weights = [real(numbers[0]) for numbers in new]
         if finite:
-            self._check_finite(self.parameters, weights, [p.grad for p in self.parameters])
+            old, grads = ([getattr(p, x) for p in self.parameters] for x in ("data", "grad"))
+            self._check_finite(self.parameters, old, grads, weights)
         set_numbers(self.parameters, "data", weights)
         self.state = [numbers[1:] for numbers in new]
         self.steps += 1
@@ -116,28 +117,36 @@ class Optimizer:
     ) -> None:
         """Make the same step on arrays: weights, changed in place, and their gradients.
 
-        They are in the order of ``parameters``, as a compiled program has them. The state stays in
-        arrays between such steps, and is brought back when :attr:`state` is read.
+        They are in the order of ``parameters``, as a compiled program has them, and arrays of
+        Python where ``np`` is None, which is NumPy. The state stays in arrays between such steps,
+        and is brought back when :attr:`state` is read.
         """
         if self._arrays is None or self._arrays[0] is not parameters:
             known = dict(zip(self.parameters, self.state, strict=True))
             rows = [known[p] for p in parameters]
-            columns = [np.array(column, dtype=float) for column in zip(*rows, strict=True)]
-            self._arrays = parameters, columns
-        norm = float(np.hypot.reduce(g)) if self.clip else 0.0
+            self._arrays = parameters, [array("d", x) for x in zip(*rows, strict=True)]
+        kept = self._arrays[1]
         self._set_rate()
-        new, *state = self._change(np, norm, w, g, *map(np.asarray, self._arrays[1]))
-        if finite and not isfinite(np.vdot(new, new)):  # of finite ones it may be infinite, too
-            self._check_finite(parameters, new.tolist(), g.tolist())
-        np.copyto(w, new)
+        if np is None:
+            norm = hypot(*g) if self.clip else 0.0
+            each = [self._change(ieee, norm, *one) for one in zip(w, g, *kept, strict=True)]
+            new, *state = (array("d", x) for x in zip(*each, strict=True))
+            square = sum(map(mul, new, new))
+        else:
+            norm = float(np.hypot.reduce(g)) if self.clip else 0.0
+            new, *state = self._change(np, norm, w, g, *map(np.asarray, kept))
+            square = np.vdot(new, new)
+        if finite and not isfinite(square):  # of finite ones it may be infinite, too
+            self._check_finite(parameters, w.tolist(), g.tolist(), new.tolist())
+        w[:] = new
         self._arrays, self.steps = (parameters, state), self.steps + 1
 
     def formula(
         self, xp: Any, steps: Any, rate: Any, norm: Any, w: Any, g: Any, *state: Any
     ) -> tuple[Any, ...]:
         """Clip, then update, with steps made and rate as given: on symbols, for whole steps."""
-        twin = copy(self)
-        twin.steps, twin.rate = steps, rate
+        twin = object.__new__(type(self))  # a copy would bring back what is in the stores
+        vars(twin).update(vars(self) | {"steps": steps, "rate": rate})
         return twin._change(xp, norm, w, g, *state)
 
     def rates(self, count: int) -> list[float]:
@@ -182,13 +191,18 @@ class Optimizer:
         return new
 
     def _check_finite(
-        self, parameters: Sequence[Value], weights: Sequence[float], grads: Sequence[float]
+        self,
+        parameters: Sequence[Value],
+        weights: Sequence[float],
+        grads: Sequence[float],
+        new_weights: Sequence[float],
     ) -> None:
         """Raise AnomalyError if one of the new weights is not finite."""
-        for i, (p, new, grad) in enumerate(zip(parameters, weights, grads, strict=True)):
+        numbers = zip(parameters, weights, grads, new_weights, strict=True)
+        for i, (p, weight, grad, new) in enumerate(numbers):
             if not isfinite(new):
                 raise AnomalyError(
-                    f"parameter {p.label or i} would become {new}: it is {p.data:.6g}, and its "
+                    f"parameter {p.label or i} would become {new}: it is {weight:.6g}, and its "
                     f"gradient {grad:.6g}.",
                     where=f"step {self.steps + 1}, with the learning rate {self.rate:.4g}",
                     fix="lower the learning rate."

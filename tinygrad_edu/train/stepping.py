@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from math import sqrt
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -24,7 +23,16 @@ from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.nn import Module
 from tinygrad_edu.nn.penalties import Penalty
 from tinygrad_edu.shared.arguments import function, same_length
-from tinygrad_edu.shared.arithmetic import exact_sum
+from tinygrad_edu.shared.arithmetic import exact_sum, root_mean_square
+from tinygrad_edu.shared.vectors import (
+    as_array,
+    chosen,
+    numpy_or_none,
+    overflows_allowed,
+    put,
+    reshaped,
+    set_last_column,
+)
 from tinygrad_edu.train.data import check_finite, check_no_names
 from tinygrad_edu.train.measures import forward, gradient_sizes, parameters_by_layer, row_of
 from tinygrad_edu.train.optim import Optimizer
@@ -162,7 +170,7 @@ class CompiledStepper:
         If the model or loss branches on data, so that one structure does not serve all samples;
         or if the optimizer trains parameters that the loss does not depend on.
     MissingExtraError
-        If NumPy is not installed.
+        If the target needs what is not installed.
     """
 
     def __init__(self, task: Task, epochs: int = 1, target: str = "auto") -> None:
@@ -185,7 +193,7 @@ class CompiledStepper:
             weighted=weighted,
             target=self.target,
         )
-        self.np, self.program = self.compiled.np, self.compiled.program
+        self.program = self.compiled.program
         self.learnable = set(model.parameters())  # when it was compiled; callbacks may freeze some
         mine = {p for p in task.optimizer.parameters if not p.constant}
         unused = mine.difference(self.program.parameters)
@@ -197,13 +205,13 @@ class CompiledStepper:
             )
         self.trained = tuple(p for p in self.program.parameters if p in mine)
         places = [self.compiled.place[p] for p in self.trained]
-        self.places = None if len(places) == len(self.program.parameters) else self.np.array(places)
+        self.places = None if len(places) == len(self.program.parameters) else as_array(places)
         self.agreement = Agreement(self.compiled)
         self.agreement.check()
         self.rows = self.compiled.rows(X, y)
         place = self.compiled.place
         self.layers = {
-            name: self.np.array([place[p] for p in layer if p in place], dtype=int)
+            name: [place[p] for p in layer if p in place]
             for name, layer in parameters_by_layer(model).items()
         }
         if task.validation is not None:
@@ -217,7 +225,9 @@ class CompiledStepper:
 
     def epoch(self) -> AbstractContextManager[Any]:
         """Compute through overflows, as Values do, whatever a user's ``np.seterr`` says."""
-        return self.np.errstate(all="ignore")  # type: ignore[no-any-return]
+        self._refresh()
+        self._prepare_steps()
+        return overflows_allowed()
 
     def whole_steps(self, batches: Sequence[Sequence[int]], at: int) -> tuple[list[float], Any]:
         """Take steps on the batches from one on in a single call, if the program can do that.
@@ -225,9 +235,8 @@ class CompiledStepper:
         Return their losses and outputs. It ends before a step that changes a number to nan, and
         after AT_ONCE seconds or so, since Ctrl-C waits for it.
         """
-        self._refresh()
         task, optimizer = self.task, self.task.optimizer
-        if not self._can_step():
+        if self.steps is None:
             return [], ()
         some = batches[at : at + self.pace]
         order = [i for batch in some for i in batch]
@@ -242,21 +251,21 @@ class CompiledStepper:
             optimizer.took(self.trained, self.steps.states, rates[: len(losses)])
             each = (perf_counter() - start) / len(losses)
             self.pace = max(1, min(int(AT_ONCE / each), 10 * self.pace))
-        return losses, self.np.asarray(outputs).reshape(-1, len(self.program.tape.outputs))
+        return losses, reshaped(outputs, len(self.program.tape.outputs))
 
-    def _can_step(self) -> bool:
-        """Make what takes whole steps, by the formula that the optimizer has now."""
+    def _prepare_steps(self) -> None:
+        """Make what takes whole steps, by the formula that the optimizer has in this epoch."""
         trace, optimizer = self.compiled.symbolic.trace, self.task.optimizer
         if self.compiled.batch or trace.given or trace.observed:
-            return False  # what layers draw, or want to know, is asked for step by step
+            return  # what layers draw, or want to know, is asked for step by step
         places = [self.compiled.place[p] for p in self.trained]
         try:
             update = update_of(optimizer.formula, optimizer.state_size, places)
-        except Exception:  # of a formula for numbers alone, which is then computed by NumPy
-            return False
-        if str(update) != self.formula:
+        except Exception:  # of a formula for numbers alone, which is then run on numbers
+            self.formula, self.steps = "", None
+            return
+        if self.steps is None or str(update) != self.formula:
             self.formula, self.steps = str(update), self.program.whole_steps(update, self.rows)
-        return self.steps is not None
 
     def _refresh(self) -> None:
         """Take over what callbacks have changed."""
@@ -270,9 +279,9 @@ class CompiledStepper:
     def forward_backward(self, batch: Sequence[int]) -> tuple[float, Any]:
         """Run the program on the rows of the batch."""
         self._refresh()
-        rows = self.rows[self.np.array(batch)]
-        if self.task.weights is not None:
-            rows[:, -1] = self.task.shares(batch)
+        rows = chosen(self.rows, batch)
+        if (shares := self.task.shares(batch)) is not None:
+            set_last_column(rows, shares)
         loss = self.compiled.backward(rows)
         return loss, self.compiled.outputs()
 
@@ -280,21 +289,20 @@ class CompiledStepper:
         """Change the vector of all weights; layers such as BatchNorm observe the run."""
         program, some = self.program, self.places
         # where some are left as they are, the optimizer gets a copy of the others
-        w = program.vector if some is None else program.vector[some]
-        g = program.gradient if some is None else program.gradient[some]
-        self.task.optimizer.step_arrays(self.np, self.trained, w, g, finite=True)
+        w = program.vector if some is None else chosen(program.vector, some)
+        g = program.gradient if some is None else chosen(program.gradient, some)
+        self.task.optimizer.step_arrays(numpy_or_none(), self.trained, w, g, finite=True)
         if some is not None:
-            program.vector[some] = w
+            put(program.vector, some, w)
         self.compiled.observe()
 
     def gradient_sizes(self) -> dict[str, float]:
         """Return the root mean square of each layer's part of the gradient."""
         gradient = self.program.gradient
-        with self.np.errstate(all="ignore"):
-            return {
-                name: float(self.np.hypot.reduce(gradient[places])) / sqrt(len(places) or 1)
-                for name, places in self.layers.items()
-            }
+        return {
+            name: root_mean_square(chosen(gradient, places).tolist())
+            for name, places in self.layers.items()
+        }
 
     def settle(self, *, may_change: bool = False) -> None:
         """Write the vectors to the Values; what is changed there counts from the next step."""
