@@ -77,7 +77,10 @@ def test_the_wheel_has_every_file_of_the_package(wheel):
     expected = {p.relative_to(ROOT).as_posix() for p in package.rglob("*.py")}
     expected |= {"tinygrad_edu/py.typed", "tinygrad_edu/viz/stepper.js"}
     expected |= {"tinygrad_edu/train/digits.txt.gz"}
-    expected |= {f"tinygrad_edu/compiler/{name}" for name in ("kernels.c", "kernels.h", "steps.c")}
+    expected |= {
+        f"tinygrad_edu/compiler/{name}"
+        for name in ("calls.js", "kernels.c", "kernels.h", "steps.c", "steps.js", "worker.js")
+    }
     notebooks = (ROOT / "notebooks").glob("*.ipynb")
     expected |= {f"tinygrad_edu/course/notebooks/{file.name}" for file in notebooks}
 

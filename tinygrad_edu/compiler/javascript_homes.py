@@ -37,7 +37,7 @@ class Home(Protocol):
     """A program of JavaScript where it lives."""
 
     def run(self, what: int, rows: int, numbers: Sequence[Numbers]) -> array[float]:
-        """Do what is asked for with these numbers, as calls.js says; return what was found."""
+        """Run what is asked for with these numbers, as calls.js says; return what was found."""
 
 
 class InBrowser:
@@ -50,7 +50,7 @@ class InBrowser:
         self.program = make(text, in_browser([data]))
 
     def run(self, what: int, rows: int, numbers: Sequence[Numbers]) -> array[float]:
-        """Do what is asked for with these numbers, as calls.js says; return what was found."""
+        """Run what is asked for with these numbers, as calls.js says; return what was found."""
         there = self.call(self.program, what, rows, in_browser(numbers))
         here = array("d", bytes(there.byteLength))
         there.assign_to(here)
@@ -78,7 +78,7 @@ class InNode:
         Node.ask(self)
 
     def run(self, what: int, rows: int, numbers: Sequence[Numbers]) -> array[float]:
-        """Do what is asked for with these numbers, as calls.js says; return what was found."""
+        """Run what is asked for with these numbers, as calls.js says; return what was found."""
         return array("d", Node.ask(self, what, rows, *numbers))
 
 
