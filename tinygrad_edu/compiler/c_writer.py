@@ -125,13 +125,18 @@ def c_list(numbers: Iterable[float]) -> str:
 
 
 def _functions(name: str, loops: Iterable[Loop], writer: CWriter) -> str:
-    """Write the functions of a pass, and one that calls them."""
-    rest, functions, calls = iter(loops), [""] * 0, [""] * 0
+    """Write a pass as a function; a long one as several, and one that calls them."""
+    rest, bodies = iter(loops), []
     while some := [*islice(rest, LONGEST)]:
         lines = [line for loop in some for line in (f"/* {loop} */", *writer.lines(loop))]
-        calls.append(f"{name}_{len(calls)}(s);")
-        functions.append(_function(f"static void {calls[-1][:-4]}", lines))
-    return "\n".join([*functions, _function(f"static void {name}", calls or ["(void)s;"])])
+        bodies.append(lines)
+    if len(bodies) > 1:
+        pieces = {f"{name}_{k}": lines for k, lines in enumerate(bodies)}
+        bodies = [[f"{piece}(s);" for piece in pieces]]
+    else:
+        pieces = {}
+    pieces[name] = bodies[0] if bodies else ["(void)s;"]
+    return "\n".join(_function(f"static void {piece}", lines) for piece, lines in pieces.items())
 
 
 def _function(head: str, lines: Iterable[str], own: str = "restrict ") -> str:
