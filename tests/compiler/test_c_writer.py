@@ -158,7 +158,7 @@ def test_a_function_has_the_stores_that_it_uses():
     """Under names that no other leads to; the one that calls them promises nothing."""
     text = source(NETWORK)
     functions = dict(re.findall(r"^(\w[^\n]*)\n\{\n(.*?)^\}", text, re.S | re.M))
-    forward = next(body for head, body in functions.items() if "forward_0" in head)
+    forward = next(body for head, body in functions.items() if " forward(" in head)
     run = next(body for head, body in functions.items() if "double run" in head)
 
     assert "double *restrict u = s->u;" in forward
