@@ -122,17 +122,25 @@ class _Writer:
 
     def hoisted(self, atom: Atom) -> Atom:
         """Compute what is the same for all parameters on its own, before."""
-        names = symbols.names_in(atom)
         if not isinstance(atom, Expression) or not atom.arguments:
             return atom
-        if any(self.refs[name].store != "h" for name in names):
+        if not self.is_told(atom):
+            if atom.function in ("divide", "true_divide") and self.is_told(atom.arguments[1]):
+                x, y = atom.arguments  # a product takes a tenth of the time of a quotient
+                atom = Expression("multiply", (x, Expression(atom.function, (1.0, y))))
             return Expression(atom.function, tuple(map(self.hoisted, atom.arguments)))
+        names = symbols.names_in(atom)
         text = as_math(atom, {name: name for name in names})
         if text not in self.scalars:
             name = self.scalars[text] = f"h{len(self.scalars)}"
             self.refs[name] = ref_at("h", len(TOLD) + len(self.scalars) - 1)
             self.assign(self.refs[name], atom, {})
         return variable(self.scalars[text])
+
+    def is_told(self, atom: Atom) -> bool:
+        """Check whether an expression is the same for all parameters, and not just a number."""
+        names = symbols.names_in(atom)
+        return bool(names) and all(self.refs[name].store == "h" for name in names)
 
     def norm(self) -> list[Loop]:
         """Write the norm of the gradient, by the largest of it, whose square may be infinite."""
