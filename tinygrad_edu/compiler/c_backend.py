@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_library import library
-from tinygrad_edu.compiler.c_writer import WHOLE, c_source, padded
+from tinygrad_edu.compiler.c_writer import HEADER, WHOLE, c_source, padded
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
@@ -41,7 +41,7 @@ class CBackend:
         self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
         self.source = c_source(tape, plan, gradient(plan), reduce, self.wide)
         lap("write")
-        self.library = library(self.source + WHOLE)
+        self.library = library(HEADER + self.source + WHOLE)
         lap("compile")
         self.passes, self.whole = self.library.run, self.library.whole
         self.passes.restype = ctypes.c_double
