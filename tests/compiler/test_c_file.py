@@ -124,7 +124,9 @@ def test_steps_and_rate_can_be_passed_and_other_words_are_refused(tmp_path):
         assert done.stderr == f"usage: {step} [steps] [learning rate]\n"
 
 
-@pytest.mark.parametrize("number", [1e-300, -1e300, 5e-324, math.inf, -math.inf, math.nan, -0.0])
+@pytest.mark.parametrize(
+    "number", [1.0 / 3.0, 1e-300, -1e300, 5e-324, math.inf, -math.inf, math.nan, -0.0]
+)
 def test_any_number_can_be_written(number, tmp_path):
     """In full, also infinities and nan."""
     w, x = Value(number), Value(number)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_library import library
-from tinygrad_edu.compiler.c_writer import WHOLE, c_source, c_steps, padded
+from tinygrad_edu.compiler.c_writer import HEADER, WHOLE, c_source, c_steps, padded
 from tinygrad_edu.compiler.memory import Memory, address, numbers, parts
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.tape import Tape
@@ -43,7 +43,7 @@ class CBackend:
         self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
         self.source = c_source(tape, plan, gradient(plan), reduce, self.wide)
         lap("write")
-        self.library = library(self.source + WHOLE)
+        self.library = library(HEADER + self.source + WHOLE)
         lap("compile")
         self.passes, self.whole = self.library.run, self.library.whole
         self.passes.restype = ctypes.c_double
@@ -138,7 +138,7 @@ class CSteps:
 
     def __init__(self, backend: CBackend, update: Update, rows: Any) -> None:
         self.backend, wide = backend, backend.wide
-        self.library = library(c_steps(update))
+        self.library = library(HEADER + c_steps(update))
         self.train = self.library.train
         self.train.restype, self.train.argtypes = ctypes.c_long, (ctypes.c_void_p, ctypes.c_void_p)
         self.data, self.told = numbers(wide * len(rows)), numbers(update.scalars)

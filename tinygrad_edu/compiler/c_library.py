@@ -64,7 +64,7 @@ class Library:
 
 
 def library(text: str) -> Library:
-    """Compile a program, unless the cache has it already, and load it.
+    """Compile a text, unless the cache has it already, and load it; it may call the kernels.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def library(text: str) -> Library:
         flags += ["--param", "vect-epilogues-nomask=0"]  # 0.6 of the time to compile
         if platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64":
             flags, last = [*flags, "-DLIBMVEC"], ["-lmvec", "-lm"]
-    return Library(made(HEADER + text, ".so", flags, last))
+    return Library(made(text, ".so", flags, last))
 
 
 def kernels() -> Path:
