@@ -23,6 +23,8 @@ _EXAMPLES = """examples:
                                            gradients by hand; writes results/gpt.json
   python -m benchmarks training            whole training steps on digits, and fit, against NumPy
                                            by hand, PyTorch and JAX; writes results/training.json
+  python -m benchmarks choices             what each target takes in all, and whether "auto" chooses
+                                           well; writes results/choices.json
   python -m benchmarks promises            every promise with its stated number of cases, in half an
                                            hour; writes results/promises.json and docs/promises.md
   python -m benchmarks promises --only depth labels
@@ -41,6 +43,7 @@ _CONTENDERS = {
     "compiled": "matrices found, against NumPy, PyTorch, JAX",
     "estimators": "against scikit-learn's MLPClassifier",
     "gpt": "a training step of the course's GPT, against NumPy",
+    "choices": "what each target costs in all, and target auto",
     "training": "whole training steps with Adam, against NumPy, PyTorch, JAX",
 }
 _PACKAGES = ("micrograd", "numpy", "sklearn")

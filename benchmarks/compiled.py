@@ -85,7 +85,7 @@ class Compiled:
     """A program of ours as a contender."""
 
     def __init__(self, program: Program, rows: Any = None) -> None:
-        self.program = program
+        self.program, self.rows = program, rows
         self.step: Callable[[], float] = partial(program.backward, rows)
 
     def descend(self, rate: float) -> None:

@@ -379,6 +379,39 @@ def _training_verdicts(figures: Figures) -> Iterator[Verdict]:
         yield judged(what, "at most", most, ratios.get(other), "x", 3)
 
 
+# --- choices ---
+
+
+def slower(totals: Mapping[str, float]) -> float:
+    """Return the time of ``target="auto"`` in times of the best fixed choice."""
+    return totals["auto"] / min(seconds for name, seconds in totals.items() if name != "auto")
+
+
+def _choices_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    targets = ("numpy", "python", "c", "auto")
+    for runs in figures["runs"]:
+        head = ("", *targets, "auto / best", "starts with", "C from run")
+        rows = [
+            (
+                name,
+                *(f"{totals[t]:,.2f} s" if t in totals else "left out" for t in targets),
+                f"{slower(totals):.2f}",
+                row["first"],
+                f"{row['switch_at']:,}" if row["switch_at"] is not None else "never",
+            )
+            for name, row in figures["models"].items()
+            for totals in (row["totals"][str(runs)],)
+        ]
+        yield f"In all, the graph, the program and {runs:,} runs", [head, *rows]
+
+
+def _choices_verdicts(figures: Figures) -> Iterator[Verdict]:
+    few = str(figures["runs"][0])
+    for name, row in figures["models"].items():
+        times = slower(row["totals"][few])
+        yield judged(f"{name}: auto in times of the best target", "at most", 1.2, times, "x")
+
+
 Tables = Callable[[Figures], Iterable[tuple[str, Iterable[Row]]]]
 # for each benchmark its tables, its promises, and a note on how it measures
 BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], str]] = {
@@ -394,5 +427,6 @@ BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], s
         "Accuracy is a mean ± its standard deviation. One thread each.",
     ),
     "gpt": (_gpt_tables, _gpt_verdicts, "float64, one thread each."),
+    "choices": (_choices_tables, _choices_verdicts, "The cache of the C compiler was empty."),
     "training": (_training_tables, _training_verdicts, "float64, one thread each."),
 }
