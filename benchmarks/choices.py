@@ -27,6 +27,7 @@ from benchmarks.widths import GRAPHS, microseconds
 from tinygrad_edu import compile_graph
 from tinygrad_edu.compiler import Program
 from tinygrad_edu.compiler.c_library import folder, kernels
+from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.targets import price_of_c, saved_by_c
 
 DEMO = 1_350  # runs: 30 epochs of digits in batches of 32
@@ -110,8 +111,7 @@ def measure_model(name: str, make: Make, sizes: Sizes, once: float) -> Figures:
             setups[target] = set_up(make, target)
     us = microseconds(steps, sizes.rounds)
     seconds = {target: 1e-6 * number for target, number in us.items()}
-    saved = saved_by_c(plan, first, count)
-    at = ceil(price_of_c(plan) / saved) if saved else inf
+    at = switch_at(plan, first, count)
     figures: Figures = {
         "nodes": program.stats["nodes"],
         "instructions": program.stats["instructions"],
@@ -133,6 +133,12 @@ def measure_model(name: str, make: Make, sizes: Sizes, once: float) -> Figures:
             totals["auto"] += once + switch + (runs - before) * seconds["c"]
         figures["totals"][str(runs)] = totals
     return figures
+
+
+def switch_at(plan: Plan, target: str, rows: int) -> float:
+    """Return the first run that ``auto`` makes in machine code."""
+    saved = saved_by_c(plan, target, rows)
+    return ceil(price_of_c(plan) / saved) if saved else inf
 
 
 def _bound(make: Make, target: str) -> tuple[Callable[..., float], Any]:
