@@ -21,6 +21,10 @@ _EXAMPLES = """examples:
   python -m benchmarks estimators          against scikit-learn's MLPClassifier: accuracy and time
   python -m benchmarks gpt                 a training step of the course's GPT against NumPy with
                                            gradients by hand; writes results/gpt.json
+  python -m benchmarks training            whole training steps on digits, and fit, against NumPy
+                                           by hand, PyTorch and JAX; writes results/training.json
+  python -m benchmarks choices             what each target takes in all, and whether "auto" chooses
+                                           well; writes results/choices.json
   python -m benchmarks promises            every promise with its stated number of cases, in half an
                                            hour; writes results/promises.json and docs/promises.md
   python -m benchmarks promises --only depth labels
@@ -30,7 +34,7 @@ _EXAMPLES = """examples:
   python -m benchmarks readme              make README's table from results/
 
 needs micrograd and scikit-learn: pip install -e ".[test,peers]"
-compiled does without micrograd, PyTorch and JAX, and says so in their rows
+compiled and training do without micrograd, PyTorch and JAX, and say so in their rows
 exit codes: 0 done, 1 the engines disagree, or a promise is missed,
             2 something is missing or was not understood
 """
@@ -39,6 +43,8 @@ _CONTENDERS = {
     "compiled": "matrices found, against NumPy, PyTorch, JAX",
     "estimators": "against scikit-learn's MLPClassifier",
     "gpt": "a training step of the course's GPT, against NumPy",
+    "choices": "what each target costs in all, and target auto",
+    "training": "whole training steps with Adam, against NumPy, PyTorch, JAX",
 }
 _PACKAGES = ("micrograd", "numpy", "sklearn")
 

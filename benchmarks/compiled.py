@@ -38,11 +38,12 @@ from benchmarks.peers import (
     Problem,
     peer,
 )
-from benchmarks.report import HAND, NUMPY, PYTHON, SLOWEST, setting_of
+from benchmarks.report import HAND, NUMPY, PYTHON, SLOWEST, C, setting_of
 from benchmarks.timing import Disagreement, in_turns, ratio
 from benchmarks.workloads import moons, moons_loss
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.compiler import Program, recording
+from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.nn import MLP, cross_entropy
 
 RATE = 0.01
@@ -167,7 +168,8 @@ def measure_work(work: Work, sizes: Sizes) -> Figures:
         "compile_seconds": seconds,
         "compile_mib": peak_mib(lambda: work.compile("numpy")),
     }
-    found: dict[str, Contender | str] = {NUMPY: ours, HAND: ByHand(work.problem)}
+    found: dict[str, Contender | str] = {NUMPY: ours, C: enter(C, work)}
+    found[HAND] = ByHand(work.problem)
     found |= {name: enter(name, work) for name in (*PEERS, PYTHON)}
     there = {name: one for name, one in found.items() if not isinstance(one, str)}
     apart = agreement(work, there, sizes.descents)
@@ -185,7 +187,12 @@ def enter(name: str, work: Work) -> Contender | str:
     reason = work.few.get(name)
     if isinstance(reason, str):
         return reason
-    return work.compile("python") if name == PYTHON else peer(name, work.problem)
+    if name not in (C, PYTHON):
+        return peer(name, work.problem)
+    try:
+        return work.compile("c" if name == C else "python")
+    except MissingExtraError as error:
+        return str(error).splitlines()[0]
 
 
 def agreement(work: Work, contenders: Mapping[str, Contender], descents: int) -> Figures:
@@ -216,7 +223,7 @@ def losses(contender: Contender, descents: int) -> list[float]:
 
 
 def timed(contenders: Mapping[str, Contender], sizes: Sizes) -> Figures:
-    """Microseconds a step, and how many times as long as ours, within the same rounds.
+    """Microseconds a step, in times of ours on NumPy and of NumPy by hand, within the same rounds.
 
     Straight-line Python and micrograd take turns with ours in rounds of their own, which are few.
     """
@@ -231,6 +238,7 @@ def timed(contenders: Mapping[str, Contender], sizes: Sizes) -> Figures:
     seconds = in_turns(fast, sizes.rounds, collecting=True)
     figures |= {name: _row(blocks, seconds[NUMPY]) for name, blocks in seconds.items()}
     for name, (step, size) in fast.items():
+        figures[name]["hand_ratio"] = ratio(seconds[name], seconds[HAND])
         figures[name]["threads"] = busy_threads(step, size)
     return figures
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from statistics import median
@@ -20,10 +21,11 @@ import numpy as np
 
 from benchmarks.models import layers, pairs, sequences
 from benchmarks.models.parts import Array, Slopes, uniform
-from benchmarks.report import HAND, NUMPY
+from benchmarks.report import HAND, NUMPY, C
 from benchmarks.timing import Disagreement, in_turns, ratio
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.compiler import Program, recording
+from tinygrad_edu.engine.errors import MissingExtraError
 
 FAMILIES: tuple[Any, ...] = (
     layers.Mlp,
@@ -163,25 +165,27 @@ def measure_family(family: Any, rounds: int, block: int) -> dict[str, Any]:
         **{name: stats[name] for name in ("nodes", "instructions", "matrix_products")},
     }
     steps: dict[str, Callable[[], Any]] = {NUMPY: ours, HAND: by_hand(family)}
+    with suppress(MissingExtraError):  # there may be no C compiler
+        steps[C] = Ours(family, "c")
     for name, (package, make) in PEERS.items():
         if find_spec(package) is not None:
             steps[name] = make(family)
-    figures["apart"] = apart(ours, steps)
+    figures["apart"] = apart(steps)
     seconds = in_turns({n: (s, block) for n, s in steps.items()}, rounds, collecting=True)
     ratios = {n: ratio(blocks, seconds[HAND]) for n, blocks in seconds.items()}
-    figures["ratios"] = dict.fromkeys(PEERS) | ratios
+    figures["ratios"] = dict.fromkeys((NUMPY, C, *PEERS)) | ratios
     figures["us"] = 1e6 * median(second for block in seconds[HAND] for second in block)
     return figures
 
 
-def apart(ours: Ours, steps: Mapping[str, Callable[[], Any]]) -> float:
+def apart(steps: Mapping[str, Callable[[], Any]]) -> float:
     """Return how far losses and slopes are from those by hand; Disagreement if far."""
     loss, slopes = steps[HAND]()
     largest = max(float(np.abs(slope).max()) for slope in slopes.values())
     furthest = 0.0
     for name, step in steps.items():
         other, found = step()
-        found = ours.slopes() if name == NUMPY else found
+        found = step.slopes() if isinstance(step, Ours) else found
         gaps = [abs(other - loss) / abs(loss)]
         gaps += [float(np.abs(np.asarray(found[n]) - slopes[n]).max()) / largest for n in slopes]
         if not all(gap <= TOLERANCE for gap in gaps):  # nan is not

@@ -28,9 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.models.gpt import ByHand
-from benchmarks.report import HAND, NUMPY, setting_of
+from benchmarks.report import HAND, NUMPY, C, setting_of
 from benchmarks.timing import Disagreement, in_turns, ratio
 from tinygrad_edu.course.gpt import GPT, NAMES, CompiledGPT
+from tinygrad_edu.engine.errors import MissingExtraError
 from tinygrad_edu.train import Adam, linear
 
 RATE, DECAY = 0.01, 1_000  # notebook 12's learning rate; microgpt's steps, after which it is 0
@@ -85,10 +86,17 @@ def measure_batch(size: int, sizes: Sizes) -> Figures:
         "compile_seconds": process_time() - start,
         **{name: machine.program.stats[name] for name in ("nodes", "instructions")},
     }
-    contenders = {NUMPY: ours(machine, batches[0]), HAND: by_hand(sizes.model, batches[0])}
+    contenders = {NUMPY: ours(machine, batches[0])}
+    absent: dict[str, Figures] = {}
+    try:
+        contenders[C] = ours(compiled(sizes.model, "c"), batches[0])
+    except MissingExtraError as error:
+        absent[C] = {"absent": str(error).splitlines()[0]}
+    contenders[HAND] = by_hand(sizes.model, batches[0])
     apart = agreement(contenders, batches)
     rows = timed(contenders, batches, sizes)
-    figures["contenders"] = {name: {**row, "losses_apart": apart} for name, row in rows.items()}
+    there = {name: {**row, "losses_apart": apart} for name, row in rows.items()}
+    figures["contenders"] = there | absent
     return figures
 
 
@@ -98,9 +106,9 @@ def untrained(settings: Sequence[int]) -> tuple[GPT, Adam]:
     return model, Adam(model.parameters(), RATE, schedule=linear(DECAY))
 
 
-def compiled(settings: Sequence[int]) -> CompiledGPT:
-    """Compile the model."""
-    return CompiledGPT(*untrained(settings))
+def compiled(settings: Sequence[int], target: str = "numpy") -> CompiledGPT:
+    """Compile the model for a target."""
+    return CompiledGPT(*untrained(settings), target=target)
 
 
 def ours(machine: CompiledGPT, batch: Batch) -> Contender:

@@ -180,7 +180,18 @@ def _seconds(figures: Figures, stage: str) -> float:
 
 # --- compiled ---
 
-NUMPY, PYTHON, HAND, SLOWEST = "ours, numpy", "ours, python", "NumPy by hand", "micrograd"
+NUMPY, C, PYTHON = "ours, numpy", "ours, c", "ours, python"
+HAND, SLOWEST = "NumPy by hand", "micrograd"
+
+
+def best_of_ours(ratios: Mapping[str, float | None]) -> float:
+    """Return the least of the times of NumPy's and C's program, which may be absent."""
+    return min(ratio for name in (NUMPY, C) if (ratio := ratios.get(name)) is not None)
+
+
+def _ratios(contenders: Figures, kind: str = "ratio") -> dict[str, float | None]:
+    """Return a ratio of each contender, None where it is absent."""
+    return {name: row.get(kind) for name, row in contenders.items()}
 
 
 def _compiled_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
@@ -235,6 +246,12 @@ def _compiled_verdicts(figures: Figures) -> Iterator[Verdict]:
     for (name, work), most in zip(works.items(), (1.0, 1.1, 1.2), strict=True):
         ratio = 1.0 / work["contenders"][HAND]["ratio"]
         yield judged(f"{name}: in times of NumPy by hand", "at most", most, ratio, "x")
+    for name, most in (("moons", 0.18), ("digits", 0.22)):
+        ratio = works[name]["contenders"][C].get("hand_ratio")
+        yield judged(f"{name}, C: in times of {HAND}", "at most", most, ratio, "x", 3)
+    best = best_of_ours(_ratios(works["MNIST size"]["contenders"], "hand_ratio"))
+    what = f"MNIST size, the best of our targets: in times of {HAND}"
+    yield judged(what, "at most", 1.0, best, "x")
     rows = works["moons"]["contenders"]
     ratio = rows[SLOWEST].get("ratio")
     yield judged("moons: micrograd's time", "at least", 8_000, ratio, "x", 0)
@@ -246,9 +263,10 @@ def _compiled_verdicts(figures: Figures) -> Iterator[Verdict]:
     yield judged(what, "at most", 3.0, work["compile_seconds"], "s")
     families = figures.get("families", {})
     if families:
-        worst = max(families, key=lambda name: families[name]["ratios"][NUMPY])
-        ratio = families[worst]["ratios"][NUMPY]
-        what = f"{len(families)} families: in times of {HAND}, the slowest ({worst})"
+        best_of = {name: best_of_ours(family["ratios"]) for name, family in families.items()}
+        worst = max(best_of, key=lambda name: best_of[name])
+        ratio = best_of[worst]
+        what = f"{len(families)} families, best of ours: in times of {HAND}, the slowest ({worst})"
         yield judged(what, "at most", 1.5, ratio, "x")
     for row in figures["million"]:
         within = "stopped" not in row and row["compile_seconds"] <= 60 and row["peak_mib"] <= 4096
@@ -297,6 +315,7 @@ def _estimators_verdicts(figures: Figures) -> Iterator[Verdict]:
 def _gpt_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
     shape = ", ".join(f"{name} {size}" for name, size in figures["model"].items())
     for batch in figures["batches"]:
+        there = {n: row for n, row in batch["contenders"].items() if "absent" not in row}
         made = f"{batch['nodes']:,} nodes in {batch['instructions']} instructions"
         title = f"The course's GPT ({shape}), {_batch(batch)}: {made}"
         head = ("", "a step", f"in times of {HAND}", "passes", "Adam", "steps", "losses apart")
@@ -309,19 +328,86 @@ def _gpt_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
                 str(row["steps"]),
                 f"{row['losses_apart']:.0e}",
             )
-            for name, row in batch["contenders"].items()
+            for name, row in there.items()
         ]
+        rows += [(n, row["absent"]) for n, row in batch["contenders"].items() if n not in there]
         yield f"{title}, compiled in {batch['compile_seconds']:.2f} s", [head, *rows]
 
 
 def _gpt_verdicts(figures: Figures) -> Iterator[Verdict]:
     for batch in figures["batches"]:
         what = f"GPT, a training step on {_batch(batch)}: in times of {HAND}"
-        yield judged(what, "at most", 1.0, batch["contenders"][NUMPY]["ratio"], "x")
+        best = best_of_ours(_ratios(batch["contenders"]))
+        yield judged(f"{what}, the best of ours", "at most", 1.0, best, "x")
 
 
 def _batch(batch: Figures) -> str:
     return "1 name" if batch["names"] == 1 else f"{batch['names']} names"
+
+
+# --- training ---
+
+
+def _training_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    widths = "-".join(map(str, figures["widths"]))
+    what = f"MLP {widths}, {figures['samples']:,} samples in batches of {figures['batch']}, Adam"
+    head = ("", "a step", f"in times of {HAND}", "epochs", "losses apart", "steps compared")
+    rows = [
+        (name, row["absent"])
+        if "absent" in row
+        else (
+            name,
+            f"{row['us']:,.1f} µs",
+            f"{row['ratio']:.2f}",
+            str(row["epochs"]),
+            f"{row['losses_apart']:.0e}",
+            str(row["compared"]),
+        )
+        for name, row in figures["contenders"].items()
+    ]
+    yield f"A whole training step: {what}", [head, *rows]
+    fits = [(name, f"{seconds:,.2f} s") for name, seconds in figures["fits"].items()]
+    yield f"fit of {figures['epochs']} epochs, by the clock", [("", "in all"), *fits]
+
+
+def _training_verdicts(figures: Figures) -> Iterator[Verdict]:
+    ratios = figures["contenders"][C].get("ratios", {})
+    for other, most in ((HAND, 0.25), ("PyTorch eager", 0.10), ("JAX jit", 0.20)):
+        what = f"a training step on digits, C: in times of {other}"
+        yield judged(what, "at most", most, ratios.get(other), "x", 3)
+
+
+# --- choices ---
+
+
+def slower(totals: Mapping[str, float]) -> float:
+    """Return the time of ``target="auto"`` in times of the best fixed choice."""
+    return totals["auto"] / min(seconds for name, seconds in totals.items() if name != "auto")
+
+
+def _choices_tables(figures: Figures) -> Iterator[tuple[str, list[Row]]]:
+    targets = ("numpy", "python", "c", "auto")
+    for runs in figures["runs"]:
+        head = ("", *targets, "auto / best", "starts with", "C from run")
+        rows = [
+            (
+                name,
+                *(f"{totals[t]:,.2f} s" if t in totals else "left out" for t in targets),
+                f"{slower(totals):.2f}",
+                row["first"],
+                f"{row['switch_at']:,}" if row["switch_at"] is not None else "never",
+            )
+            for name, row in figures["models"].items()
+            for totals in (row["totals"][str(runs)],)
+        ]
+        yield f"In all, the graph, the program and {runs:,} runs", [head, *rows]
+
+
+def _choices_verdicts(figures: Figures) -> Iterator[Verdict]:
+    few = str(figures["runs"][0])
+    for name, row in figures["models"].items():
+        times = slower(row["totals"][few])
+        yield judged(f"{name}: auto in times of the best target", "at most", 1.2, times, "x")
 
 
 Tables = Callable[[Figures], Iterable[tuple[str, Iterable[Row]]]]
@@ -339,4 +425,6 @@ BENCHMARKS: Mapping[str, tuple[Tables, Callable[[Figures], Iterable[Verdict]], s
         "Accuracy is a mean ± its standard deviation. One thread each.",
     ),
     "gpt": (_gpt_tables, _gpt_verdicts, "float64, one thread each."),
+    "choices": (_choices_tables, _choices_verdicts, "The cache of the C compiler was empty."),
+    "training": (_training_tables, _training_verdicts, "float64, one thread each."),
 }

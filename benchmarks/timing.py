@@ -13,10 +13,12 @@ median of these is reported.
 from __future__ import annotations
 
 import gc
+import os
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any, TypeVar
 
@@ -95,6 +97,20 @@ def ratio(slow: Sequence[Sequence[float]], fast: Sequence[Sequence[float]]) -> f
     2.0
     """
     return median(median(a) / median(b) for a, b in zip(slow, fast, strict=True))
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Let the compiler of C find nothing in its cache, as on a machine that never ran it."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with TemporaryDirectory() as room:
+        os.environ["XDG_CACHE_HOME"] = room
+        try:
+            yield
+        finally:
+            del os.environ["XDG_CACHE_HOME"]
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
 
 
 def bytes_held(build: Callable[[], T]) -> tuple[T, int]:

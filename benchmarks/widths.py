@@ -1,4 +1,4 @@
-"""Graphs from very narrow to wide, on both targets: what ``target="auto"`` has to tell apart.
+"""Graphs from very narrow to wide, on each target: what ``target="auto"`` has to tell apart.
 
 ``python -m benchmarks.widths`` prints the table of ``tinygrad_edu/compiler/targets.py``.
 """
@@ -174,10 +174,12 @@ def microseconds(steps: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dic
 
 def measure() -> None:
     """Print operations per instruction, and µs of a backward pass on each target and eagerly."""
-    print(f"{'graph':26} {'ops / instruction':>17} {'numpy':>7} {'python':>7} {'eager':>7}")
+    targets = ("numpy", "python", "c")
+    heads = " ".join(f"{name:>7}" for name in (*targets, "eager"))
+    print(f"{'graph':26} {'ops / instruction':>17} {heads}")
     for name, make in GRAPHS.items():
         root = make()
-        programs = {target: compile_graph(root, target=target) for target in ("numpy", "python")}
+        programs = {target: compile_graph(root, target=target) for target in targets}
         steps = {target: program.backward for target, program in programs.items()}
         took = microseconds({**steps, "eager": root.backward})
         program = programs["numpy"]

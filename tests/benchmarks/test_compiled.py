@@ -8,21 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.targets import on_every_target
+from tests.targets import CC, on_every_target
+from tinygrad_edu.compiler import c_library
+from tinygrad_edu.engine.errors import MissingExtraError
 
 pytest.importorskip("sklearn")
 np = pytest.importorskip("numpy")
 
-from benchmarks import million, peers, report  # noqa: E402
+from benchmarks import families, million, peers, report  # noqa: E402
 from benchmarks.compiled import (  # noqa: E402
     QUICK,
     Compiled,
     agreement,
     classes_work,
+    enter,
     moons_work,
 )
+from benchmarks.models import layers  # noqa: E402
 from benchmarks.peers import PEERS, ByHand, peer  # noqa: E402
-from benchmarks.report import HAND, NUMPY, PYTHON  # noqa: E402
+from benchmarks.report import HAND, NUMPY, PYTHON, C  # noqa: E402
 from benchmarks.timing import Disagreement  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -49,9 +53,11 @@ def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     names = [name.split(",")[0] for name in measured["workloads"]]
     assert names == ["moons", "digits", "MNIST size"]
     for work in measured["workloads"].values():
-        assert set(work["contenders"]) == {NUMPY, HAND, PYTHON, *PEERS}
+        assert set(work["contenders"]) == {NUMPY, C, HAND, PYTHON, *PEERS}
         for row in work["contenders"].values():
             assert "absent" in row or (row["losses_apart"] <= 1e-9 and row["us"] > 0.0)
+    for family in measured["families"].values():
+        assert set(family["ratios"]) == {NUMPY, C, HAND, *families.PEERS}
     assert not any("stopped" in case for case in measured["million"])
 
 
@@ -136,6 +142,34 @@ def test_a_broken_peer_is_not_called_missing(monkeypatch):
 
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         peer("JAX jit", WORKS[0].problem)
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=CC)])
+def test_a_wrong_slope_of_a_family_is_noticed(target):
+    """On either target: each parameter's slope is compared, not the loss alone."""
+    ours, hand = families.Ours(layers.RadialBasis, target), families.by_hand(layers.RadialBasis)
+    assert families.apart({target: ours, HAND: hand}) < 1e-12
+
+    def wrong():
+        loss, slopes = hand()
+        return loss, {name: 1.000001 * slope for name, slope in slopes.items()}
+
+    with pytest.raises(Disagreement, match=r"is 1.* away from NumPy by hand"):
+        families.apart({target: ours, "wrong": wrong, HAND: hand})
+
+
+def test_without_a_c_compiler_the_others_are_measured(monkeypatch):
+    """The row of C says what is missing."""
+
+    def none():
+        raise MissingExtraError("there is no C compiler.", fix="pip install ziglang")
+
+    monkeypatch.setattr(c_library, "compiler", none)
+
+    assert enter(C, WORKS[1]) == "there is no C compiler."
+    figures = families.measure_family(layers.RadialBasis, 1, 2)
+    assert figures["ratios"][C] is None
+    assert figures["ratios"][NUMPY] > 0.0
 
 
 @pytest.mark.slow

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.targets import CC
+
 np = pytest.importorskip("numpy")
 
 from benchmarks import gpt, report  # noqa: E402
 from benchmarks.models.gpt import ByHand  # noqa: E402
-from benchmarks.report import HAND, NUMPY  # noqa: E402
+from benchmarks.report import HAND, NUMPY, C  # noqa: E402
 from benchmarks.timing import Disagreement  # noqa: E402
 from tinygrad_edu.course.gpt import NAMES  # noqa: E402
 
@@ -21,7 +23,7 @@ BATCHES = [[0, 7, 3], [12, 50, 200], [100, 2, 300]]
 
 
 @pytest.mark.slow
-def test_a_quick_run_measures_both_and_writes_what_it_is_told(tmp_path):
+def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     """A batch of several names and one of a single name, with the same losses."""
     out = tmp_path / "figures.json"
 
@@ -38,8 +40,10 @@ def test_a_quick_run_measures_both_and_writes_what_it_is_told(tmp_path):
     assert done.stdout.strip() == report.as_text(measured)
     assert [batch["names"] for batch in measured["batches"]] == [4, 1]
     for batch in measured["batches"]:
-        assert set(batch["contenders"]) == {NUMPY, HAND}
+        assert set(batch["contenders"]) == {NUMPY, C, HAND}
         for row in batch["contenders"].values():
+            if "absent" in row:
+                continue
             assert row["losses_apart"] <= 1e-9
             assert min(row["us"], row["passes_us"], row["adam_us"]) > 0.0
 
@@ -58,18 +62,19 @@ def test_the_hand_written_gradient_is_the_slope_of_its_loss():
     assert (moved(1e-6) - moved(-1e-6)) / 2e-6 == pytest.approx(along, rel=1e-6)
 
 
-def contenders(spoil=lambda hand: None):
+def contenders(spoil=lambda hand: None, target="numpy"):
     """Ours, and NumPy by hand, with which something may be wrong."""
     hand = gpt.by_hand(SMALL, BATCHES[0])
-    ours = gpt.ours(gpt.compiled(SMALL), BATCHES[0])
+    ours = gpt.ours(gpt.compiled(SMALL, target), BATCHES[0])
     wrong = ByHand(*gpt.untrained(SMALL), NAMES)
     spoil(wrong)
     return {NUMPY: ours, HAND: hand, "wrong": gpt.Contender(lambda b: wrong.step(b), int, int)}
 
 
-def test_a_training_step_of_ours_is_that_of_numpy_by_hand():
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=CC)])
+def test_a_training_step_of_ours_is_that_of_numpy_by_hand(target):
     """The losses of twenty steps agree, through two blocks and names of different lengths."""
-    assert gpt.agreement(contenders(), BATCHES * 7) < 1e-12
+    assert gpt.agreement(contenders(target=target), BATCHES * 7) < 1e-12
 
 
 def later_rate(hand):
