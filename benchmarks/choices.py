@@ -12,7 +12,7 @@ import os
 os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from math import ceil, inf
 from resource import RUSAGE_CHILDREN, getrusage
@@ -20,9 +20,11 @@ from statistics import median
 from time import process_time
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks import compiled, families
 from benchmarks.report import setting_of
-from benchmarks.timing import empty_cache
+from benchmarks.timing import Disagreement, empty_cache
 from benchmarks.widths import GRAPHS, microseconds
 from tinygrad_edu import compile_graph
 from tinygrad_edu.compiler import Program
@@ -33,6 +35,7 @@ from tinygrad_edu.compiler.targets import price_of_c, saved_by_c
 DEMO = 1_350  # runs: 30 epochs of digits in batches of 32
 MOST = 200_000  # nodes of a program in Python that is waited for
 TARGETS = ("numpy", "python", "c")
+TOLERANCE = 1e-9  # of the largest slope, or the loss
 FAMILIES = ("CNN as loops", "LSTM", "embeddings", "Hopfield", "neural ODE")
 Make = Callable[[str], tuple[Program, Any]]  # from a target to a program and its rows
 Figures = dict[str, Any]
@@ -99,7 +102,7 @@ def _family(family: Any, target: str) -> tuple[Program, Any]:
 def measure_model(name: str, make: Make, sizes: Sizes, once: float) -> Figures:
     """Return what set-up and runs take on each target, and what that is in all."""
     print(f"{name}: set up, run", file=sys.stderr)
-    setups, steps = {}, {}
+    setups, programs = {}, {}
     program, rows = make("auto")
     first, plan = program.stats["target"], program.plan.plan
     count = len(rows) if rows is not None else 1
@@ -107,8 +110,10 @@ def measure_model(name: str, make: Make, sizes: Sizes, once: float) -> Figures:
     switch = switched(make)
     for target in TARGETS:
         if target != "python" or program.stats["nodes"] <= MOST:
-            steps[target] = partial(*_bound(make, target))
+            programs[target] = make(target)
             setups[target] = set_up(make, target)
+    agreement(name, programs)
+    steps = {t: partial(program.backward, rows) for t, (program, rows) in programs.items()}
     us = microseconds(steps, sizes.rounds)
     seconds = {target: 1e-6 * number for target, number in us.items()}
     at = switch_at(plan, first, count)
@@ -141,9 +146,16 @@ def switch_at(plan: Plan, target: str, rows: int) -> float:
     return ceil(price_of_c(plan) / saved) if saved else inf
 
 
-def _bound(make: Make, target: str) -> tuple[Callable[..., float], Any]:
-    program, rows = make(target)
-    return program.backward, rows
+def agreement(name: str, programs: Mapping[str, tuple[Program, Any]]) -> None:
+    """Raise Disagreement where losses or gradients differ from those of NumPy."""
+    found = {}
+    for target, (program, rows) in programs.items():
+        loss = program.backward(rows)
+        found[target] = np.array([loss, *program.gradient])
+    for target, numbers in found.items():
+        gap = np.abs(numbers - found["numpy"]).max() / np.abs(found["numpy"]).max()
+        if not gap <= TOLERANCE:  # nan is not
+            raise Disagreement(f"{name}: {target} is {gap:.1e} away from numpy.")
 
 
 def set_up(make: Make, target: str) -> float:

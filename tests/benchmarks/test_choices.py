@@ -14,6 +14,7 @@ pytestmark = CC
 
 from benchmarks import choices, report  # noqa: E402
 from benchmarks.choices import QUICK, TARGETS  # noqa: E402
+from benchmarks.timing import Disagreement  # noqa: E402
 from benchmarks.widths import kalman  # noqa: E402
 from tinygrad_edu import compile_graph  # noqa: E402
 
@@ -55,6 +56,25 @@ def test_auto_goes_over_at_the_run_that_is_computed(monkeypatch):
 
     assert at == 3
     assert targets == ["python", "python", "c", "c"]
+
+
+@pytest.mark.parametrize("spoil", [1e-6, float("nan")])
+def test_a_target_that_computes_something_else_is_noticed(spoil):
+    """One slope, off by a millionth, or a nan."""
+    programs = {target: (compile_graph(kalman(3), target=target), None) for target in TARGETS}
+    choices.agreement("kalman", programs)
+    program, _ = programs["c"]
+    right = program.backward
+
+    def wrong(rows):
+        loss = right(rows)
+        program.gradient[1] += spoil * abs(program.gradient).max()
+        return loss
+
+    program.backward = wrong
+
+    with pytest.raises(Disagreement, match=r"kalman: c is .* away from numpy"):
+        choices.agreement("kalman", programs)
 
 
 def test_the_time_of_a_process_that_was_started_counts():

@@ -3,27 +3,28 @@
 By itself (``target="auto"``) that is NumPy where one call does many operations, and straight-line
 Python where a graph is narrow. A call of NumPy takes about 2 µs and an operation of straight-line
 code 0.07 µs, backward pass included: NumPy pays from about NARROW operations per instruction.
-Measured by ``python -m benchmarks.widths``, µs for one backward pass of a whole graph:
+Machine code is faster than both, but has to be compiled first; ``python -m benchmarks choices``
+adds that up. Measured by ``python -m benchmarks.widths``, µs for one backward pass of a graph:
 
-========================  =================  =====  ======  =======
-graph                     ops / instruction  numpy  python  eager
-========================  =================  =====  ======  =======
-chain of 2,000                          1.0  3,110     165      732
-Kalman filter, 40 steps                 2.8  1,565     143      908
-Gaussian process, n = 9                 5.7    207      44      260
-recurrent, hidden 4                      10  1,937     516    6,031
-irregular, 1e4                           11  3,119   1,157    5,199
-MLP 2-3-2, 4 samples                     14     29      13       75
-bushy, 1e4                               14  3,164   1,284    4,641
-Gaussian process, n = 25                 27    763     524    4,702
-ridge by elimination                     28    297     151    1,378
-MLP 2-3-2, 20 samples                    67     63      62      550
-bushy, 1e5                               84  6,713  24,417   72,968
-irregular, 1e5                           86  6,853  23,343  103,056
-recurrent, hidden 16                    137    300   1,147   14,179
-MLP 64-32-10, 1 sample                  481     22     376    2,758
-sums of dots, 1e4                     3,402     42     375    5,430
-========================  =================  =====  ======  =======
+========================  =================  =====  ======  ===  =======
+graph                     ops / instruction  numpy  python    c    eager
+========================  =================  =====  ======  ===  =======
+chain of 2,000                          1.0  2,872     162    6      757
+Kalman filter, 40 steps                 2.8  1,455     135    5      913
+Gaussian process, n = 9                 5.7    202      44    4      263
+recurrent, hidden 4                      10  1,768     514   38    5,338
+irregular, 1e4                           11  2,321   1,042   20    3,947
+MLP 2-3-2, 4 samples                     14     28      14    3       72
+bushy, 1e4                               14  2,516   1,193   40    3,790
+Gaussian process, n = 25                 27    745     513    9    3,898
+ridge by elimination                     28    287     148    4    1,355
+MLP 2-3-2, 20 samples                    67     30      41    3      319
+bushy, 1e5                               84  6,381  22,651  548   60,349
+irregular, 1e5                           86  6,462  21,308  184   98,014
+recurrent, hidden 16                    137    301   1,201   12   13,074
+MLP 64-32-10, 1 sample                  481     22     373    3    2,599
+sums of dots, 1e4                     3,402     43     383   27    4,756
+========================  =================  =====  ======  ===  =======
 
 In a browser without NumPy, as Pyodide is unless a page brings it, that is JavaScript, where a
 program has more to do than a call of it takes.
