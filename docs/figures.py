@@ -83,6 +83,7 @@ def _blocks(tree: Mapping[str, Any]) -> list[str]:
         if rows is not None:
             blocks.append(_alike(rows))
             continue
+        node = _members(node)
         plain = {key: value for key, value in node.items() if _is_plain(value)}
         if plain:
             blocks.append(table(("", "figure"), [[key, _text(v)] for key, v in plain.items()]))
@@ -93,12 +94,17 @@ def _blocks(tree: Mapping[str, Any]) -> list[str]:
 
 def _rows(node: Any) -> dict[str, dict[str, Any]] | None:
     """Return the rows of a table if all members of a node are alike, else None."""
-    members = dict(enumerate(node)) if isinstance(node, list) else node
-    flat = {str(key): value for key, value in members.items() if isinstance(value, dict)}
+    members = _members(node)
+    flat = {key: value for key, value in members.items() if isinstance(value, dict)}
     alike = len(flat) == len(members) and all(
         _is_plain(value) for row in flat.values() for value in row.values()
     )
     return flat if alike else None
+
+
+def _members(node: Any) -> Mapping[str, Any]:
+    """Return what is in a node by name, or by number."""
+    return {str(i): x for i, x in enumerate(node)} if isinstance(node, list) else node
 
 
 def _alike(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -182,6 +182,16 @@ def test_figures_become_tables():
     assert "4\u00a0GiB" in figures.table(("",), [["4 GiB"]])
 
 
+def test_figures_in_lists_are_told_by_number():
+    """Whatever is in them: a table each, if they are not alike."""
+    tree = {"batches": [{"names": 32, "rows": {"ours": {"us": 3}}}, {"names": 1, "rows": {}}]}
+
+    blocks = figures._blocks(tree)
+
+    assert "**batches: 1**" in blocks
+    assert "| ours | 3 |" in blocks[blocks.index("**batches: 0: rows**") + 1]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--out", "nowhere"], ["fly"]])
 def test_the_command_line_explains_itself(arguments, tmp_path):
     """Examples in --help; an error has a fix, no traceback, and its own exit code."""

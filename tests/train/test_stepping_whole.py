@@ -217,8 +217,9 @@ def test_an_epoch_is_one_call(target, monkeypatch):
 
 @on_every_target
 @pytest.mark.parametrize("name", ["adam", "of a user"])
-def test_a_formula_is_written_once_in_an_epoch(name, target, monkeypatch):
-    """It takes as long as 20 steps of a small network in NumPy."""
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_formula_is_written_again_where_it_may_have_changed(name, seen, target, monkeypatch):
+    """In each epoch if not all it depends on can be seen: it takes as long as 20 steps in NumPy."""
     calls = []
 
     def counted(*given):
@@ -227,9 +228,15 @@ def test_a_formula_is_written_once_in_an_epoch(name, target, monkeypatch):
 
     monkeypatch.setattr(stepping, "update_of", counted)
 
-    trained(target, OPTIMIZERS[name], epochs=4)
+    def make(parameters):
+        optimizer = OPTIMIZERS[name](parameters)
+        if not seen:
+            optimizer.mine = [0.5]
+        return optimizer
 
-    assert len(calls) == 4
+    trained(target, make, epochs=4)
+
+    assert len(calls) == (1 if seen else 4)
 
 
 @on_whole_steps

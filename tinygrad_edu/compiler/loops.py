@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
+from operator import sub
 from typing import NamedTuple
 
 from tinygrad_edu.engine import formulas, symbols
@@ -134,8 +135,8 @@ def _step(places: list[int], length: int, inner: int) -> int | None:
     step = places[inner] - places[0]
     block = length * inner
     for start in range(0, len(places), block):
-        last = start + block - inner
-        if any(places[i + inner] - places[i] != step for i in range(start, last)):
+        some = places[start : start + block]
+        if {*map(sub, some[inner:], some)} != {step}:
             return None
     return step
 

@@ -83,7 +83,7 @@ class _Writer:
         self.refs = {"w": w, "g": w.gradient}
         self.refs |= {name: ref_at("h", place) for place, name in enumerate(TOLD)}
         for k in range(states):
-            self.refs[f"s{k}"] = ref_to("s", range(k * count, (k + 1) * count), self.axes)
+            self.refs[f"s{k}"] = Ref("s", (*self.axes,), k * count, (1,) * len(self.axes))
 
     def update(self, results: Sequence[Any]) -> Update:
         """Write what is remembered, and then the parameters."""

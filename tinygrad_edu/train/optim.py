@@ -12,7 +12,10 @@ from tinygrad_edu.engine import Value, ieee, set_numbers
 from tinygrad_edu.engine.errors import AnomalyError, SettingError
 from tinygrad_edu.engine.guards import real
 from tinygrad_edu.shared.arguments import function, whole, within
-from tinygrad_edu.train.schedules import Schedule
+from tinygrad_edu.train.schedules import ClipByNorm, ClipByValue, Schedule
+
+# what a formula is told, or has no part in
+_NO_PART = ("parameters", "learning_rate", "rate", "steps", "schedule", "_state", "_arrays")
 
 
 class Optimizer:
@@ -148,6 +151,13 @@ class Optimizer:
         twin = object.__new__(type(self))  # a copy would bring back what is in the stores
         vars(twin).update(vars(self) | {"steps": steps, "rate": rate})
         return twin._change(xp, norm, w, g, *state)
+
+    def facts(self) -> list[str] | None:
+        """Return what the formula depends on, beside rate and steps; None if that can't be seen."""
+        parts = [(name, x) for name, x in vars(self).items() if name not in _NO_PART]
+        plain = (bool, int, float, str, type(None), ClipByNorm, ClipByValue)
+        known = all(isinstance(x, plain) for _, x in parts)
+        return [type(self).__qualname__, *map(repr, parts)] if known else None
 
     def rates(self, count: int) -> list[float]:
         """Return the learning rates of the steps to come."""

@@ -221,6 +221,7 @@ class CompiledStepper:
         self.may_have_changed = False  # a callback has seen the Values since the last step
         size = min(task.batch_size, len(X))
         self.program.expect(self.epochs * -(-len(X) // size), size, BESIDE)
+        self.facts: list[str] | None = None
         self.formula, self.steps, self.pace = "", None, 1
 
     def epoch(self) -> AbstractContextManager[Any]:
@@ -258,7 +259,10 @@ class CompiledStepper:
         trace, optimizer = self.compiled.symbolic.trace, self.task.optimizer
         if self.compiled.batch or trace.given or trace.observed:
             return  # what layers draw, or want to know, is asked for step by step
-        places = [self.compiled.place[p] for p in self.trained]
+        facts = optimizer.facts()
+        if facts is not None and facts == self.facts:
+            return
+        self.facts, places = facts, [self.compiled.place[p] for p in self.trained]
         try:
             update = update_of(optimizer.formula, optimizer.state_size, places)
         except Exception:  # of a formula for numbers alone, which is then run on numbers
