@@ -432,3 +432,20 @@ def test_a_call_is_short(target, monkeypatch):
     )  # fmt: skip
 
     assert sorted(seconds[1:])[len(seconds) // 2] < 3 * AT_ONCE  # the first compiles the formula
+
+
+@pytest.mark.parametrize("target", [False, *TARGETS])
+def test_a_norm_that_is_infinite_can_not_be_clipped(target):
+    """Though each gradient is finite, and so would be the weights: the graph says so, too."""
+    model = nn.MLP(2, [1], rng=Random(0))
+    for p in model.parameters():
+        p.data = 1e-10
+    optimizer = SGD(model.parameters(), 1e-3, clip=ClipByNorm(1.0))
+
+    with pytest.raises(AnomalyError, match="the norm of the gradient is inf"):
+        fit(
+            model, lambda out, target: out * 1.0, [[1.7e308, 1.7e308]] * 4, [0.0] * 4, epochs=3,
+            batch_size=2, optimizer=optimizer, progress=False, compiled=target,
+        )  # fmt: skip
+
+    assert [p.data for p in model.parameters()] == [1e-10] * 3
