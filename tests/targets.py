@@ -11,7 +11,7 @@ CC = pytest.mark.skipif(not any(map(which, COMPILERS)), reason="no C compiler is
 TARGETS = [
     "numpy",
     "python",
-    pytest.param("c", marks=CC),
+    pytest.param("c", marks=[CC, pytest.mark.slow]),  # a compiler is started
     pytest.param("javascript", marks=NODE),
 ]
 NEEDED = {"numpy": [], "python": [], "c": COMPILERS, "javascript": ["node"]}

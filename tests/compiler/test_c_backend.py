@@ -22,7 +22,7 @@ from tests.models import ROWS, network, results
 from tinygrad_edu import Value, compile_graph
 from tinygrad_edu.engine.errors import LengthError, SettingError
 
-pytestmark = needs_cc
+pytestmark = [pytest.mark.slow, needs_cc]
 MANY = np.random.default_rng(0).normal(size=(70, 3))
 
 

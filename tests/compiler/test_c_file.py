@@ -15,7 +15,7 @@ from tinygrad_edu.compiler import compile_graph
 from tinygrad_edu.compiler.c_file import comment, kernels_of
 from tinygrad_edu.compiler.c_writer import HEADER
 
-pytestmark = needs_cc
+pytestmark = [pytest.mark.slow, needs_cc]
 QUICK = ("MLP", "CNN as loops", "embeddings", "Hopfield", "attention")
 SLOW = pytest.mark.slow
 STEPS, RATE = 20, 0.01

@@ -21,7 +21,7 @@ from tinygrad_edu.compiler import c_library
 from tinygrad_edu.compiler.c_library import folder, library, made, tidy
 from tinygrad_edu.engine.errors import MissingExtraError
 
-pytestmark = needs_cc
+pytestmark = [pytest.mark.slow, needs_cc]
 SEVEN = "double seven(void) { return 7.0; }\n"
 
 

@@ -16,7 +16,7 @@ from tests.c_compiler import SANITIZED, built, needs_cc, printed
 from tinygrad_edu.compiler import c_library
 from tinygrad_edu.compiler.c_writer import HEADER, KERNELS
 
-pytestmark = needs_cc
+pytestmark = [pytest.mark.slow, needs_cc]
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 31, 32, 33, 40, 64, 65)
 DEPTHS = (1, 2, 7, 8, 9, 16, 17, 255, 256, 257, 300, 513)
 SPOILT = (math.nan, math.inf, -math.inf)
