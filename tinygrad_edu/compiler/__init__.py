@@ -16,17 +16,18 @@ each of which can be printed:
    a product of matrices, a row of the table on many numbers, a sum, a gather. Each number gets its
    place here, chosen so that what a loop reads is a slice: that makes the program fast.
 5. ``adjoint``: the gradient, as a list of the same instructions, made by the chain rule on loops.
-6. The writers read that list alone. ``numpy_writer``, ``python_writer``, and ``c_writer`` and
-   ``javascript_writer``, whose loops are nested by ``nests``, write code, and ``languages`` files.
-   ``notation`` writes ``equations`` for the reader: ``arrays`` names matrices, ``views`` takes
-   loops apart, ``simplify``, by the rules of ``algebra``, and ``textbook`` say it as people do,
-   ``matrices`` prints it, and ``reading`` gives its names to the code.
-7. ``targets`` chooses between ``numpy_backend``, ``python_backend`` and ``c_backend``, which hold
-   the numbers in their ``memory`` and run what was written; ``javascript_backend`` does where it is
-   asked for, and ``graph_backend`` runs the graph itself inside a fault. ``c_library`` finds a
-   compiler, and ``javascript_homes`` node or the browser. With ``updates``, which writes the
-   formula of an optimizer as loops, too, C and JavaScript take whole training steps. ``binding``
-   keeps the numbers together with the learner's Values, and ``arguments`` checks what callers pass.
+6. The writers read that list alone. ``numpy_writer`` and ``python_writer`` write Python.
+   ``c_writer`` and ``javascript_writer`` write nested loops: ``nests`` is what both have in common,
+   and ``products`` finds the products of matrices. ``languages`` and ``c_file`` write files that
+   run by themselves. ``notation`` writes ``equations`` for the reader: ``arrays`` names matrices,
+   ``views`` takes loops apart, ``simplify``, by the rules of ``algebra``, and ``textbook`` say it
+   as people do, ``matrices`` prints it, and ``reading`` gives its names to the code.
+7. ``targets`` chooses what runs: ``numpy_backend``, ``python_backend``, ``c_backend`` or
+   ``javascript_backend``, which share one ``memory``; inside a fault ``graph_backend`` runs the
+   graph itself. ``c_library`` finds a compiler, and ``javascript_homes`` node or the browser.
+   ``updates`` writes the formula of an optimizer as loops, too, so that C and JavaScript take whole
+   training steps. ``binding`` keeps the numbers together with the learner's Values, and
+   ``arguments`` checks what callers pass.
 8. ``program``: :func:`compile_graph` and the :class:`Program` that it returns. Read it first.
 """
 
