@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.tapes import read
-from tinygrad_edu.compiler.memory import Memory
+from tinygrad_edu.compiler.memory import Memory, Work
 from tinygrad_edu.compiler.plan import plan_of_numbers
 from tinygrad_edu.compiler.python_backend import PythonBackend
 
@@ -16,8 +16,8 @@ def penalized(reduce, lap):
     """Make this tape ready to run."""
     tape = read(PENALIZED)
     plan = plan_of_numbers(tape)
-    memory = Memory.of(plan.sizes["u"])
-    return PythonBackend(tape, plan, 1, reduce, "float64", lap, memory)
+    work = Work(tape, plan, 1, reduce, "float64", Memory.of(plan.sizes["u"]))
+    return PythonBackend(work, lap)
 
 
 @pytest.mark.parametrize(("reduce", "loss", "slope"), [("mean", 9.0, 6.5), ("sum", 14.0, 9.0)])

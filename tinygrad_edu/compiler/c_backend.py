@@ -9,14 +9,11 @@ from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_library import library
-from tinygrad_edu.compiler.c_writer import HEADER, WHOLE, c_source, c_steps, padded
-from tinygrad_edu.compiler.memory import Memory, address, numbers, parts
-from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.tape import Tape
+from tinygrad_edu.compiler.c_writer import HEADER, STORES, WHOLE, c_source, c_steps, padded
+from tinygrad_edu.compiler.memory import Work, address, numbers, parts
 from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
-
-STORES = ("u", "du", "b", "db", "i", "out")
+from tinygrad_edu.shared.vectors import table_of
 
 
 class Space(ctypes.Structure):
@@ -28,20 +25,11 @@ class Space(ctypes.Structure):
 class CBackend:
     """Runs a plan as machine code."""
 
-    def __init__(
-        self,
-        tape: Tape,
-        plan: Plan,
-        columns: int,
-        reduce: str,
-        dtype: str,
-        lap: Callable[[str], None],
-        memory: Memory,
-    ) -> None:
-        self.tape, self.plan, self.columns, self.wide = tape, plan, columns, padded(columns)
-        self.parameter_slots, self.constant_slots = plan.parameters, plan.constants
-        self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
-        self.source = c_source(tape, plan, gradient(plan), reduce, self.wide)
+    def __init__(self, work: Work, lap: Callable[[str], None]) -> None:
+        plan, columns = work.plan, work.columns
+        self.plan, self.columns, self.wide = plan, columns, padded(columns)
+        self.width = len(work.tape.outputs)
+        self.source = c_source(work.tape, plan, gradient(plan), work.reduce, self.wide)
         lap("write")
         self.library = library(HEADER + self.source + WHOLE)
         lap("compile")
@@ -52,9 +40,9 @@ class CBackend:
         self.space = Space(rows=0 if columns else 1)  # a whole graph is one row without inputs
         self.address = ctypes.addressof(self.space)
         self.stores: dict[str, memoryview[float]] = {}
-        for name, store in zip(("u", "du"), memory, strict=True):
+        for name, store in zip(("u", "du"), work.memory, strict=True):
             self.put(name, store)
-        self.vector, self.gradient = (store[: len(plan.parameters)] for store in memory)
+        self.vector, self.gradient = work.vectors
         self.most = self.seen = -1  # rows that there is room for, and of the last run
         self.make_room(self.space.rows)
         lap("bind")
@@ -88,29 +76,38 @@ class CBackend:
             self.make_room(len(rows))
         if is_array(rows):
             if self.x is None:
-                import numpy
-
-                table = numpy.asarray(self.stores["i"])
-                self.x = table.reshape(-1, self.wide)[: len(rows), : self.columns]
+                self.x = self.table(self.stores["i"], len(rows))
             self.x[...] = rows
         else:
-            for at, row in enumerate(rows):
-                start = at * self.wide
-                self.stores["i"][start : start + self.columns] = memoryview(array("d", row))
+            self.lay(rows, self.stores["i"])
         return bool(self.whole(self.address, self.wide * len(rows)))
+
+    def lay(self, rows: Any, store: memoryview[float]) -> None:
+        """Copy rows of data into a store, where each begins where a register does."""
+        if is_array(rows):
+            self.table(store, len(rows))[...] = rows
+            return
+        for at, row in enumerate(rows):
+            start = at * self.wide
+            store[start : start + self.columns] = memoryview(array("d", row))
+
+    def table(self, store: memoryview[float], rows: int) -> Any:
+        """Return NumPy's view of rows of data in a store."""
+        import numpy
+
+        return numpy.asarray(store).reshape(-1, self.wide)[:rows, : self.columns]
 
     def run(self, *, backward: bool = True) -> float:
         """Run forward, and backward if asked to; return the loss."""
         if self.seen != self.space.rows:
             self.seen = self.space.rows
-            self.put("out", numbers(len(self.tape.outputs) * self.seen))
+            self.put("out", numbers(self.width * self.seen))
         loss: float = self.passes(self.address, backward)
         return loss
 
-    def outputs(self) -> list[list[Any]]:
+    def outputs(self) -> Any:
         """Return the outputs of the last run, one row for each row of data."""
-        count, found = len(self.tape.outputs), self.stores["out"].tolist()
-        return [found[at * count : (at + 1) * count] for at in range(self.seen)]
+        return table_of(self.stores["out"], self.seen, self.width)
 
     def steps(self, update: Update, rows: Any) -> CSteps:
         """Return what takes whole training steps on these rows of data."""
@@ -142,11 +139,9 @@ class CSteps:
         self.train = self.library.train
         self.train.restype, self.train.argtypes = ctypes.c_long, (ctypes.c_void_p, ctypes.c_void_p)
         self.data, self.told = numbers(wide * len(rows)), numbers(update.scalars)
-        for at, row in enumerate(rows):
-            self.data[at * wide : at * wide + backend.columns] = memoryview(array("d", row))
+        backend.lay(rows, self.data)
         self.kept = numbers(update.count * update.states)
         self.states = parts(self.kept, update.count)
-        self.outputs = len(backend.tape.outputs)
         self.course = Course(
             run=ctypes.cast(backend.passes, ctypes.c_void_p).value,
             data=address(self.data),
@@ -155,7 +150,7 @@ class CSteps:
             wide=wide,
             last=backend.columns - 1,
             b=backend.plan.sizes["b"],
-            outputs=self.outputs,
+            outputs=backend.width,
         )
 
     def take(
@@ -172,7 +167,7 @@ class CSteps:
         """
         course, backend = self.course, self.backend
         places, told = array("i", order), [array("d", some) for some in (rates, shares or ())]
-        losses, out = numbers(len(rates)), numbers(self.outputs * len(order))
+        losses, out = numbers(len(rates)), numbers(backend.width * len(order))
         course.order = first(places)
         course.rates, course.shares = map(first, told)
         course.losses, course.out = address(losses), address(out)
@@ -187,7 +182,7 @@ class CSteps:
             self.train(*space)
         backend.seen = -1  # what the next run gives has a place of its own
         rows = min(taken * batch, len(order))
-        return losses[:taken].tolist(), out[: self.outputs * rows]
+        return losses[:taken].tolist(), out[: backend.width * rows]
 
 
 def first(array: array[Any]) -> int | None:

@@ -36,5 +36,5 @@ class GraphBackend(PythonBackend):
             if slot >= 0 and self.tape.kinds[slot] not in (CONSTANT, INPUT):
                 store = self.stores["d" + self.tape.kinds[slot].store]
                 self.nodes[slot].backward(store[self.plan.place[slot]])
-        for place, slot in enumerate(self.parameter_slots):
+        for place, slot in enumerate(self.plan.parameters):
             self.stores["du"][place] = self.nodes[slot].grad

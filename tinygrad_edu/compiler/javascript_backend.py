@@ -9,35 +9,23 @@ from typing import Any
 
 from tinygrad_edu.compiler.javascript_homes import BACKWARD, FORWARD, TRAIN, home_here
 from tinygrad_edu.compiler.javascript_writer import javascript_steps, javascript_text
-from tinygrad_edu.compiler.memory import Memory, numbers, parts
-from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.tape import Tape
+from tinygrad_edu.compiler.memory import Work, numbers, parts
 from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
+from tinygrad_edu.shared.vectors import table_of
 
 
 class JavaScriptBackend:
     """Runs a plan as JavaScript."""
 
-    def __init__(
-        self,
-        tape: Tape,
-        plan: Plan,
-        columns: int,
-        reduce: str,
-        dtype: str,
-        lap: Callable[[str], None],
-        memory: Memory,
-    ) -> None:
+    def __init__(self, work: Work, lap: Callable[[str], None]) -> None:
         home = home_here()
-        self.plan, self.columns, self.width = plan, columns, len(tape.outputs)
-        self.parameter_slots, self.constant_slots = plan.parameters, plan.constants
-        self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
-        self.source = javascript_text(tape, plan, reduce)
+        self.columns, self.width = work.columns, len(work.tape.outputs)
+        self.source = javascript_text(work.tape, work.plan, work.reduce)
         lap("write")
         self.home = home(f"{self.source}\nreturn start([]);", array("d"))
         lap("compile")
-        self.vector, self.gradient = (store[: len(plan.parameters)] for store in memory)
+        self.vector, self.gradient = work.vectors
         self.constants = array("d")
         self.rows, self.count = array("d"), 1  # a whole graph is one row without inputs
         self.seen = array("d")
@@ -65,10 +53,9 @@ class JavaScriptBackend:
         self.seen = found[end:]
         return found[0]
 
-    def outputs(self) -> list[list[float]]:
+    def outputs(self) -> Any:
         """Return the outputs of the last run, one row for each row of data."""
-        some, width = self.seen.tolist(), self.width
-        return [some[row * width : (row + 1) * width] for row in range(self.count)]
+        return table_of(self.seen, self.count, self.width)
 
     def steps(self, update: Update, rows: Any) -> JavaScriptSteps:
         """Return what takes whole training steps on these rows of data."""

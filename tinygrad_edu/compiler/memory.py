@@ -1,9 +1,13 @@
-"""The memory of a program: one store of numbers, and one of gradients, that any target can use."""
+"""What a backend is given: the instructions of a program, and memory that any target can use."""
 
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from tinygrad_edu.compiler.plan import Plan
+from tinygrad_edu.compiler.tape import Tape
 
 ALIGNED = 64  # bytes: a line of the processor's cache, and the widest register
 
@@ -35,3 +39,21 @@ class Memory(NamedTuple):
 def parts(store: memoryview[float], count: int) -> list[memoryview[float]]:
     """Cut a store into parts of so many numbers each."""
     return [store[at : at + count] for at in range(0, len(store), count)]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A program to be made ready to run on a target."""
+
+    tape: Tape
+    plan: Plan
+    columns: int  # of the rows of data
+    reduce: str
+    dtype: str
+    memory: Memory
+
+    @property
+    def vectors(self) -> tuple[memoryview[float], memoryview[float]]:
+        """Return the parts of the memory that hold the parameters, and their gradients."""
+        count = len(self.plan.parameters)
+        return self.memory.u[:count], self.memory.du[:count]

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.loops import Loop
-from tinygrad_edu.compiler.memory import Memory
+from tinygrad_edu.compiler.memory import Work
 from tinygrad_edu.compiler.numpy_writer import Code, code_of
-from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.tape import BATCHED, Tape
+from tinygrad_edu.compiler.tape import BATCHED
 from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.shared.samples import floats_in_rows, is_array
 
@@ -31,20 +30,11 @@ FUNCTIONS = (
 class NumpyBackend:
     """Runs a tape as a plan on NumPy's arrays."""
 
-    def __init__(
-        self,
-        tape: Tape,
-        plan: Plan,
-        columns: int,
-        reduce: str,
-        dtype: str,
-        lap: Callable[[str], None],
-        memory: Memory,
-    ) -> None:
-        self.plan = plan
+    def __init__(self, work: Work, lap: Callable[[str], None]) -> None:
+        self.tape, self.plan = tape, plan = work.tape, work.plan
+        self.columns, self.reduce, self.dtype = work.columns, work.reduce, np.dtype(work.dtype)
         backward = [*gradient(plan)]
         lap("adjoint")
-        self.tape, self.columns, self.reduce, self.dtype = tape, columns, reduce, np.dtype(dtype)
         self.kind = plan.kinds[tape.root]
         self.root = int(self.plan.place[tape.root])
         self.penalty = int(self.plan.place[tape.penalty]) if tape.penalty >= 0 else -1
@@ -58,12 +48,9 @@ class NumpyBackend:
             self.binds.append(names.pop("bind"))  # so that no circle keeps the tables in memory
             lap("compile")
         self.source = "\n\n".join(sources)
-        self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
-        self.instructions = len(self.plan.forward)
-        self.matrix_products = self.plan.matrix_products
-        stores = map(np.asarray, memory)  # in single precision they are copied
+        stores = map(np.asarray, work.memory)  # in single precision they are copied
         self.u, self.du = (store.astype(self.dtype, copy=False) for store in stores)
-        count = len(self.parameter_slots)
+        count = len(plan.parameters)
         self.vector, self.gradient = self.u[:count], self.du[:count]
         self.output_places = [int(self.plan.place[slot]) for slot in tape.outputs]
         outputs = zip(self.output_places, tape.outputs, strict=True)
@@ -71,7 +58,7 @@ class NumpyBackend:
         self.kept = np.zeros(0)  # of the last run, those outputs that are the same in every row
         self.all_batched = all(plan.kinds[slot] is BATCHED for slot in tape.outputs)
         self.spaces: dict[int, Workspace] = {}
-        if not columns:
+        if not self.columns:
             self.space = Workspace(self, 0)
         lap("bind")
 

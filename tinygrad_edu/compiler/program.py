@@ -24,7 +24,7 @@ from tinygrad_edu.compiler.languages import (
     language_called,
     language_of,
 )
-from tinygrad_edu.compiler.memory import Memory
+from tinygrad_edu.compiler.memory import Memory, Work
 from tinygrad_edu.compiler.notation import equations_of
 from tinygrad_edu.compiler.passes import (
     drop_dead,
@@ -269,7 +269,7 @@ class Program:
             why = f'It was asked for: target="{target}".'
         self._make(target, why, len(recorded), clock)
         fixed = {} if faulty else fixed_in(recorded, self.tape)
-        self._constants = Constants(recorded, self.tape, self.backend.constant_slots, fixed)
+        self._constants = Constants(recorded, self.tape, self._plan.constants, fixed)
         self._bind(order)
         self.pull()
         clock.lap("bind")
@@ -297,8 +297,8 @@ class Program:
         self.ran = False
         self.stats: dict[str, Any] = {
             "nodes": nodes,
-            "instructions": self.backend.instructions,
-            "matrix_products": self.backend.matrix_products,
+            "instructions": len(self._plan.forward),
+            "matrix_products": self._plan.matrix_products,
             "seconds": clock.laps,
             "target": target,
             "why": why,
@@ -306,9 +306,9 @@ class Program:
 
     def _use(self, target: str, clock: _Clock) -> None:
         """Make the program ready to run on a target, with the numbers where they are."""
-        settings = self.settings["reduce"], self.settings["dtype"]
-        given = self.tape, self._plan, self.columns, *settings, clock.lap, self._memory
-        self.backend = backend_for(target, *given)
+        reduce, dtype = self.settings["reduce"], self.settings["dtype"]
+        work = Work(self.tape, self._plan, self.columns, reduce, dtype, self._memory)
+        self.backend = backend_for(target, work, clock.lap)
 
     def expect(self, runs: float, rows: int = 1, beside: float = 0.0) -> None:
         """Tell how often the program will run, so that ``target="auto"`` chooses by it, for good.
@@ -638,7 +638,7 @@ class Program:
     def _bind(self, order: Sequence[Value]) -> None:
         """Remember the Values that parameters and constants stand for, and the names of all."""
         self._constants.bind(order)  # first, since it may refuse their numbers
-        slots = [self.tape.recorded[slot] for slot in self.backend.parameter_slots]
+        slots = [self.tape.recorded[slot] for slot in self._plan.parameters]
         self.parameters = tuple(order[slot] for slot in slots)
         same: dict[tuple[str, str], tuple[str, str]] = {}  # most nodes have the same two texts
         texts = ((v.label, v.origin) for v in order)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.compiler.adjoint import gradient
-from tinygrad_edu.compiler.memory import Memory
-from tinygrad_edu.compiler.plan import Plan
+from tinygrad_edu.compiler.memory import Work
 from tinygrad_edu.compiler.python_writer import python_functions, with_callers
-from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.updates import Update
 from tinygrad_edu.engine import ieee
 from tinygrad_edu.shared.arithmetic import exact_sum
@@ -24,27 +22,16 @@ NAMES |= {"inf": ieee.INF, "nan": ieee.NAN}
 class PythonBackend:
     """Runs a plan as straight-line Python, one row of data after the other."""
 
-    def __init__(
-        self,
-        tape: Tape,
-        plan: Plan,
-        columns: int,
-        reduce: str,
-        dtype: str,
-        lap: Callable[[str], None],
-        memory: Memory,
-    ) -> None:
-        self.tape, self.plan, self.columns, self.reduce = tape, plan, columns, reduce
-        self.parameter_slots, self.constant_slots = self.plan.parameters, self.plan.constants
+    def __init__(self, work: Work, lap: Callable[[str], None]) -> None:
+        self.tape, self.plan, self.reduce = work.tape, work.plan, work.reduce
         self.stores = {
             "u": [0.0] * self.plan.sizes["u"],
             "b": [0.0] * self.plan.sizes["b"],
-            "i": [0.0] * columns,
+            "i": [0.0] * work.columns,
         }
         self.stores |= {"d" + store: self.stores[store][:] for store in "ub"}
         self.source = self._emit(lap)
-        self.instructions, self.matrix_products = len(plan.forward), plan.matrix_products
-        self.vector, self.gradient = (store[: len(plan.parameters)] for store in memory)
+        self.vector, self.gradient = work.vectors
         self.rows: list[list[float]] = [[]]  # a whole graph is one row without inputs
 
     def _emit(self, lap: Callable[[str], None]) -> str:
@@ -84,7 +71,7 @@ class PythonBackend:
     def run(self, *, backward: bool = True) -> float:
         """Run forward and backward, row by row; return the loss. Gradients of all rows add up."""
         tape, stores, count = self.tape, self.stores, len(self.rows)
-        parameters = len(self.parameter_slots)
+        parameters = len(self.plan.parameters)
         stores["u"][:parameters] = self.vector
         losses, total = [], [0.0] * parameters
         self.seen: list[list[float]] = []

@@ -42,7 +42,7 @@ from functools import cache
 from typing import Any, Protocol
 from warnings import warn
 
-from tinygrad_edu.compiler.memory import Memory
+from tinygrad_edu.compiler.memory import Work
 from tinygrad_edu.compiler.plan import Plan, plan, plan_of_numbers
 from tinygrad_edu.compiler.sums import gather_sums
 from tinygrad_edu.compiler.tape import ADDITIVE, Tape
@@ -61,12 +61,8 @@ WIDTH = 2  # operations side by side on average: a chain has fewer
 class Backend(Protocol):
     """A tape made ready to run."""
 
-    vector: Any  # the parameters' numbers, in the order of parameter_slots
+    vector: Any  # the parameters' numbers, in the order of the plan
     gradient: Any
-    parameter_slots: list[int]
-    constant_slots: list[int]
-    instructions: int
-    matrix_products: int
 
     @property
     def source(self) -> str:
@@ -155,40 +151,31 @@ def saved_by_c(plan: Plan, target: str, rows: int) -> float:
     return 0.0
 
 
-def backend_for(
-    target: str,
-    tape: Tape,
-    loops: Plan,
-    columns: int,
-    reduce: str,
-    dtype: str,
-    lap: Callable[[str], None],
-    memory: Memory,
-) -> Backend:
-    """Make a tape ready to run on a target, with its numbers in the memory that is given.
+def backend_for(target: str, work: Work, lap: Callable[[str], None]) -> Backend:
+    """Make a program ready to run on a target; ``lap`` is told the name of each stage at its end.
 
-    ``lap`` is told the name of each stage at its end.
+    A target is imported only where it is chosen.
     """
     if target == "graph":
         from tinygrad_edu.compiler.graph_backend import GraphBackend
 
-        return GraphBackend(tape, loops, columns, reduce, dtype, lap, memory)
+        return GraphBackend(work, lap)
     if target == "python":
         from tinygrad_edu.compiler.python_backend import PythonBackend
 
-        return PythonBackend(tape, loops, columns, reduce, dtype, lap, memory)
+        return PythonBackend(work, lap)
     if target == "c":
         from tinygrad_edu.compiler.c_backend import CBackend
 
-        return CBackend(tape, loops, columns, reduce, dtype, lap, memory)
+        return CBackend(work, lap)
     if target == "javascript":
         from tinygrad_edu.compiler.javascript_backend import JavaScriptBackend
 
-        return JavaScriptBackend(tape, loops, columns, reduce, dtype, lap, memory)
+        return JavaScriptBackend(work, lap)
     extra("numpy", "numpy", 'the target "numpy"', "fast")
     from tinygrad_edu.compiler.numpy_backend import NumpyBackend
 
-    return NumpyBackend(tape, loops, columns, reduce, dtype, lap, memory)
+    return NumpyBackend(work, lap)
 
 
 def is_chain(tape: Tape) -> bool:

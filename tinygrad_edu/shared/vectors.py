@@ -40,7 +40,8 @@ def as_array(numbers: Any) -> Any:
 
 def as_lists(table: Any) -> list[list[float]]:
     """Return the rows of a table as lists."""
-    return table.tolist() if is_array(table) else table  # type: ignore[no-any-return]
+    rows: list[list[float]] = table.tolist() if is_array(table) else table
+    return rows
 
 
 def chosen(numbers: Any, places: Any) -> Any:
@@ -79,6 +80,15 @@ def reshaped(numbers: Any, width: int) -> Any:
         return np.asarray(numbers).reshape(-1, width)
     flat = [*chain.from_iterable(numbers)] if isinstance(numbers, list) else numbers.tolist()
     return [flat[at : at + width] for at in range(0, len(flat), width)]
+
+
+def table_of(store: Any, rows: int, width: int) -> Any:
+    """Return a copy of the numbers of a store as a table of so many rows, which may be empty."""
+    np = numpy_or_none()
+    if np is not None:
+        return np.array(store).reshape(rows, width)
+    flat = store.tolist()
+    return [flat[at * width : (at + 1) * width] for at in range(rows)]
 
 
 def columns(table: Any, start: int, end: int) -> Any:
