@@ -45,7 +45,7 @@ def test_the_functions_are_as_pictured():
 
 def test_a_product_is_as_pictured():
     """A product of matrices is a call; one of few numbers is a loop."""
-    before, after = picture(JavaScript.lines)
+    before, after = picture(JavaScript.multiplied)
     weights, data = Ref("u", ("r", "k"), 0, (64, 1)), Ref("i", ("k",), 0, (1,))
     loop = apply({"r": 32, "k": 64}, Ref("b", ("r",), 0, (1,)), [weights, data], MUL)
     small = apply({"r": 1, "k": 2}, Ref("u", (), 7), [weights, Ref("u", ("k",), 3, (1,))], MUL)

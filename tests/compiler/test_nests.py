@@ -14,7 +14,7 @@ from tinygrad_edu.engine.symbols import Expression, variable
 class Written(Nests):
     """A language without words of its own."""
 
-    counter, number, constant = "long", "double", "double"
+    counter, number = "long", "double"
     functions = {"power": "pow"}  # noqa: RUF012
     infinite = "INFINITY", "NAN"
     apart = "APART "

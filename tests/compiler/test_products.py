@@ -2,8 +2,7 @@
 
 import pytest
 
-from tinygrad_edu.compiler.loops import Ref, apply
-from tinygrad_edu.compiler.nests import ROWS
+from tinygrad_edu.compiler.loops import ROWS, Ref, apply
 from tinygrad_edu.compiler.products import products
 from tinygrad_edu.engine.ops import ADD, MUL
 

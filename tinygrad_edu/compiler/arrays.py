@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinygrad_edu.compiler.loops import PER_ROW, ref_to
+from tinygrad_edu.compiler.loops import PER_ROW, ROWS, ref_to
 
-ROWS = "rows"
 Pattern = list[str | None]  # which axis of a loop each dimension runs along; None where none does
 
 

@@ -10,9 +10,9 @@ from math import prod
 from typing import ClassVar
 
 from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
-from tinygrad_edu.compiler.nests import ROW, ROWS, Nests, length
+from tinygrad_edu.compiler.nests import ROW, Nests
 from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.products import Product, factors_of, products
+from tinygrad_edu.compiler.products import Product, factors_of
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.compiler.updates import TOLD, Update
 
@@ -29,18 +29,15 @@ class CWriter(Nests):
     infinite: ClassVar[tuple[str, str]] = ("INFINITY", "NAN")
     apart: ClassVar[str] = "APART "
 
-    def lines(self, loop: Loop) -> list[str]:
-        """Write a loop, a product of matrices as one call or a few."""
-        return self.product(loop) or super().lines(loop)
+    def best(self, loop: Loop, ways: list[Product]) -> Product | None:
+        """Choose the way that takes the least time."""
+        way = min(ways, key=lambda way: self.effort(loop, way), default=None)
+        if way and not way.row and self.step(way.right, way.column) != 1:
+            return None  # packing would take longer than what is to be computed
+        return way
 
-    def product(self, loop: Loop) -> list[str]:
-        """Write a product of matrices as a call of ``product``, in loops; [] for other loops."""
-        ways = products(loop)
-        if not ways:
-            return []
-        way = min(ways, key=lambda way: self.effort(loop, way))
-        if not way.row and self.step(way.right, way.column) != 1:
-            return []  # packing would take longer than what is to be computed
+    def multiplied(self, loop: Loop, way: Product) -> list[str]:
+        """Write a call of ``product``."""
         row, column, term = axes = way.row, way.column, way.term
         given = [self.count(axis, loop) for axis in axes]
         for ref, *both in (
@@ -50,13 +47,12 @@ class CWriter(Nests):
         ):
             given += [self.start(ref, loop, *both), *(self.far(ref, axis) for axis in both)]
         given += [f"{way.sign}.0", str(int(loop.accumulate or way.again))]
-        lines = self.around(way.around, loop, [f"{self.call('product', given)};"])
-        return [*self.zeros(loop), *lines] if way.again and not loop.accumulate else lines
+        return [f"{self.call('product', given)};"]
 
     def effort(self, loop: Loop, way: Product) -> float:
         """Estimate the time of a product: multiplying, packing, and storing."""
-        m, n, depth = (length(axis, loop) for axis in (way.row, way.column, way.term))
-        times = prod(length(axis, loop) for axis in way.around)
+        m, n, depth = (loop.length(axis) for axis in (way.row, way.column, way.term))
+        times = prod(loop.length(axis) for axis in way.around)
         packing = 0 if self.step(way.right, way.column) == 1 and n % LANES == 0 else 2 * n * depth
         storing = 0 if self.step(loop.out, way.column) == 1 and n % LANES == 0 else 2 * m * n
         return times * (-(-n // LANES) * m * depth + packing + storing)
@@ -78,14 +74,9 @@ class CWriter(Nests):
         """Write a choice for which both are computed, which vector registers can do."""
         return self.call("where", [condition[1:-1], yes, no])
 
-    def count(self, axis: str, loop: Loop) -> str:
-        """Write the length of an axis."""
-        return ROWS if axis == ROWS else str(loop.axes[axis]) if axis else "1"
-
     def start(self, ref: Ref, loop: Loop, *axes: str) -> str:
         """Write the address of the first number along some axes."""
-        place = self.index(ref.within(*axes), loop, "" if ROWS in axes else ROW)
-        return f"&{ref.store}[{place}]"
+        return f"&{ref.store}[{self.first(ref, loop, *axes)}]"
 
 
 def padded(columns: int) -> int:

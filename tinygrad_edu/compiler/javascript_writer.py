@@ -14,10 +14,10 @@ from textwrap import fill
 from typing import ClassVar
 
 from tinygrad_edu.compiler.adjoint import gradient
-from tinygrad_edu.compiler.loops import Loop, Ref, ref_at
-from tinygrad_edu.compiler.nests import ROW, ROWS, Nests, length
+from tinygrad_edu.compiler.loops import Loop, ref_at
+from tinygrad_edu.compiler.nests import Nests
 from tinygrad_edu.compiler.plan import Plan
-from tinygrad_edu.compiler.products import products
+from tinygrad_edu.compiler.products import Product
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.compiler.updates import TOLD, Update
 from tinygrad_edu.shared.tables import plural
@@ -32,15 +32,20 @@ class JavaScript(Nests):
 
     counter: ClassVar[str] = "let"
     number: ClassVar[str] = "let"
-    constant: ClassVar[str] = "const"
     functions: ClassVar[dict[str, str]] = {
         name: f"Math.{name}"
         for name in ("abs", "cos", "cosh", "exp", "log", "log1p", "sin", "sqrt", "tanh")
     }
     infinite: ClassVar[tuple[str, str]] = ("Infinity", "NaN")
 
-    def lines(self, loop: Loop) -> list[str]:
-        """Write a loop; a product of matrices as a call.
+    def best(self, loop: Loop, ways: list[Product]) -> Product | None:
+        """Choose the way with the longest columns: four are multiplied at a time, but two rows."""
+        plus = [way for way in ways if way.sign > 0]
+        longest = lambda way: (loop.length(way.column), loop.length(way.row))  # noqa: E731
+        return max(plus, key=longest, default=None)
+
+    def multiplied(self, loop: Loop, way: Product) -> list[str]:
+        """Write a call of ``product``, whose rows are the columns of a way.
 
         Before::
 
@@ -53,29 +58,15 @@ class JavaScript(Nests):
                 u, 0, 64, 1,
                 i, 0, 1, 64);
         """
-        return self.product(loop) or super().lines(loop)
-
-    def product(self, loop: Loop) -> list[str]:
-        """Write a product of matrices as a call of ``product``, in loops; [] for other loops.
-
-        Four rows are multiplied at a time, but two columns, so the rows are the longer axis.
-        """
-        ways = [way for way in products(loop) if way.sign > 0]
-        if not ways:
-            return []
-        way = max(ways, key=lambda way: (length(way.column, loop), length(way.row, loop)))
         r, c, k = axes = way.column, way.row, way.term
-        sizes = [ROWS if axis == ROWS else str(length(axis, loop)) for axis in axes]
-        head = f"product({', '.join(sizes)}, {str(loop.accumulate or way.again).lower()}"
+        sizes = ", ".join(self.count(axis, loop) for axis in axes)
         matrices = (loop.out, r, c), (way.right, r, k), (way.left, k, c)
-        call = ",\n    ".join([head, *(self.matrix(*one, loop) for one in matrices)]) + ");"
-        lines = self.around(way.around, loop, call.splitlines())
-        return [*self.zeros(loop), *lines] if way.again and not loop.accumulate else lines
-
-    def matrix(self, ref: Ref, down: str, across: str, loop: Loop) -> str:
-        """Write a matrix: its store and first place, the steps to the next row and column."""
-        place = self.index(ref.within(down, across), loop, "" if ROWS in (down, across) else ROW)
-        return ", ".join((ref.store, place, self.far(ref, down), self.far(ref, across)))
+        written = [
+            ", ".join((ref.store, self.first(ref, loop, *both), *(self.far(ref, a) for a in both)))
+            for ref, *both in matrices
+        ]
+        head = f"product({sizes}, {str(loop.accumulate or way.again).lower()}"
+        return (",\n    ".join([head, *written]) + ");").splitlines()
 
 
 def javascript_text(tape: Tape, plan: Plan, reduce: str) -> str:

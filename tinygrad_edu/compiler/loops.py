@@ -21,6 +21,8 @@ from tinygrad_edu.engine.ops import LOGADDEXP, Primitive
 from tinygrad_edu.engine.symbols import Atom, Expression
 
 PER_ROW = frozenset(("i", "b", "db"))  # stores that hold a number for each row of data
+ROWS = "rows"  # the axis of the rows of data
+TYPICAL = 32  # rows of data, to compare their axis with others
 
 
 class Ref(NamedTuple):
@@ -141,6 +143,11 @@ def _step(places: list[int], length: int, inner: int) -> int | None:
     return step
 
 
+def axes_of(ref: Ref) -> list[str]:
+    """List the axes of a reference, the rows of data among them."""
+    return [*ref.axes, *([ROWS] if ref.per_row else [])]
+
+
 @dataclass(eq=False, slots=True)
 class Loop:
     """``out = Σ body(reads)``, or ``out += ...``, over the axes that ``out`` lacks.
@@ -167,6 +174,10 @@ class Loop:
     literal: float | None = None
     sign: int = 1
     over: str = "sum"
+
+    def length(self, axis: str) -> int:
+        """Return the length of an axis, 1 for none; rows of data are taken to be some."""
+        return self.axes.get(axis, TYPICAL if axis else 1)
 
     @property
     def rows(self) -> bool:

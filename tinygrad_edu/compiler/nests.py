@@ -12,11 +12,11 @@ from dataclasses import replace
 from math import isfinite, isnan
 from typing import ClassVar
 
-from tinygrad_edu.compiler.loops import Loop, Ref
+from tinygrad_edu.compiler.loops import ROWS, Loop, Ref, axes_of
+from tinygrad_edu.compiler.products import Product, products
 from tinygrad_edu.engine.symbols import Atom, Expression, is_number
 
-ROWS, ROW = "rows", "row"  # the axis of the rows of data, and the variable that counts them
-TYPICAL = 32  # rows, to compare their axis with others
+ROW = "row"  # the variable that counts the rows of data
 _INFIX = {
     "add": "+",
     "subtract": "-",
@@ -39,7 +39,7 @@ class Nests:
 
     Attributes
     ----------
-    counter, number, constant : the words that declare a counter, and a number that changes or stays
+    counter, number : the words that declare a counter, and a number that changes
     functions : the names of functions, where they are not those of the table's rows
     infinite : how infinity and nan are written
     apart : what may be said of a loop no turn of which reads what another one has written
@@ -48,7 +48,6 @@ class Nests:
 
     counter: ClassVar[str]
     number: ClassVar[str]
-    constant: ClassVar[str]
     functions: ClassVar[dict[str, str]]
     infinite: ClassVar[tuple[str, str]]
     apart: ClassVar[str] = ""
@@ -58,7 +57,7 @@ class Nests:
         self.tables: dict[tuple[int, ...], str] = {}
 
     def lines(self, loop: Loop) -> list[str]:
-        """Write a loop.
+        """Write a loop: a product of matrices as a call, if the language has one, all else nested.
 
         Before::
 
@@ -75,9 +74,28 @@ class Nests:
                 }
             }
         """
+        return self.product(loop) or self.nested(loop)
+
+    def product(self, loop: Loop) -> list[str]:
+        """Write a product of matrices as a call, in loops; [] for other loops."""
+        if (way := self.best(loop, products(loop))) is None:
+            return []
+        lines = self.around(way.around, loop, self.multiplied(loop, way))
+        return [*self.zeros(loop), *lines] if way.again and not loop.accumulate else lines
+
+    def best(self, loop: Loop, ways: list[Product]) -> Product | None:
+        """Choose the fastest way to call a product; None if no call would pay."""
+        return None
+
+    def multiplied(self, loop: Loop, way: Product) -> list[str]:
+        """Write the call of a product."""
+        return []
+
+    def nested(self, loop: Loop) -> list[str]:
+        """Write a loop as nested ones."""
         distinct = loop.out.is_distinct(loop.axes)
         if not (loop.accumulate or distinct):
-            return [*self.zeros(loop), *self.lines(replace(loop, accumulate=True))]
+            return [*self.zeros(loop), *self.nested(replace(loop, accumulate=True))]
         axes = self.order([*loop.axes, *[ROWS] * loop.rows], loop)
         own = [axis for axis in axes if axis in axes_of(loop.out)]
         summed = [axis for axis in axes if axis not in own]
@@ -140,9 +158,10 @@ class Nests:
         ``apart`` is written before the innermost one; it says that turns don't read each other.
         """
         for axis in reversed(axes):
-            name, length = (ROW, ROWS) if axis == ROWS else (axis, str(loop.axes[axis]))
+            name = ROW if axis == ROWS else axis
             whole = len([line for line in body if not line.startswith(" ")]) == 1
-            head = f"{apart}for ({self.counter} {name} = 0; {name} < {length}; {name}++)"
+            turns = f"{self.counter} {name} = 0; {name} < {self.count(axis, loop)}; {name}++"
+            head = f"{apart}for ({turns})"
             body = [
                 head if whole else f"{head} {{",
                 *(f"    {line}" for line in body),
@@ -160,10 +179,18 @@ class Nests:
         def beside(axis: str) -> tuple[int, int]:
             steps = [self.step(ref, axis) for ref in refs]
             near = steps.count(1) - len([step for step in steps if step is None or step > 1])
-            return near, loop.axes.get(axis, TYPICAL)
+            return near, loop.length(axis)
 
         last = max(axes, key=beside)
         return [*(axis for axis in axes if axis != last), last]
+
+    def count(self, axis: str, loop: Loop) -> str:
+        """Write the length of an axis."""
+        return ROWS if axis == ROWS else str(loop.length(axis))
+
+    def first(self, ref: Ref, loop: Loop, *axes: str) -> str:
+        """Write the index of the first number along some axes."""
+        return self.index(ref.within(*axes), loop, "" if ROWS in axes else ROW)
 
     def step(self, ref: Ref, axis: str) -> int | None:
         """Return how far apart neighbours along an axis lie; None if that differs, or is far."""
@@ -176,14 +203,10 @@ class Nests:
 
     def far(self, ref: Ref, axis: str) -> str:
         """Write how far apart neighbours along an axis lie."""
-        if axis == ROWS:
-            return str(self.columns) if ref.store == "i" else "1" if ref.per_row else "0"
-        if axis not in ref.axes:
-            return "0"
-        step = ref.steps[ref.axes.index(axis)]
-        if ref.store not in ("b", "db"):
-            return str(step)
-        return ROWS if step == 1 else f"{step} * {ROWS}"
+        if ref.store in ("b", "db") and axis in ref.axes:
+            step = ref.steps[ref.axes.index(axis)]
+            return ROWS if step == 1 else f"{step} * {ROWS}"
+        return str(self.step(ref, axis))
 
     def at(self, ref: Ref, loop: Loop) -> str:
         """Write the number of a reference, by the counters of its loop."""
@@ -252,16 +275,6 @@ class Nests:
     def call(self, function: str, arguments: Sequence[str]) -> str:
         """Write a call."""
         return f"{self.functions.get(function, function)}({', '.join(arguments)})"
-
-
-def length(axis: str, loop: Loop) -> int:
-    """Return the length of an axis, 1 for none; rows are taken to be some."""
-    return loop.axes.get(axis, TYPICAL if axis else 1)
-
-
-def axes_of(ref: Ref) -> list[str]:
-    """List the axes of a reference, the rows of data among them."""
-    return [*ref.axes, *([ROWS] if ref.per_row else [])]
 
 
 def _counted(axes: Sequence[str], loop: Loop) -> str:

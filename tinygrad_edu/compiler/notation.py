@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tinygrad_edu.compiler.algebra import substituted
-from tinygrad_edu.compiler.arrays import ROWS, Array, Arrays, Pattern, common_name, stems_of
+from tinygrad_edu.compiler.arrays import Array, Arrays, Pattern, common_name, stems_of
 from tinygrad_edu.compiler.equations import Equation, Equations, Table
-from tinygrad_edu.compiler.loops import PER_ROW, Loop, apply
+from tinygrad_edu.compiler.loops import PER_ROW, ROWS, Loop, apply
 from tinygrad_edu.compiler.matrices import as_text
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.simplify import simplified

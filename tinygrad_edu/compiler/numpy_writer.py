@@ -19,10 +19,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_edu.compiler.loops import Loop, Ref
+from tinygrad_edu.compiler.loops import ROWS, Loop, Ref, axes_of
 from tinygrad_edu.engine.symbols import CONDITIONS, Atom, Expression, is_number, name_of
 
-ROWS = "rows"
 SLICES, LENGTH = 8, 16  # at most so many slices, about so long; otherwise a table is faster
 Table = NDArray[np.int64]
 Axis: TypeAlias = tuple[Any, Any]  # length and step, both ROWS for the rows of data
@@ -68,11 +67,6 @@ def code_of(forward: Iterable[Loop], backward: Iterable[Loop]) -> Code:
         for loop in loops:
             writer.write(loop)
     return writer.code
-
-
-def axes_of(ref: Ref) -> list[str]:
-    """List the axes of a reference, the rows of data among them."""
-    return [*ref.axes, *([ROWS] if ref.per_row else [])]
 
 
 class _Writer:

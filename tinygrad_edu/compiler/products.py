@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from tinygrad_edu.compiler.loops import Loop, Ref
-from tinygrad_edu.compiler.nests import ROWS, axes_of, length
+from tinygrad_edu.compiler.loops import ROWS, Loop, Ref, axes_of
 from tinygrad_edu.engine.symbols import Atom, Expression, name_of
 
 SMALL = 64  # multiplications of a product that is not worth a call
@@ -47,9 +46,9 @@ def products(loop: Loop) -> list[Product]:
     shared = both[0] & both[1]
     if not summed or not shared.issuperset(summed) or not {*axes} <= both[0] | both[1]:
         return []
-    if prod(length(axis, loop) for axis in axes) < SMALL:
+    if prod(loop.length(axis) for axis in axes) < SMALL:
         return []
-    term = max(summed, key=lambda axis: length(axis, loop))
+    term = max(summed, key=lambda axis: loop.length(axis))
     found = []
     for right, left in (factors, factors[::-1]):
         columns = [axis for axis in axes_of(right) if axis in own and axis not in axes_of(left)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tinygrad_edu.compiler.arrays import ROWS
-from tinygrad_edu.compiler.loops import PER_ROW, Loop, Ref
+from tinygrad_edu.compiler.loops import PER_ROW, ROWS, Loop, Ref
 from tinygrad_edu.compiler.matrices import as_text
 
 
