@@ -434,6 +434,26 @@ def test_a_call_is_short(target, monkeypatch):
     assert sorted(seconds[1:])[len(seconds) // 2] < 3 * AT_ONCE  # the first compiles the formula
 
 
+@on_whole_steps
+@pytest.mark.parametrize("clip", [ClipByNorm, ClipByValue])
+def test_a_limit_that_changes_a_little_counts(clip, target):
+    """In the sixth digit behind the point, between two epochs, as on the graph."""
+
+    def run(target):
+        def tighter(history, model):
+            optimizer.clip.limit *= 1.0 - 1e-7
+
+        model = network()
+        optimizer = SGD(model.parameters(), 0.1, clip=clip(1e-3))
+        fit(
+            model, nn.cross_entropy, X, Y, epochs=3, batch_size=7, optimizer=optimizer,
+            callbacks=[tighter], progress=False, compiled=target,
+        )  # fmt: skip
+        return [p.data for p in model.parameters()]
+
+    assert run(target) == pytest.approx(run(False), rel=0.0, abs=1e-15)
+
+
 @pytest.mark.parametrize("target", [False, *TARGETS])
 def test_a_norm_that_is_infinite_can_not_be_clipped(target):
     """Though each gradient is finite, and so would be the weights: the graph says so, too."""

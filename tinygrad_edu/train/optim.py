@@ -152,12 +152,13 @@ class Optimizer:
         vars(twin).update(vars(self) | {"steps": steps, "rate": rate})
         return twin._change(xp, norm, w, g, *state)
 
-    def facts(self) -> list[str] | None:
+    def facts(self) -> dict[str, str] | None:
         """Return what the formula depends on, beside rate and steps; None if that can't be seen."""
-        parts = [(name, x) for name, x in vars(self).items() if name not in _NO_PART]
-        plain = (bool, int, float, str, type(None), ClipByNorm, ClipByValue)
-        known = all(isinstance(x, plain) for _, x in parts)
-        return [type(self).__qualname__, *map(repr, parts)] if known else None
+        facts = {name: x for name, x in vars(self).items() if name not in _NO_PART}
+        if type(self.clip) in (ClipByNorm, ClipByValue):
+            facts |= {"clip": type(self.clip).__name__, **vars(self.clip)}
+        plain = all(type(x) in (bool, int, float, str, type(None)) for x in facts.values())
+        return {name: repr(x) for name, x in facts.items()} if plain else None
 
     def rates(self, count: int) -> list[float]:
         """Return the learning rates of the steps to come."""

@@ -221,7 +221,7 @@ class CompiledStepper:
         self.may_have_changed = False  # a callback has seen the Values since the last step
         size = min(task.batch_size, len(X))
         self.program.expect(self.epochs * -(-len(X) // size), size, BESIDE)
-        self.facts: list[str] | None = None
+        self.facts: dict[str, str] | None = None
         self.formula, self.steps, self.pace = "", None, 1
 
     def epoch(self) -> AbstractContextManager[Any]:
