@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
-from textwrap import fill
 from typing import ClassVar
 
 from tinygrad_edu.compiler.adjoint import gradient
@@ -20,7 +19,7 @@ from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.products import Product
 from tinygrad_edu.compiler.tape import INPUT, Tape
 from tinygrad_edu.compiler.updates import TOLD, Update
-from tinygrad_edu.shared.tables import plural
+from tinygrad_edu.shared.tables import plural, wrapped
 
 LONGEST = 100  # lines of one function; V8 never makes machine code of 3,000
 STORES = "u, du, b, db, i, rows"
@@ -156,11 +155,6 @@ def _pieces(loops: Iterable[Loop], writer: JavaScript) -> Iterator[list[str]]:
             lines = []
     if lines:
         yield lines
-
-
-def wrapped(text: str) -> str:
-    """Break a long statement between its numbers or names."""
-    return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
 
 
 def _start(tape: Tape, plan: Plan, reduce: str, writer: JavaScript) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tinygrad_edu.compiler.adjoint import gradient
 from tinygrad_edu.compiler.c_file import c_file
 from tinygrad_edu.compiler.equations import Equations
-from tinygrad_edu.compiler.javascript_writer import javascript_text, wrapped
+from tinygrad_edu.compiler.javascript_writer import javascript_text
 from tinygrad_edu.compiler.plan import Plan
 from tinygrad_edu.compiler.python_backend import FUNCTIONS
 from tinygrad_edu.compiler.python_writer import python_functions, with_callers
@@ -22,7 +22,7 @@ from tinygrad_edu.engine import ieee
 from tinygrad_edu.engine.errors import SettingError
 from tinygrad_edu.shared.arguments import extra, one_of
 from tinygrad_edu.shared.arithmetic import exact_sum
-from tinygrad_edu.shared.tables import plural
+from tinygrad_edu.shared.tables import plural, wrapped
 
 MOST_LINES = 200  # instructions of a program whose equations are written above it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from math import floor, isfinite, log10
+from textwrap import fill
 
 LONG, ENDS = 7, 2  # a list of more than LONG items is cut to so many at each end
 
@@ -52,6 +53,11 @@ def whole(n: int) -> str:
         return f"{n:,}"
     exponent = floor(log10(n))
     return f"about {10 ** (log10(n) - exponent):.2f}e{exponent}"
+
+
+def wrapped(text: str) -> str:
+    """Break a long statement of a program between its numbers or names."""
+    return fill(text, 99, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
 
 
 def plural(n: int, noun: str) -> str:
