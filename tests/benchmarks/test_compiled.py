@@ -1,13 +1,11 @@
 """The benchmark of compiled graphs compares what it times, and says what is missing or missed."""
 
 import importlib
-import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.quick_run import quick_figures
 from tests.targets import CC, on_every_target
 from tinygrad_edu.compiler import c_library
 from tinygrad_edu.engine.errors import MissingExtraError
@@ -15,7 +13,7 @@ from tinygrad_edu.engine.errors import MissingExtraError
 pytest.importorskip("sklearn")
 np = pytest.importorskip("numpy")
 
-from benchmarks import families, million, peers, report  # noqa: E402
+from benchmarks import families, million, peers  # noqa: E402
 from benchmarks.compiled import (  # noqa: E402
     QUICK,
     Compiled,
@@ -29,7 +27,6 @@ from benchmarks.peers import PEERS, ByHand, peer  # noqa: E402
 from benchmarks.report import HAND, NUMPY, PYTHON, C  # noqa: E402
 from benchmarks.timing import Disagreement  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 WORKS = (moons_work(QUICK), classes_work("digits", (6, 5, 3), 4, {}))
 works = pytest.mark.parametrize("work", WORKS, ids=["hinge", "cross entropy"])
 
@@ -37,19 +34,8 @@ works = pytest.mark.parametrize("work", WORKS, ids=["hinge", "cross entropy"])
 @pytest.mark.slow
 def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     """All contenders descend with the losses of NumPy by hand; the figures are complete."""
-    out = tmp_path / "figures.json"
+    measured = quick_figures("compiled", tmp_path)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "compiled", "--quick", "--out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(out.read_text(encoding="utf-8"))
-    assert done.stdout.strip() == report.as_text(measured)
     names = [name.split(",")[0] for name in measured["workloads"]]
     assert names == ["moons", "digits", "MNIST size"]
     for work in measured["workloads"].values():

@@ -1,23 +1,18 @@
 """The benchmark of the course's GPT compares what it times, and its reference is right."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.quick_run import quick_figures
 from tests.targets import CC
 
 np = pytest.importorskip("numpy")
 
-from benchmarks import gpt, report  # noqa: E402
+from benchmarks import gpt  # noqa: E402
 from benchmarks.models.gpt import ByHand  # noqa: E402
 from benchmarks.report import HAND, NUMPY, C  # noqa: E402
 from benchmarks.timing import Disagreement  # noqa: E402
 from tinygrad_edu.course.gpt import NAMES  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 SMALL = (8, 4, 2, 2)  # two blocks
 BATCHES = [[0, 7, 3], [12, 50, 200], [100, 2, 300]]
 
@@ -25,19 +20,8 @@ BATCHES = [[0, 7, 3], [12, 50, 200], [100, 2, 300]]
 @pytest.mark.slow
 def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     """A batch of several names and one of a single name, with the same losses."""
-    out = tmp_path / "figures.json"
+    measured = quick_figures("gpt", tmp_path)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "gpt", "--quick", "--out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(out.read_text(encoding="utf-8"))
-    assert done.stdout.strip() == report.as_text(measured)
     assert [batch["names"] for batch in measured["batches"]] == [4, 1]
     for batch in measured["batches"]:
         assert set(batch["contenders"]) == {NUMPY, C, HAND}

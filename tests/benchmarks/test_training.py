@@ -1,26 +1,23 @@
 """The benchmark of whole training steps compares what it times, and its reference is right."""
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from tests.quick_run import quick_figures
 from tests.targets import CC
 
 np = pytest.importorskip("numpy")
 
-from benchmarks import report, training  # noqa: E402
+from benchmarks import training  # noqa: E402
 from benchmarks.report import HAND, NUMPY, C  # noqa: E402
 from benchmarks.timing import Disagreement, empty_cache  # noqa: E402
 from benchmarks.training import PEERS, QUICK, ByHand  # noqa: E402
 from tinygrad_edu.nn import cross_entropy  # noqa: E402
 from tinygrad_edu.train import Adam, fit  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
 RNG = np.random.RandomState(0)
 DATA = training.Data(RNG.randn(50, 64).tolist(), RNG.randint(0, 10, 50).tolist())
 ORDERS = [training.shuffled(50, seed) for seed in range(3)]
@@ -29,19 +26,8 @@ ORDERS = [training.shuffled(50, seed) for seed in range(3)]
 @pytest.mark.slow
 def test_a_quick_run_measures_everyone_and_writes_what_it_is_told(tmp_path):
     """All contenders train with the losses of NumPy by hand; the figures are complete."""
-    out = tmp_path / "figures.json"
+    measured = quick_figures("training", tmp_path)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "training", "--quick", "--out", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(out.read_text(encoding="utf-8"))
-    assert done.stdout.strip() == report.as_text(measured)
     assert set(measured["contenders"]) == {C, NUMPY, *PEERS}
     for row in measured["contenders"].values():
         assert "absent" in row or (row["losses_apart"] <= 1e-9 and row["us"] > 0.0)
